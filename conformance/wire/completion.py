@@ -1,0 +1,241 @@
+"""One view of an answer, whether it came plain or as a stream: texts, finish reasons and logprobs by choice index, and usage.
+
+The view is forgiving so that every check can look at whatever part of an answer is there. What it had to forgive is listed in
+`Completion.malformed`; judging it is the business of the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from conformance.wire import sse
+from conformance.wire.exchange import NOT_JSON, Exchange, is_int, parse_json
+
+DONE = "[DONE]"
+_ARRAYS = ("tokens", "token_logprobs", "top_logprobs", "text_offset")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The three counters; None where one is missing or is no integer."""
+
+    raw: Mapping[str, Any]
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    total_tokens: int | None
+
+    @classmethod
+    def read(cls, raw: object) -> Usage | None:
+        """The counters of a `usage` member, None where that is no object."""
+        if not isinstance(raw, dict):
+            return None
+        counters = (raw.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
+        return cls(raw, *(value if is_int(value) else None for value in counters))
+
+
+@dataclass(frozen=True, slots=True)
+class Logprobs:
+    """The four parallel arrays of the legacy shape, those of a stream's chunks joined; None where an array never came."""
+
+    tokens: tuple[Any, ...] | None
+    token_logprobs: tuple[Any, ...] | None
+    top_logprobs: tuple[Any, ...] | None
+    text_offset: tuple[Any, ...] | None
+
+    @classmethod
+    def join(cls, parts: Sequence[Mapping[str, Any]]) -> Logprobs | None:
+        """The arrays of several `logprobs` objects one after the other; None where there is no object."""
+        if not parts:
+            return None
+        joined: dict[str, tuple[Any, ...] | None] = dict.fromkeys(_ARRAYS)
+        for part in parts:
+            for name in _ARRAYS:
+                if isinstance(part.get(name), list):
+                    joined[name] = (joined[name] or ()) + tuple(part[name])
+        return cls(**joined)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One choice, put together from one object (plain) or from all chunks that carry its index (stream)."""
+
+    index: int
+    parts: tuple[Mapping[str, Any], ...]
+    """The choice objects as they came, in order."""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The pieces of text in order, empty ones included."""
+        return tuple(part["text"] for part in self.parts if isinstance(part.get("text"), str))
+
+    @property
+    def text(self) -> str:
+        """The whole text."""
+        return "".join(self.texts)
+
+    @property
+    def finish_reasons(self) -> tuple[Any, ...]:
+        """Every `finish_reason` that is not null, in order; a sound choice has exactly one."""
+        return tuple(part["finish_reason"] for part in self.parts if part.get("finish_reason") is not None)
+
+    @property
+    def finish_reason(self) -> Any:
+        """The last finish reason, or None."""
+        return self.finish_reasons[-1] if self.finish_reasons else None
+
+    @property
+    def logprobs(self) -> Logprobs | None:
+        """The joined logprobs of the legacy shape, or None."""
+        return Logprobs.join(
+            [part["logprobs"] for part in self.parts if isinstance(part.get("logprobs"), dict)]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """One event of a stream whose data is a JSON object."""
+
+    event: sse.Event
+    document: Mapping[str, Any]
+    seconds: float
+    """When its last byte arrived, after the request was sent."""
+
+    @property
+    def choices(self) -> tuple[Mapping[str, Any], ...]:
+        """The choice objects in it."""
+        return _choice_objects(self.document)
+
+
+@dataclass(frozen=True)
+class Completion:
+    """An answered request for a completion."""
+
+    exchange: Exchange
+    streamed: bool
+    documents: tuple[Mapping[str, Any], ...]
+    """The body (plain) or each chunk (stream)."""
+    chunks: tuple[Chunk, ...] = ()
+    events: sse.EventStream | None = field(default=None, repr=False)
+    malformed: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, exchange: Exchange) -> Completion:
+        """The view of an exchange that has a response."""
+        if exchange.response is None:
+            return cls(exchange, exchange.request.streamed, (), malformed=("there is no answer",))
+        if is_stream(exchange):
+            return cls._read_stream(exchange)
+        document = exchange.response.json
+        if isinstance(document, dict):
+            return cls(exchange, streamed=False, documents=(document,), malformed=tuple(_defects(document)))
+        what = "not JSON" if document is NOT_JSON else "not a JSON object"
+        return cls(exchange, streamed=False, documents=(), malformed=(f"the body is {what}",))
+
+    @classmethod
+    def _read_stream(cls, exchange: Exchange) -> Completion:
+        assert exchange.response is not None  # noqa: S101 - `read` looked
+        events = sse.parse(exchange.response.body)
+        arrivals = _Arrivals(exchange)
+        chunks, malformed = [], [f"{problem.message} (byte {problem.offset})" for problem in events.problems]
+        for event in events.events:
+            document = parse_json(event.data)
+            if isinstance(document, dict):
+                chunks.append(Chunk(event, document, arrivals.at(event.end)))
+                malformed += _defects(document)
+            elif event.data.strip() != DONE:
+                malformed.append(
+                    f"the data of the event at byte {event.start} is neither {DONE} nor a JSON object"
+                )
+        documents = tuple(chunk.document for chunk in chunks)
+        return cls(exchange, True, documents, tuple(chunks), events, tuple(malformed))  # noqa: FBT003 - positional like its twin above
+
+    @cached_property
+    def choices(self) -> Mapping[int, Choice]:
+        """The choices by index, in the order in which the indices first came; a missing index counts as the position."""
+        parts: dict[int, list[Mapping[str, Any]]] = {}
+        for document in self.documents:
+            for position, choice in enumerate(_choice_objects(document)):
+                index = choice.get("index")
+                parts.setdefault(index if is_int(index) else position, []).append(choice)
+        return MappingProxyType({index: Choice(index, tuple(found)) for index, found in parts.items()})
+
+    @property
+    def choice(self) -> Choice:
+        """Choice 0, an empty one where none came."""
+        return self.choices.get(0) or Choice(0, ())
+
+    @property
+    def text(self) -> str:
+        """The text of choice 0."""
+        return self.choice.text
+
+    @property
+    def finish_reason(self) -> Any:
+        """The finish reason of choice 0."""
+        return self.choice.finish_reason
+
+    @cached_property
+    def usage(self) -> Usage | None:
+        """The usage of the whole request: the last `usage` object that came."""
+        found = (Usage.read(document.get("usage")) for document in reversed(self.documents))
+        return next((usage for usage in found if usage is not None), None)
+
+    @property
+    def readable(self) -> bool:
+        """Whether every choice that the request asked for came with a text and an end."""
+        return bool(self.choices) and all(
+            choice.texts and choice.finish_reason is not None for choice in self.choices.values()
+        )
+
+
+def is_stream(exchange: Exchange) -> bool:
+    """Whether the answer is to be read as an event stream: it says so, or a stream was asked for and it is no JSON by name."""
+    response = exchange.response
+    if response is None:
+        return False
+    return response.is_event_stream or (
+        exchange.served and exchange.request.streamed and response.media_type != "application/json"
+    )
+
+
+def _choice_objects(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    choices = document.get("choices")
+    return (
+        tuple(choice for choice in choices if isinstance(choice, dict)) if isinstance(choices, list) else ()
+    )
+
+
+def _defects(document: Mapping[str, Any]) -> Iterator[str]:
+    choices = document.get("choices")
+    if not isinstance(choices, list):
+        yield "`choices` is no array"
+        return
+    for position, choice in enumerate(choices):
+        if not isinstance(choice, dict):
+            yield f"choices[{position}] is no object"
+            continue
+        if not is_int(choice.get("index")):
+            yield f"choices[{position}] has no integer `index`"
+        if not isinstance(choice.get("text"), str):
+            yield f"choices[{position}] has no string `text`"
+
+
+class _Arrivals:
+    """When each byte of a body arrived."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._ends: list[tuple[int, float]] = []
+        end = 0
+        for piece in exchange.response.pieces if exchange.response else ():
+            end += len(piece.data)
+            self._ends.append((end, piece.seconds))
+
+    def at(self, offset: int) -> float:
+        """The time at which the byte before `offset` had arrived; offsets are asked for in ascending order."""
+        while len(self._ends) > 1 and self._ends[0][0] < offset:
+            del self._ends[0]
+        return self._ends[0][1] if self._ends else 0.0

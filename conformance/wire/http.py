@@ -1,0 +1,424 @@
+"""Sends requests and records exchanges; the one module that imports httpx.
+
+The life of a request, and what each step can end in:
+
+    wait for a slot     (bounded concurrency; no clock runs)
+    connect             CONNECT (no such host, refused, TLS) · TIMEOUT
+    send                UNSENDABLE (h11 refuses to write it) · TIMEOUT
+    first byte          DROPPED · PROTOCOL · TOO_LARGE (endless headers) · TIMEOUT
+    body                DROPPED · PROTOCOL (framing, content coding) · TOO_LARGE · TIMEOUT, each with the response as far as it came
+
+httpx's transport is used below its client: a target gets no cookies back, no redirect is followed, no proxy or `.netrc` of the
+environment is looked at, and the bytes arrive as they came. One clock watches all steps; httpx's trace tells it where a request is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from types import TracebackType
+from typing import Any, Self, cast
+
+import httpx
+
+from conformance.wire import sse
+from conformance.wire.coding import ACCEPT_ENCODING, CodingError, Decoder, TooLargeError
+from conformance.wire.exchange import Auth, Exchange, Fault, FaultKind, Piece, Request, Response
+from conformance.wire.faults import explain, host_and_port
+from conformance.wire.patience import pause
+from conformance.wire.redact import CREDENTIAL_HEADERS
+
+USER_AGENT = "completions-conformance"
+
+KEEP_ALIVE = 2.0
+"""Seconds that an idle connection is kept: less than servers do (5 s is common), so that theirs seldom closes under a request."""
+
+MAX_PIECES = 100_000
+"""Pieces of a body that are kept; each costs memory beyond its bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a target may cost: seconds, bytes, and how often it may ask for patience."""
+
+    connect: float = 10.0
+    """Seconds to a connection, TLS included."""
+    first_byte: float = 60.0
+    """Seconds from a connection to the request being taken, and from there to the end of the headers."""
+    between_bytes: float = 60.0
+    """Seconds without a byte of the body."""
+    total: float = 300.0
+    """Seconds for one try at a request."""
+    body_bytes: int = 16 * 1024 * 1024
+    """Bytes of a body, on the wire as well as with its content coding undone."""
+    patience: float = 30.0
+    """Seconds in all that one request waits because it was turned away (429, 503)."""
+    retries: int = 3
+    """How often a request that was turned away is sent again."""
+    backoff: float = 0.5
+    """Seconds before the first new try where a 429 does not say when; the second waits twice that."""
+
+
+class HttpClient:
+    """An async context manager that sends requests to one target.
+
+    `base_url` is what request paths are appended to; a query in it goes on every request. `headers` go on every request, but those
+    that are credentials by their name only with `Auth.KEY`; a header of a request takes the place of one of the same name. The key goes
+    out as `Authorization: Bearer`, to `base_url`'s origin only, since redirects are not followed.
+
+    Raises `ValueError` where the URL, the key, or a header could never be sent; its message holds no secret.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        key: str | None,
+        headers: tuple[tuple[str, str], ...] = (),
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        concurrency: int = 8,
+    ) -> None:
+        """Check the settings; nothing is opened yet."""
+        self._base = _checked_url(base_url)
+        _check_headers(headers, key)
+        self._key = key
+        self._headers = headers
+        self._limits = limits
+        self._concurrency = concurrency
+        self._slots = asyncio.Semaphore(concurrency)
+        self._tls: ssl.SSLContext | bool = False
+        self._transports: dict[bool, httpx.AsyncHTTPTransport] = {}
+
+    async def __aenter__(self) -> Self:
+        """Nothing is opened before the first request."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close all connections."""
+        while self._transports:
+            _, transport = self._transports.popitem()
+            await transport.aclose()
+
+    async def send(self, request: Request) -> Exchange:
+        """What came back, whatever it was; raises nothing but `asyncio.CancelledError`.
+
+        The exchange has no id yet. A target that asks for patience (429, 503) gets it within the limits, and its last answer counts.
+        """
+        async with self._slots:
+            waited = 0.0
+            for tries in range(self._limits.retries + 1):
+                exchange = replace(await self._send_once(request), retries=tries)
+                if exchange.response is None or tries == self._limits.retries:
+                    break
+                seconds = pause(exchange.response, tries=tries, backoff=self._limits.backoff)
+                if seconds is None or waited + seconds > self._limits.patience:
+                    break
+                waited += seconds
+                await asyncio.sleep(seconds)
+            return exchange
+
+    async def _send_once(self, request: Request) -> Exchange:
+        """One answer. A kept connection that fails before an answer began proves nothing, so a new one is tried.
+
+        The server may have closed it while it was idle, or an earlier body was longer than its `Content-Length` and the rest of it was
+        taken for this answer.
+        """
+        try:
+            wire_request = self._wire_request(request)
+        except (UnicodeError, ValueError, TypeError, httpx.InvalidURL) as error:
+            fault = Fault(FaultKind.UNSENDABLE, f"The request can not be written: {type(error).__name__}.")
+            return Exchange(request, fault=fault, started=time.time())
+        attempt = _Attempt(request, wire_request, self._limits)
+        exchange = await attempt.run(self._transport(kept=not request.new_connection))
+        if attempt.reused and exchange.response is None and exchange.fault is not None:
+            if exchange.fault.kind in {FaultKind.DROPPED, FaultKind.PROTOCOL}:
+                attempt = _Attempt(request, wire_request, self._limits)
+                exchange = await attempt.run(self._transport(kept=False))
+        return exchange
+
+    def _transport(self, *, kept: bool) -> httpx.AsyncHTTPTransport:
+        """A transport that keeps connections for further requests, or one that opens and closes one for each."""
+        if kept not in self._transports:
+            if self._base.scheme == "https" and self._tls is False:
+                self._tls = (
+                    httpx.create_ssl_context()
+                )  # reads the certificates, which takes 20 ms: not for plain http
+            self._transports[kept] = httpx.AsyncHTTPTransport(
+                verify=self._tls,
+                trust_env=False,
+                limits=httpx.Limits(
+                    max_keepalive_connections=self._concurrency if kept else 0, keepalive_expiry=KEEP_ALIVE
+                ),
+            )
+        return self._transports[kept]
+
+    def _wire_request(self, request: Request) -> httpx.Request:
+        """The request for httpx, which adds `Host` and `Content-Length` where they are missing."""
+        path, _, query = request.path.partition("?")
+        base_path, _, base_query = self._base.raw_path.decode("ascii").partition("?")
+        query = "&".join(part for part in (base_query, query) if part)
+        raw_path = base_path.rstrip("/") + path + (f"?{query}" if query else "")
+        url = self._base.copy_with(raw_path=(raw_path or "/").encode("ascii"))
+        headers = [(name.encode("ascii"), value.encode("utf-8")) for name, value in self._merged(request)]
+        return httpx.Request(request.method, url, headers=headers, content=request.body)
+
+    def _merged(self, request: Request) -> list[tuple[str, str]]:
+        """All headers: the client's, the user's, the key, the request's; the later take the place of the earlier."""
+        layers: list[tuple[tuple[str, str], ...]] = [
+            (("Accept", "*/*"), ("Accept-Encoding", ACCEPT_ENCODING), ("User-Agent", USER_AGENT))
+        ]
+        with_key = request.auth is Auth.KEY
+        if with_key and self._key is not None:
+            layers.append((("Authorization", f"Bearer {self._key}"),))
+        layers.append(
+            tuple(pair for pair in self._headers if with_key or pair[0].lower() not in CREDENTIAL_HEADERS)
+        )
+        layers.append(request.headers)
+        merged: list[tuple[str, str]] = []
+        for layer in layers:
+            names = {name.lower() for name, _ in layer}
+            merged = [pair for pair in merged if pair[0].lower() not in names] + list(layer)
+        return merged
+
+
+class _Step(Enum):
+    """Where a request is."""
+
+    CONNECT = auto()
+    SEND = auto()
+    FIRST_BYTE = auto()
+    BODY = auto()
+
+
+class _GoneError(Exception):
+    """Thrown out of httpx to leave as soon as the request is sent."""
+
+
+class _Attempt:
+    """One try at a request: what has come so far, and the clock for what has not."""
+
+    def __init__(self, request: Request, wire_request: httpx.Request, limits: Limits) -> None:
+        self.reused = True
+        self._request = request
+        self._wire_request = wire_request
+        self._limits = limits
+        self._step = _Step.CONNECT
+        self._sent: float | None = None
+        self._head: httpx.Response | None = None
+        self._pieces: list[Piece] = []
+        self._wire_bytes = 0
+        self._complete = False
+        self._closed_by_us = False
+
+    async def run(self, transport: httpx.AsyncHTTPTransport) -> Exchange:
+        """The exchange; raises nothing but `asyncio.CancelledError`."""
+        started, began = time.time(), time.perf_counter()
+        fault: Fault | None = None
+        self._loop = asyncio.get_running_loop()
+        self._last_call = self._loop.time() + self._limits.total
+        self._wire_request.extensions = {"trace": self._trace}
+        try:
+            async with asyncio.timeout(None) as self._clock:
+                self._enter(_Step.CONNECT)
+                await self._exchange(transport)
+        except _GoneError:
+            self._closed_by_us = True
+        except TimeoutError:
+            fault = Fault(FaultKind.TIMEOUT, self._what_took_too_long())
+        except TooLargeError as error:
+            fault = Fault(FaultKind.TOO_LARGE, str(error))
+        except CodingError as error:
+            fault = Fault(FaultKind.PROTOCOL, str(error))
+        except Exception as error:  # noqa: BLE001 - whatever a hostile answer provokes below us, the run goes on
+            fault = self._fault(error)
+        since = began if self._sent is None else self._sent
+        return Exchange(
+            request=self._request,
+            response=self._response(),
+            fault=fault,
+            started=started,
+            seconds=time.perf_counter() - since,
+            url=str(self._wire_request.url),
+        )
+
+    # -- the clock -------------------------------------------------------------------------------------------------------------------
+
+    def _enter(self, step: _Step) -> None:
+        """Begin to wait for `step`, or for more of it."""
+        self._step = step
+        if not self._clock.expired():
+            self._clock.reschedule(min(self._loop.time() + self._limit(step), self._last_call))
+
+    def _limit(self, step: _Step) -> float:
+        match step:
+            case _Step.CONNECT:
+                return self._limits.connect
+            case _Step.SEND | _Step.FIRST_BYTE:
+                return self._limits.first_byte
+            case _Step.BODY:
+                return self._limits.between_bytes
+
+    async def _trace(self, event: str, info: dict[str, Any]) -> None:  # noqa: ARG002 - httpcore's signature
+        """Hear from httpcore what happens: https://www.encode.io/httpcore/extensions/#trace."""
+        if event == "connection.connect_tcp.started":
+            self.reused = False
+        elif event == "http11.send_request_headers.started":
+            self._enter(_Step.SEND)
+        elif (
+            event == "http11.receive_response_headers.started"
+        ):  # httpcore reads on even where not all could be sent
+            self._sent = time.perf_counter()
+            self._enter(_Step.FIRST_BYTE)
+            if self._request.close_after == 0:
+                raise _GoneError
+
+    def _what_took_too_long(self) -> str:
+        if self._loop.time() >= self._last_call:
+            return f"The exchange was not over after {self._limits.total:g} s (the limit for all of it).{self._so_far()}"
+        seconds = f"{self._limit(self._step):g} s"
+        match self._step:
+            case _Step.CONNECT:
+                return f"There was no connection to {host_and_port(self._wire_request.url)} within {seconds}."
+            case _Step.SEND:
+                return f"The server did not take the request within {seconds}."
+            case _Step.FIRST_BYTE:
+                return f"No status line and headers came within {seconds} after the request was sent."
+            case _Step.BODY:
+                return f"Nothing more came for {seconds}.{self._so_far()}"
+
+    # -- the answer ------------------------------------------------------------------------------------------------------------------
+
+    async def _exchange(self, transport: httpx.AsyncHTTPTransport) -> None:
+        self._head = await transport.handle_async_request(self._wire_request)
+        # httpx's transport always gives an async stream, and its iterator is a generator, which must be closed where it is left early.
+        stream = cast("httpx.AsyncByteStream", self._head.stream)
+        try:
+            async with contextlib.aclosing(cast("AsyncGenerator[bytes]", aiter(stream))) as body:
+                await self._read(body)
+        finally:
+            await stream.aclose()
+
+    async def _read(self, body: AsyncGenerator[bytes]) -> None:
+        decoder = Decoder(self._coding(), self._limits.body_bytes)
+        events = sse.Parser()
+        awaited = self._request.close_after
+        self._enter(_Step.BODY)
+        async for data in body:
+            self._enter(_Step.BODY)
+            self._wire_bytes += len(data)
+            if self._wire_bytes > self._limits.body_bytes:
+                raise TooLargeError(f"The body is larger than {self._limits.body_bytes} bytes.")
+            decoded = decoder.feed(data)
+            if not decoded:
+                continue
+            self._keep(decoded)
+            if awaited is not None:
+                awaited -= len(events.feed(decoded))
+                if awaited <= 0:
+                    self._closed_by_us = True
+                    return
+        decoder.close()
+        self._complete = True
+
+    def _coding(self) -> str:
+        assert self._head is not None  # noqa: S101 - the body comes after it
+        return ", ".join(
+            value.decode("latin-1")
+            for name, value in self._head.headers.raw
+            if name.lower() == b"content-encoding"
+        )
+
+    def _keep(self, data: bytes) -> None:
+        if len(self._pieces) >= MAX_PIECES:
+            raise TooLargeError(f"The body came in more than {MAX_PIECES} pieces.")
+        self._pieces.append(Piece(time.perf_counter() - (self._sent or 0.0), data))
+
+    def _response(self) -> Response | None:
+        if self._head is None:
+            return None
+        return Response(
+            status=self._head.status_code,
+            headers=tuple((_text(name), _text(value)) for name, value in self._head.headers.raw),
+            pieces=tuple(self._pieces),
+            complete=self._complete,
+            wire_bytes=self._wire_bytes,
+            closed_by_us=self._closed_by_us,
+        )
+
+    def _fault(self, error: Exception) -> Fault:
+        """What an exception of httpx, or of anything below it, says about the target."""
+        host = host_and_port(self._wire_request.url)
+        if isinstance(error, httpx.LocalProtocolError):
+            # Not h11's message: it repeats the header, which may be the one with the key.
+            return Fault(FaultKind.UNSENDABLE, "The request can not be written as HTTP/1.1.")
+        if self._step is _Step.CONNECT:
+            return Fault(FaultKind.CONNECT, explain(error, host))
+        where = self._so_far() if self._head else " No status line and headers had come."
+        if isinstance(error, httpx.RemoteProtocolError):
+            text = str(error)
+            # What httpcore and h11 say where the connection ends too soon; all else is about what came.
+            if "disconnected" in text or "closed connection" in text:
+                return Fault(FaultKind.DROPPED, f"The server closed the connection.{where}")
+            if "Receive buffer too long" in text:
+                return Fault(
+                    FaultKind.TOO_LARGE, f"The headers, or the line before a chunk, do not end.{where}"
+                )
+            return Fault(FaultKind.PROTOCOL, f"What came is not HTTP/1.1: {text[:200]}.{where}")
+        if isinstance(error, (httpx.TransportError, OSError)):
+            return Fault(FaultKind.DROPPED, f"The connection broke: {explain(error, host)}{where}")
+        return Fault(FaultKind.PROTOCOL, f"The answer can not be read: {type(error).__name__}.{where}")
+
+    def _so_far(self) -> str:
+        if self._head is None:
+            return ""
+        return f" {self._wire_bytes} bytes of the body had come."
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def _checked_url(base_url: str) -> httpx.URL:
+    try:
+        url = httpx.URL(base_url)
+    except (httpx.InvalidURL, UnicodeError, ValueError, TypeError) as error:
+        raise ValueError(f"The base URL is not a URL: {error}.") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError("The base URL must begin with http:// or https:// and name a host.")
+    if url.userinfo:
+        raise ValueError("The base URL must not hold a user name or password: they would end up in reports.")
+    if url.fragment:
+        raise ValueError("The base URL must not have a fragment (#…): it is never sent.")
+    return url
+
+
+def _check_headers(headers: tuple[tuple[str, str], ...], key: str | None) -> None:
+    """Refuse what h11 would refuse on every request, and never repeat a value, which may be secret."""
+    for name, value in headers:
+        if not _is_token(name):
+            raise ValueError(f"A header can not have the name {name[:40]!r}.")
+        if value != value.strip() or any(ord(char) < ord(" ") or char == "\x7f" for char in value):
+            raise ValueError(
+                f"The header {name} has a value with control characters or white space around it."
+            )
+    if key is not None and (not key or not all("!" <= char <= "~" for char in key)):
+        raise ValueError(
+            "The key is empty or has characters that no key has (white space, control, not ASCII)."
+        )
+
+
+def _is_token(name: str) -> bool:
+    """Whether `name` can be the name of a header (RFC 9110, 5.6.2)."""
+    return bool(name) and all(
+        char.isascii() and (char.isalnum() or char in "!#$%&'*+-.^_`|~") for char in name
+    )

@@ -1,0 +1,126 @@
+"""Secrets stay out of everything that is written: results, reports, terminal, curl lines.
+
+They are removed by their value, however an answer spells it: as it is, percent-encoded, or with the escapes of JSON or HTML. A server
+that goes out of its way to hide a secret it was given, in Base64 or torn over the words of several events, is beyond this: it has
+the secret anyway.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from conformance.wire.exchange import Exchange, Fault, Piece, Response
+
+CREDENTIAL_HEADERS = frozenset(
+    {"authorization", "proxy-authorization", "api-key", "x-api-key", "cookie", "set-cookie"}
+)
+"""Names (lower case) of headers whose value is a credential, whoever sends it."""
+
+_REMOVED = "[removed]"
+_SHORTEST_SECRET = 4
+"""Removing a shorter "secret" would tear unrelated text apart, and a key of three characters protects nothing."""
+
+
+@dataclass(frozen=True)
+class Redactor:
+    """Takes secrets out of everything that is written: by their value, and credential headers by their name."""
+
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @cached_property
+    def _patterns(self) -> tuple[re.Pattern[bytes], ...]:
+        """One pattern a secret, in bytes as bodies need not be text; the longest first so that none shields another."""
+        secrets = sorted({secret for secret in self.secrets if len(secret) >= _SHORTEST_SECRET}, key=len)
+        return tuple(re.compile(b"".join(map(_spellings, secret))) for secret in reversed(secrets))
+
+    def text(self, text: str) -> str:
+        """`text` without the secrets."""
+        if not self._patterns:
+            return text
+        # Lone surrogates survive this: JSON's escapes can bring them into a text.
+        return self.data(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+    def data(self, data: bytes) -> bytes:
+        """`data` without the secrets, which may also be cut out of bytes that are not UTF-8."""
+        for pattern in self._patterns:
+            data = pattern.sub(_REMOVED.encode(), data)
+        return data
+
+    def headers(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """The headers, credentials replaced."""
+        return tuple(
+            (self.text(name), _REMOVED if name.lower() in CREDENTIAL_HEADERS else self.text(value))
+            for name, value in headers
+        )
+
+    def exchange(self, exchange: Exchange) -> Exchange:
+        """The exchange as it may be written down."""
+        request, response, fault = exchange.request, exchange.response, exchange.fault
+        return replace(
+            exchange,
+            request=replace(
+                request,
+                path=self.text(request.path),
+                headers=self.headers(request.headers),
+                body=self.data(request.body),
+            ),
+            response=response and self._response(response),
+            fault=fault and Fault(fault.kind, self.text(fault.message)),
+            url=self.text(exchange.url),
+        )
+
+    def _response(self, response: Response) -> Response:
+        """The response without secrets, also where the network tore one apart; pieces and their times stay."""
+        pieces = response.pieces
+        for pattern in self._patterns:
+            pieces = _cut(pieces, [match.span() for match in pattern.finditer(_joined(pieces))])
+        return replace(response, headers=self.headers(response.headers), pieces=pieces)
+
+
+def _spellings(char: str) -> bytes:
+    """A pattern for one character of a secret, as it stands and as answers escape it."""
+    code = ord(char)
+    raw = char.encode("utf-8")
+    units = char.encode("utf-16-be").hex()
+    escaped = b"".join(rb"\\+u" + _any_case(units[at : at + 4]) for at in range(0, len(units), 4))
+    percent = b"".join(b"%" + _any_case(f"{byte:02x}") for byte in raw)
+    entity = b"&#(?:0*%d|[xX]0*%s);" % (code, _any_case(f"{code:x}"))
+    spellings = [re.escape(raw), escaped, percent, entity]
+    if char in '/"\\':
+        spellings.insert(0, rb"\\+" + re.escape(raw))
+    if name := {"&": b"amp", "<": b"lt", ">": b"gt", '"': b"quot"}.get(char):
+        spellings.insert(0, b"&" + name + b";")
+    return b"(?:" + b"|".join(spellings) + b")"
+
+
+def _any_case(digits: str) -> bytes:
+    """A pattern for hexadecimal digits in either case."""
+    return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits).encode()
+
+
+def _joined(pieces: Iterable[Piece]) -> bytes:
+    return b"".join(piece.data for piece in pieces)
+
+
+def _cut(pieces: tuple[Piece, ...], spans: list[tuple[int, int]]) -> tuple[Piece, ...]:
+    """The pieces with each of `spans` (offsets into all of their bytes, in order) replaced where it begins."""
+    if not spans:
+        return pieces
+    kept: list[Piece] = []
+    base = 0
+    for piece in pieces:
+        end = base + len(piece.data)
+        data, position = b"", base
+        for start, stop in spans:
+            if stop <= position or start >= end:
+                continue
+            data += piece.data[position - base : max(start, position) - base]
+            if start >= base:
+                data += _REMOVED.encode()
+            position = min(stop, end)
+        kept.append(Piece(piece.seconds, data + piece.data[position - base :]))
+        base = end
+    return tuple(kept)
