@@ -1,0 +1,82 @@
+"""The console script `completions-conformance`: the suite for those who installed the wheel.
+
+`run` (the default) is pytest with the suite as its tests and takes all of pytest's options; `serve` serves the reference server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from conformance import __version__
+from conformance.embedded import MODEL
+from conformance.reference.serve import serve
+from conformance.wire.record import KEY_VARIABLE
+
+_SUITE = Path(__file__).parent / "suite"
+_USAGE = f"""\
+completions-conformance {__version__}
+
+  completions-conformance [run] --target-url=https://host/v1 --model=NAME [pytest options]
+      judge a server; the key comes from ${KEY_VARIABLE}. Without --target-url the embedded reference server is judged.
+      `completions-conformance run --help` lists all options, those of the suite under "conformance".
+  completions-conformance serve [--host 127.0.0.1] [--port 8000] [--model {MODEL}]
+      serve the reference server, with the key of ${KEY_VARIABLE} if that is set.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given in (["-h"], ["--help"], ["help"]):
+        sys.stdout.write(_USAGE)
+        return 0
+    if given == ["--version"]:
+        sys.stdout.write(f"{__version__}\n")
+        return 0
+    if given[:1] == ["serve"]:
+        return _serve(given[1:])
+    return _run(given[1:] if given[:1] == ["run"] else given)
+
+
+def _run(arguments: list[str]) -> int:
+    # `-c` keeps the ini file of whatever project the user stands in out of the run; the cache for --lf stays where they stand.
+    own = ["-c", str(_SUITE / "pytest.ini"), f"--rootdir={Path.cwd()}", "-p", "conformance.plugin"]
+    named = [argument for argument in arguments if not argument.startswith("-") and "::" in argument]
+    return int(pytest.main([*own, *arguments, *([] if named else [str(_SUITE)])]))
+
+
+def _serve(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="completions-conformance serve", description="Serve the reference server."
+    )
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--model", default=MODEL)
+    options = parser.parse_args(arguments)
+    key = os.environ.get(KEY_VARIABLE, "").strip() or None
+
+    def ready(url: str) -> None:
+        wants = f", wants the key of ${KEY_VARIABLE}" if key else ""
+        sys.stdout.write(f"{options.model} at {url}{wants}; Ctrl-C ends it\n")
+        sys.stdout.flush()
+
+    try:
+        serve(options.host, options.port, key, options.model, ready=ready)
+    except OSError as error:
+        sys.stderr.write(
+            f"completions-conformance serve: {options.host}:{options.port}: {error.strerror or error}\n"
+        )
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,419 @@
+"""Runs a selection of checks against one target and says what was found. Knows nothing of pytest.
+
+The order of a run: preflight; all harmless scenarios side by side; those that send malformed requests one by one, each followed by a
+small valid request, since such a request may bring a server down; then whatever failed once more, alone, on fresh exchanges; at last the
+rules, over every exchange of the run. One observation is not a verdict: only a failure that repeats is one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from conformance.capabilities import WITNESS
+from conformance.catalogue import Catalogue, Level, Profile, Requirement
+from conformance.checks import Check, Scope
+from conformance.judge import Judged, judge
+from conformance.preflight import Needs, UnusableTarget, preflight
+from conformance.results import Mark, Result, Results
+from conformance.session import Budget, Cost, Session
+from conformance.suite import traffic
+from conformance.target import Facts, Support, Target
+from conformance.verdict import Broken, Inconclusive, Kind, NotRun, Outcome, Unsupported, Verdict
+from conformance.wire.exchange import Exchange, Intent
+from conformance.wire.http import HttpClient, Limits
+from conformance.wire.redact import Redactor
+
+_EVIDENCE = 10
+"""So many exchanges are shown for one failure."""
+
+OnResult = Callable[[Check, Result], None]
+
+NOISY_ATTEMPTS = 4
+"""How often in all a comparison must fail on a target that was seen to contradict itself. A near tie that flips one answer in ten makes a
+false failure of five equal runs about once in 100,000 comparisons."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is to do: the target and the limits."""
+
+    url: str
+    profile: Profile
+    model: str | None = None
+    key: str | None = field(default=None, repr=False)
+    key_variable: str | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    strict: bool = False
+    concurrency: int = 8
+    budget: Budget = field(default_factory=Budget)
+    request_timeout: float = 60.0
+    expensive: bool = False
+    recovery: float = 20.0
+    """Seconds that a target which stopped answering gets to come back."""
+
+    @property
+    def redactor(self) -> Redactor:
+        """Removes the key, and the values of the extra headers, from all that is written."""
+        return Redactor(
+            tuple(secret for secret in (self.key, *(value for _, value in self.headers)) if secret)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of a scenario: its outcome (None is a pass, a text is a traceback), its evidence, its duration."""
+
+    outcome: Outcome | str | None
+    used: tuple[Exchange, ...]
+    seconds: float
+
+
+@dataclass
+class Engine:
+    """One run. `on_result` hears of every verdict as soon as it is final, in no particular order."""
+
+    settings: Settings
+    catalogue: Catalogue
+    checks: Sequence[Check]
+    on_result: OnResult = lambda check, result: None  # noqa: ARG005 - the signature is the point
+    results: dict[str, Result] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Set up what the run fills."""
+        self.started = time.time()
+        self.facts = Facts(model=self.settings.model or "")
+        self.unusable: str | None = None
+        self.session: Session | None = None
+
+    # -- the run -----------------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> Results:
+        """Run everything; never raises for what a target does."""
+        settings = self.settings
+        patience = settings.request_timeout
+        limits = Limits(first_byte=patience, between_bytes=patience, total=5 * patience)
+        client = HttpClient(
+            settings.url,
+            key=settings.key,
+            headers=settings.headers,
+            limits=limits,
+            concurrency=settings.concurrency,
+        )
+        async with client:
+            self.session = Session(
+                client.send,
+                settings.model or "",
+                concurrency=settings.concurrency,
+                budget=settings.budget,
+                recovery=settings.recovery,
+            )
+            try:
+                self.facts = await preflight(
+                    self._target(), self._needs(), key_variable=settings.key_variable
+                )
+            except (UnusableTarget, Inconclusive) as reason:
+                self.unusable = str(reason)
+                for check in self.checks:
+                    self._finish(
+                        check,
+                        Verdict.INCONCLUSIVE,
+                        "the target could not be judged; see the message of the run",
+                    )
+                return self.snapshot(complete=True)
+            await self._run_scenarios([check for check in self.checks if check.scope is Scope.SCENARIO])
+            await self._run_rules([check for check in self.checks if check.scope is not Scope.SCENARIO])
+        return self.snapshot(complete=True)
+
+    def snapshot(self, *, complete: bool) -> Results:
+        """The results so far; checks without a verdict yet are `not_run`."""
+        results = [
+            self.results.get(check.requirement)
+            or self._result(check, Verdict.NOT_RUN, "the run ended before this check did")
+            for check in self.checks
+        ]
+        order = {requirement.id: number for number, requirement in enumerate(self.catalogue)}
+        return Results(
+            url=self.settings.url,
+            profile=self.settings.profile.name,
+            strict=self.settings.strict,
+            facts=self.facts,
+            results=tuple(sorted(results, key=lambda result: order[result.requirement.id])),
+            exchanges=self.session.exchanges if self.session else (),
+            cost=self.session.cost if self.session else Cost(),
+            started=self.started,
+            finished=time.time(),
+            complete=complete,
+            unusable=self.unusable,
+            incidents=tuple(self.session.incidents) if self.session else (),
+            redactor=self.settings.redactor,
+        )
+
+    def _needs(self) -> Needs:
+        needs = [self._requirement(check).needs for check in self.checks]
+        capabilities = {name for need in needs for name in need.capabilities}
+        return Needs(capabilities, det=any(need.det for need in needs))
+
+    def _requirement(self, check: Check) -> Requirement:
+        return self.catalogue.requirement(check.requirement)
+
+    def _target(self, attempt: int = 0) -> Target:
+        assert self.session is not None  # noqa: S101 - `run` made it
+        return Target(
+            self.session,
+            self.facts,
+            self.settings.profile,
+            attempt=attempt,
+            has_key=self.settings.key is not None,
+            expensive=self.settings.expensive,
+        )
+
+    # -- scenarios ---------------------------------------------------------------------------------------------------------------
+
+    async def _run_scenarios(self, checks: Sequence[Check]) -> None:
+        runnable = [check for check in checks if not self._gated(check)]
+        harmless = [check for check in runnable if not check.hazardous]
+        failed = [
+            (check, attempt)
+            for check, attempt in zip(
+                harmless, await asyncio.gather(*map(self._attempt, harmless)), strict=True
+            )
+            if self._settle(check, attempt)
+        ]
+        for check in runnable:
+            if check.hazardous:
+                attempt = await self._hazard(check)
+                if self._settle(check, attempt):
+                    failed.append((check, attempt))
+        await self._confirm(failed)
+
+    async def _attempt(self, check: Check, number: int = 0) -> Attempt:
+        target, started = self._target(number), time.monotonic()
+        try:
+            await check.function(target)
+        except Outcome as outcome:
+            found: Outcome | str | None = outcome
+        except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
+            found = traceback.format_exc()
+        else:
+            found = None
+        return Attempt(found, tuple(target.used), time.monotonic() - started)
+
+    async def _hazard(self, check: Check, number: int = 0) -> Attempt:
+        """Run a check that sends malformed requests, and see afterwards whether the target still serves."""
+        assert self.session is not None  # noqa: S101 - `run` made it
+        attempt = await self._attempt(check, number)
+        suspects = tuple(exchange for exchange in attempt.used if exchange.request.intent is not Intent.VALID)
+        if suspects and self.session.gone is None:
+            await self.session.revive(suspects)
+        return attempt
+
+    async def _confirm(self, failed: Iterable[tuple[Check, Attempt]]) -> None:
+        """Run what failed once more, alone; a comparison on a noisy target several times more."""
+        assert self.session is not None  # noqa: S101 - `run` made it
+        again = []
+        for check, first in failed:
+            attempt = await self._repeat(check, 1)
+            if not isinstance(attempt.outcome, Broken):
+                self._unstable(check, first, attempt)
+            else:
+                again.append((check, attempt))
+        for check, latest in again:
+            attempt, number = latest, 2
+            while self._noisy(check) and number <= NOISY_ATTEMPTS and isinstance(attempt.outcome, Broken):
+                attempt, number = await self._repeat(check, number), number + 1
+            if isinstance(attempt.outcome, Broken):
+                self._finish_broken(check, attempt.outcome, attempt)
+            else:
+                self._unstable(check, latest, attempt)
+
+    async def _repeat(self, check: Check, number: int) -> Attempt:
+        return await (self._hazard(check, number) if check.hazardous else self._attempt(check, number))
+
+    def _noisy(self, check: Check) -> bool:
+        assert self.session is not None  # noqa: S101 - `run` made it
+        return self._requirement(check).needs.det and bool(self.session.contradictions)
+
+    def _gated(self, check: Check) -> bool:
+        """Give a verdict to a check whose precondition is not met; False where it may run."""
+        requirement = self._requirement(check)
+        needs = requirement.needs
+        if needs.expensive and not self.settings.expensive:
+            self._finish(check, Verdict.NOT_RUN, "it costs too much for an ordinary run; --expensive runs it")
+            return True
+        for name in needs.capabilities:
+            found = self.facts.capabilities.get(name)
+            if found is None or found.support is Support.YES or WITNESS.get(name) == requirement.id:
+                continue
+            evidence = (found.exchange,) if found.exchange else ()
+            if found.support is Support.REFUSED:
+                self._finish(check, Verdict.UNSUPPORTED, f"needs {name}: {found.note}", evidence=evidence)
+            elif found.support is Support.UNKNOWN:
+                self._finish(
+                    check, Verdict.INCONCLUSIVE, f"needs {name}, and the run could not find out: {found.note}"
+                )
+            else:
+                see = f"; see {WITNESS[name]}" if name in WITNESS else ""
+                self._finish(
+                    check,
+                    Verdict.NOT_RUN,
+                    f"needs {name}, which does not work: {found.note}{see}",
+                    evidence=evidence,
+                )
+            return True
+        if needs.det and self.facts.repeats is False:
+            self._finish(
+                check, Verdict.INCONCLUSIVE, f"compares greedy answers, but {self.facts.repeats_note}"
+            )
+            return True
+        return False
+
+    def _settle(self, check: Check, attempt: Attempt) -> bool:
+        """Finish a check after its first attempt; True where it must be confirmed first."""
+        outcome, verdict = attempt.outcome, Verdict.PASS
+        if isinstance(outcome, Broken):
+            return True
+        if isinstance(outcome, Unsupported):
+            verdict = Verdict.UNSUPPORTED
+        elif isinstance(outcome, Inconclusive):
+            verdict = Verdict.INCONCLUSIVE
+        elif isinstance(outcome, NotRun):
+            verdict = Verdict.NOT_RUN
+        elif outcome is not None:
+            verdict = Verdict.ERROR
+        self._finish(check, verdict, str(outcome or ""), evidence=attempt.used, seconds=attempt.seconds)
+        return False
+
+    def _unstable(self, check: Check, failed: Attempt, passed: Attempt) -> None:
+        message = f"unstable: it failed once ({failed.outcome}), but not again on fresh exchanges"
+        if isinstance(passed.outcome, Inconclusive):
+            message = f"it failed once ({failed.outcome}), and could not be confirmed: {passed.outcome}"
+        self._finish(check, Verdict.INCONCLUSIVE, message, evidence=failed.used, seconds=failed.seconds)
+
+    def _finish_broken(self, check: Check, outcome: Broken, attempt: Attempt) -> None:
+        verdict = self.broken_verdict(check)
+        # The exchange that was looked at last is mostly the telling one.
+        evidence = tuple(reversed(attempt.used))[:_EVIDENCE]
+        self._finish(
+            check, verdict, str(outcome), evidence=evidence, kind=outcome.kind, seconds=attempt.seconds
+        )
+
+    def broken_verdict(self, check: Check) -> Verdict:
+        """What a broken requirement amounts to, by its level in the profile."""
+        level = self.settings.profile.level(self._requirement(check))
+        if level is Level.MUST or (level is Level.SHOULD and self.settings.strict):
+            return Verdict.FAIL
+        return Verdict.WARN if level is Level.SHOULD else Verdict.PASS
+
+    # -- rules -------------------------------------------------------------------------------------------------------------------
+
+    async def _run_rules(self, checks: Sequence[Check]) -> None:
+        if not checks:
+            return
+        await self._send_traffic(
+            refusals=any(check.scope in {Scope.REFUSAL, Scope.EXCHANGE} for check in checks)
+        )
+        for check in checks:
+            await self._run_rule(check)
+
+    async def _send_traffic(self, *, refusals: bool) -> None:
+        """Give rules that are run alone something to look at; in a whole run nearly all of this has been sent already."""
+        for scene in traffic.HARMLESS + (traffic.HAZARDOUS if refusals else ()):
+            with contextlib.suppress(Outcome):
+                await scene(self._target())
+
+    async def _run_rule(self, check: Check) -> None:
+        assert self.session is not None  # noqa: S101 - `run` made it
+        started = time.monotonic()
+        try:
+            judged = judge(check, self.session.exchanges, self.settings.profile)
+        except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
+            self._finish(check, Verdict.ERROR, traceback.format_exc())
+            return
+        seconds = time.monotonic() - started
+        if not judged.looked_at:
+            if not self._gated(check):
+                self._finish(
+                    check, Verdict.NOT_RUN, "nothing that this requirement speaks of was seen in this run"
+                )
+            return
+        if not judged.objections:
+            self._finish(check, Verdict.PASS, f"holds on {judged.looked_at} exchanges", seconds=seconds)
+            return
+        if len(judged.objections) == 1 and check.scope is not Scope.RUN:
+            judged = await self._look_again(check, judged)
+        first = judged.objections[0]
+        if judged.once:
+            message = f"seen once in {judged.looked_at} exchanges, and not again when the same was sent: {first.finding.message}"
+            verdict = Verdict.INCONCLUSIVE
+        else:
+            message, verdict = first.finding.message, self.broken_verdict(check)
+            others = len(judged.objections) - 1
+            message += f" (and in {others} more of {judged.looked_at} exchanges)" if others else ""
+        self._finish(
+            check,
+            verdict,
+            message,
+            evidence=[objection.exchange for objection in judged.objections[:_EVIDENCE]],
+            marks=tuple(
+                Mark(objection.exchange.id, objection.finding.at)
+                for objection in judged.objections[:_EVIDENCE]
+                if objection.finding.at is not None
+            ),
+            kind=Kind.WRONG,
+            seconds=seconds,
+        )
+
+    async def _look_again(self, check: Check, judged: Judged) -> Judged:
+        """Send the one request whose answer a rule objects to once more; one observation is no verdict."""
+        assert self.session is not None  # noqa: S101 - `run` made it
+        exchange = judged.objections[0].exchange
+        try:
+            again = await self.session.send(exchange.request, attempt=1)
+        except Inconclusive:
+            return replace(judged, once=True)
+        if again.request.intent is not Intent.VALID:
+            await self.session.revive((again,))
+        second = judge(check, (again,), self.settings.profile)
+        if second.objections:
+            return replace(
+                judged, objections=judged.objections + second.objections, looked_at=judged.looked_at + 1
+            )
+        return replace(judged, once=True)
+
+    # -- verdicts ----------------------------------------------------------------------------------------------------------------
+
+    def _finish(self, check: Check, verdict: Verdict, message: str = "", **details: Any) -> None:
+        """Settle a check for good; `details` are those of `_result`."""
+        result = self._result(check, verdict, message, **details)
+        self.results[check.requirement] = result
+        self.on_result(check, result)
+
+    def _result(  # noqa: PLR0913 - the fields of a result
+        self,
+        check: Check,
+        verdict: Verdict,
+        message: str = "",
+        *,
+        evidence: Sequence[Exchange | str] = (),
+        kind: Kind | None = None,
+        marks: tuple[Mark, ...] = (),
+        seconds: float = 0.0,
+    ) -> Result:
+        requirement = self._requirement(check)
+        return Result(
+            requirement=requirement,
+            level=self.settings.profile.level(requirement),
+            verdict=verdict,
+            message=message,
+            kind=kind if verdict in {Verdict.FAIL, Verdict.WARN} else None,
+            test=check.place,
+            exchanges=tuple(dict.fromkeys(item if isinstance(item, str) else item.id for item in evidence)),
+            marks=marks,
+            seconds=seconds,
+        )

@@ -1,0 +1,88 @@
+"""Applies a rule to evidence. Pure: the same exchanges give the same judgement, whether they were made a moment ago or recorded last year."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.catalogue import Profile
+from conformance.checks import NOT_APPLICABLE, Check, Finding, Scope
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Exchange
+
+_CLIENT_ERROR = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """A finding and the exchange that it is about."""
+
+    exchange: Exchange
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a rule makes of all the evidence: how much it looked at, and what it objects to."""
+
+    looked_at: int
+    objections: tuple[Objection, ...] = ()
+    once: bool = False
+    """The only objection did not come again when the same request was sent once more."""
+
+
+def judge(check: Check, exchanges: Sequence[Exchange], profile: Profile) -> Judged:
+    """The judgement of a rule on every exchange within its scope."""
+    more = (profile,) if check.wants_profile else ()
+    if check.scope is Scope.RUN:
+        completions = [view for view in map(_completion, exchanges) if view is not None]
+        found = check.function(completions, *more)
+        return _judged(check, [(completions[-1].exchange, found)] if completions else [])
+    evidence = (
+        (exchange, view) for exchange in exchanges if (view := _view(check.scope, exchange)) is not None
+    )
+    return _judged(check, ((exchange, check.function(view, *more)) for exchange, view in evidence))
+
+
+def _judged(check: Check, found: Iterable[tuple[Exchange, Any]]) -> Judged:
+    looked_at, objections = 0, []
+    for exchange, judgement in found:
+        if judgement is NOT_APPLICABLE:
+            continue
+        looked_at += 1
+        if isinstance(judgement, Finding):
+            objections.append(Objection(exchange, judgement))
+        elif judgement is not None:
+            raise TypeError(f"{check.place} returned {judgement!r}")
+    return Judged(looked_at, tuple(objections))
+
+
+def _view(scope: Scope, exchange: Exchange) -> Exchange | Completion | None:
+    """What a rule of that scope sees of an exchange; None where the exchange is outside of it."""
+    response = exchange.response
+    if scope is Scope.EXCHANGE:
+        return exchange
+    if scope is Scope.ANSWER:
+        return exchange if response is not None and response.complete else None
+    if scope is Scope.REFUSAL:
+        return (
+            exchange
+            if response is not None and response.complete and response.status >= _CLIENT_ERROR
+            else None
+        )
+    view = _completion(exchange)
+    if view is None or scope is Scope.COMPLETION:
+        return view
+    return view if exchange.request.streamed is (scope is Scope.STREAM) else None
+
+
+def _completion(exchange: Exchange) -> Completion | None:
+    """The completion in a 2xx answer that was read to its end; None where there is none."""
+    request, response = exchange.request, exchange.response
+    served = exchange.served and response is not None and response.complete
+    return (
+        Completion.read(exchange)
+        if served and request.method == "POST" and request.path == "/completions"
+        else None
+    )

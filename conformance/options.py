@@ -1,0 +1,145 @@
+"""The options of a run and their meaning, whatever front end they come through. Bad values end here, before anything is sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+from conformance.catalogue import CatalogueError, Profile, load_profile
+from conformance.engine import Settings
+from conformance.session import Budget
+from conformance.wire.record import KEY_VARIABLE
+
+DEFAULT_REPORT = "conformance-report"
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+Get = Callable[[str], Any]
+"""Gives the value of an option by its name, None where it was not given."""
+
+
+class OptionError(ValueError):
+    """An option has a value that can't be used; the message names the option and says what it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option that takes a value."""
+
+    name: str
+    metavar: str
+    help: str
+
+
+OPTIONS = (
+    Option(
+        "target-url",
+        "URL",
+        "base URL of the target, such as https://host/v1 (default: the embedded reference server)",
+    ),
+    Option("model", "NAME", "name of the model to ask for (default: the only one that the target lists)"),
+    Option("api-key-env", "NAME", f"environment variable that holds the key (default: {KEY_VARIABLE})"),
+    Option(
+        "profile",
+        "NAME",
+        "which requirements count at which level: a name, or a YAML file (default: reference)",
+    ),
+    Option("concurrency", "N", "the most requests at a time (default: 8)"),
+    Option("max-requests", "N", "send at most so many requests"),
+    Option("max-tokens", "N", "have at most so many tokens generated"),
+    Option(
+        "request-timeout",
+        "SECONDS",
+        "wait so long for the first byte of an answer, and between two (default: 60)",
+    ),
+    Option("report", "DIR", f"folder for results.json and the reports (default: {DEFAULT_REPORT})"),
+)
+"""The options that take one value; a front end adds `header` (several values), `expensive`, `allow-http` and `strict` (switches)."""
+
+
+def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.environ)) -> Settings:
+    """The settings of a run; `url` is empty where the embedded server is the target. Raises `OptionError`."""
+    variable = get("api-key-env")
+    key = environment.get(variable or KEY_VARIABLE, "").strip() or None
+    url = _url(get("target-url"), has_key=key is not None, allow_http=bool(get("allow-http")))
+    if variable and key is None:
+        raise OptionError(f"--api-key-env: the environment variable {variable} is not set")
+    return Settings(
+        url=url,
+        profile=_profile(get("profile") or "reference"),
+        model=get("model"),
+        key=key if url else None,
+        key_variable=variable,
+        headers=tuple(_headers(get("header") or ())),
+        strict=bool(get("strict")),
+        concurrency=_count("concurrency", get("concurrency")) or 8,
+        budget=Budget(_count("max-requests", get("max-requests")), _count("max-tokens", get("max-tokens"))),
+        request_timeout=_seconds("request-timeout", get("request-timeout"), default=60.0),
+        expensive=bool(get("expensive")),
+    )
+
+
+def _count(name: str, value: str | None) -> int | None:
+    if value is None:
+        return None
+    try:
+        number = int(value)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise OptionError(f"--{name} takes a whole number of at least 1, not {value!r}")
+    return number
+
+
+def _seconds(name: str, value: str | None, *, default: float) -> float:
+    if value is None:
+        return default
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise OptionError(f"--{name} takes a number of seconds above 0, not {value!r}")
+    return seconds
+
+
+def _headers(given: Iterable[str]) -> Iterable[tuple[str, str]]:
+    for header in given:
+        name, colon, value = header.partition(":")
+        if not colon or not name.strip() or not header.isprintable():
+            raise OptionError(f"--header takes 'NAME: VALUE', not {header!r}")
+        yield name.strip(), value.strip()
+
+
+def _profile(name: str) -> Profile:
+    try:
+        return load_profile(name)
+    except (CatalogueError, OSError) as error:
+        raise OptionError(f"--profile: {error}") from error
+
+
+def _url(url: str | None, *, has_key: bool, allow_http: bool) -> str:
+    if url is None:
+        return ""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise OptionError(f"--target-url: {error}: {url!r}") from error
+    if parts.scheme not in {"http", "https"} or not host:
+        raise OptionError(
+            f"--target-url takes a URL such as https://host/v1, with http:// or https://, not {url!r}"
+        )
+    if parts.username or parts.query or parts.fragment:
+        raise OptionError(
+            "--target-url takes no user name, query or fragment; the key comes from the environment"
+        )
+    if has_key and parts.scheme == "http" and host not in _LOOPBACK and not allow_http:
+        raise OptionError(
+            f"--target-url: the key would go to {host} over plain http, readable by everyone in between;"
+            " use https, or --allow-http if that network is yours"
+        )
+    return url.rstrip("/")

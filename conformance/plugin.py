@@ -1,0 +1,339 @@
+"""The seam to pytest: options, items, hooks. Nothing else in the project knows pytest.
+
+Inert unless a run is asked for: without `--target-url` and without a check among the collected items, nothing here does anything.
+
+Every check is one item. The first item that runs starts the engine with all selected checks in a thread of its own; each item then waits
+for its own verdict, so that pytest reports in order while the requests are made side by side.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import options
+from conformance.background import BackgroundRun
+from conformance.catalogue import load_catalogue
+from conformance.checks import Check, check_of
+from conformance.embedded import Embedded
+from conformance.engine import Engine, Settings
+from conformance.report.files import write_report
+from conformance.report.text import failure_block, summary_lines
+from conformance.results import Result, Results
+from conformance.verdict import Verdict
+from conformance.wire.record import to_json
+
+SUITE = Path(__file__).parent / "suite"
+_QUIET_SECONDS = 5.0
+"""After so long without news the reader is told that the run is alive."""
+
+# What pytest shows for each verdict: its category in the last line, the letter of a quiet run, the word of a verbose one.
+_SHOWN: dict[str, tuple[str, str, str | tuple[str, dict[str, bool]]]] = {
+    Verdict.PASS: ("passed", ".", "PASS"),
+    Verdict.FAIL: ("failed", "F", "FAIL"),
+    Verdict.ERROR: ("failed", "E", "ERROR"),
+    Verdict.WARN: ("warned", "w", ("WARN", {"yellow": True})),
+    Verdict.UNSUPPORTED: ("unsupported", "u", ("UNSUPPORTED", {"cyan": True})),
+    Verdict.INCONCLUSIVE: ("inconclusive", "?", ("INCONCLUSIVE", {"purple": True})),
+    Verdict.NOT_RUN: ("not run", "-", ("NOT RUN", {"light": True})),
+}
+
+
+# -- options ---------------------------------------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the suite in one group; each that takes a value has an ini twin `conformance_NAME`.
+
+    `--strict` is pytest's own option, which the suite reads as well: a broken SHOULD then fails.
+    """
+    group = parser.getgroup("conformance", "conformance of a POST /v1/completions endpoint")
+    for option in options.OPTIONS:
+        group.addoption(f"--{option.name}", metavar=option.metavar, help=option.help)
+        parser.addini(_ini(option.name), f"default of --{option.name}: {option.help}")
+    group.addoption(
+        "--header", action="append", metavar="'NAME: VALUE'", help="send this header with every request"
+    )
+    group.addoption("--expensive", action="store_true", help="run the checks that cost much, too")
+    group.addoption(
+        "--allow-http",
+        action="store_true",
+        help="send the key over plain http to a host that is not this machine",
+    )
+
+
+def _ini(name: str) -> str:
+    return f"conformance_{name.replace('-', '_')}"
+
+
+def _getter(config: pytest.Config) -> options.Get:
+    named = {option.name for option in options.OPTIONS}
+
+    def get(name: str) -> Any:
+        if name == "strict":
+            # pytest keeps its own --strict as an override of an ini value. A project's ini file does not make a run strict.
+            return "strict=true" in (config.getoption("override_ini") or [])
+        given = config.getoption(name.replace("-", "_"))
+        return given if given is not None or name not in named else config.getini(_ini(name)) or None
+
+    return get
+
+
+# -- the run ---------------------------------------------------------------------------------------------------------------------------
+
+
+class Run:
+    """What the hooks of one pytest session share."""
+
+    def __init__(self, settings: Settings, report: Path) -> None:
+        """Prepare a run that writes to the folder `report`."""
+        self.settings, self.report = settings, report
+        self.document: dict[str, Any] | None = None
+        self._embedded: Embedded | None = None
+        self._background: BackgroundRun | None = None
+
+    def verdict(self, item: CheckItem) -> Result:
+        """The verdict on one check; starts the engine with all checks of the session when it is asked for the first time."""
+        if self._background is None:
+            checks = [other.check for other in item.session.items if isinstance(other, CheckItem)]
+            self._background = self._start(checks)
+        progress = _Progress(item.config)
+        try:
+            while (result := self._background.result(item.check, patience=1.0)) is None:
+                progress.show(self._background.progress)
+        finally:
+            progress.clear()
+        return result
+
+    def _start(self, checks: Sequence[Check]) -> BackgroundRun:
+        if not self.settings.url:
+            self._embedded = Embedded.start()
+            self.settings = replace(
+                self.settings,
+                url=self._embedded.url,
+                key=self._embedded.key,
+                model=self.settings.model or self._embedded.model,
+            )
+        background = BackgroundRun(Engine(self.settings, load_catalogue(), checks))
+        background.start()
+        return background
+
+    def evidence(self, result: Result) -> dict[str, Any]:
+        """The exchanges that a result names, as they may be shown."""
+        exchanges = self._background.exchanges if self._background else ()
+        return {
+            exchange.id: to_json(exchange, self.settings.redactor)
+            for exchange in exchanges
+            if exchange.id in result.exchanges
+        }
+
+    def finish(self) -> Results | None:
+        """End the run; its results, None where no check was run."""
+        results = self._background.stop() if self._background else None
+        if self._embedded:
+            self._embedded.stop()
+        return results
+
+
+_RUN = pytest.StashKey[Run]()
+
+
+class _Progress:
+    """A line that says how far the run is, on a terminal; gone as soon as there is something to report."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._reporter = config.pluginmanager.getplugin("terminalreporter")
+        self._live = self._reporter is not None and sys.stdout.isatty() and config.get_verbosity() >= 0
+        self._since = time.monotonic()
+        self._shown = False
+
+    def show(self, text: str) -> None:
+        if self._live and time.monotonic() - self._since > _QUIET_SECONDS:
+            self._reporter.rewrite(f"… {text}", erase=True)
+            self._shown = True
+
+    def clear(self) -> None:
+        if self._shown:
+            self._reporter.rewrite("", erase=True)
+
+
+# -- items -----------------------------------------------------------------------------------------------------------------------------
+
+
+class CheckFailed(Exception):  # noqa: N818 - a verdict on the target, no error of the program
+    """The verdict is fail or error; `repr_failure` shows it."""
+
+
+class CheckItem(pytest.Item):
+    """One check of one requirement."""
+
+    def __init__(self, *, check: Check, **kwargs: Any) -> None:
+        """Make the item known under the requirement's id, so that `-k STOP-002` and `-k STOP` find it."""
+        super().__init__(**kwargs)
+        self.check = check
+        self.extra_keyword_matches.add(check.requirement)
+        self.result: Result | None = None
+
+    def runtest(self) -> None:
+        """Wait for the verdict and say it in pytest's words."""
+        run = self.config.stash[_RUN]
+        self.result = result = run.verdict(self)
+        self.user_properties += [
+            ("requirement", result.requirement.id),
+            ("level", result.level.value),
+            ("tier", result.requirement.tier.value),
+            ("title", result.requirement.title),
+            ("verdict", result.verdict.value),
+            ("message", result.message),
+        ]
+        if result.verdict in {Verdict.FAIL, Verdict.ERROR}:
+            raise CheckFailed
+        if result.verdict is Verdict.WARN:
+            self.add_report_section("call", "warning", self._explanation())
+        elif result.verdict is not Verdict.PASS:
+            pytest.skip(f"{result.verdict.value.replace('_', ' ')}: {result.message}")
+
+    def _explanation(self) -> str:
+        run, result = self.config.stash[_RUN], self.result
+        assert result is not None  # noqa: S101 - `runtest` set it
+        document = result.to_json(run.settings.redactor)
+        return failure_block(document, run.evidence(result))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """What is wrong with the target, instead of a traceback through the suite."""
+        if isinstance(excinfo.value, CheckFailed):
+            return self._explanation()
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the check is written, and its name."""
+        code = self.check.function.__code__
+        return Path(code.co_filename), code.co_firstlineno - 1, self.name
+
+
+def pytest_pycollect_makeitem(
+    collector: pytest.Module | pytest.Class, name: str, obj: object
+) -> list[CheckItem] | None:
+    """Collect checks: a decorated function that is defined in the module, or a tuple of checks."""
+    check = check_of(obj)
+    if check is not None and check.function.__module__.rpartition(".")[2] == collector.name.rpartition("/")[
+        2
+    ].removesuffix(".py"):
+        found = [check]
+    elif (
+        isinstance(obj, tuple)
+        and obj
+        and name.startswith("test_")
+        and all(isinstance(item, Check) for item in obj)
+    ):
+        found = list(obj)
+    else:
+        return None
+    return [
+        CheckItem.from_parent(collector, name=f"{item.name}[{item.requirement}]", check=item)
+        for item in found
+    ]
+
+
+# -- hooks -----------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Check the options before anything is sent, and choose the suite where a target but no test was named."""
+    if config.getoption("target_url") and config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
+        config.args = [str(SUITE)]
+    if not config.getoption("target_url") and not _about_the_suite(config):
+        return
+    run = _prepare(config)
+    if config.pluginmanager.hasplugin("html") and config.getoption("htmlpath", None) is None:
+        config.option.htmlpath, config.option.self_contained_html = str(run.report / "pytest.html"), True
+
+
+def _about_the_suite(config: pytest.Config) -> bool:
+    """Whether the tests that were named lie in the suite."""
+    paths = (config.invocation_params.dir / argument.partition("::")[0] for argument in config.args)
+    return any(path.resolve().is_relative_to(SUITE) for path in paths)
+
+
+def _prepare(config: pytest.Config) -> Run:
+    """The run of this session, made from the options the first time that it is asked for."""
+    if _RUN not in config.stash:
+        get = _getter(config)
+        try:
+            settings = options.settings(get)
+        except options.OptionError as error:
+            raise pytest.UsageError(str(error)) from error
+        config.stash[_RUN] = Run(
+            settings, config.invocation_params.dir / (get("report") or options.DEFAULT_REPORT)
+        )
+    return config.stash[_RUN]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Check the options, where checks were collected on another way than by the path of the suite."""
+    if any(isinstance(item, CheckItem) for item in session.items):
+        _prepare(session.config)
+
+
+def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, Any] | None:
+    """Show the verdict instead of passed, failed or skipped."""
+    verdict = dict(getattr(report, "user_properties", ())).get("verdict")
+    return _SHOWN[str(verdict)] if report.when == "call" and verdict in _SHOWN else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the reports. A run in which nothing could be judged does not end with status 0."""
+    run = session.config.stash.get(_RUN, None)
+    if run is None:
+        return
+    results = run.finish()
+    if results is not None:
+        run.document = results.to_json()
+    worker_output = getattr(session.config, "workeroutput", None)
+    if worker_output is not None:  # a worker of xdist; its controller writes the reports
+        worker_output["conformance"] = json.dumps(run.document)
+    elif run.document is not None:
+        write_report(run.document, run.report)
+        if run.document["failed"] and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - xdist's signature
+    """Take over the results of a worker."""
+    document = json.loads(getattr(node, "workeroutput", {}).get("conformance", "null"))
+    if document is not None:
+        _prepare(node.config).document = document
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give all checks to one worker: they share exchanges, and a second process would only pay for them again."""
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # noqa: PLC0415 - no types; need not be installed
+
+    class OneWorkerForTheSuite(LoadScopeScheduling):  # type: ignore[misc]  # the base has no types
+        def _split_scope(self, nodeid: str) -> str:
+            return "conformance" if nodeid.endswith("]") and "conformance/suite/" in nodeid else nodeid
+
+    return OneWorkerForTheSuite(config, log) if config.getoption("dist", "no") == "load" else None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was found, in plain words, after pytest's own account of each failure."""
+    run = config.stash.get(_RUN, None)
+    if run is None or run.document is None:
+        return
+    terminalreporter.section("conformance")
+    for line in summary_lines(run.document):
+        terminalreporter.write_line(line)
+    terminalreporter.write_line("")
+    terminalreporter.write_line(f"Report: {run.report / 'results.json'}")

@@ -1,0 +1,163 @@
+"""A results document in plain words, for a terminal: the block that explains one failure, and the summary of a run."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+_WIDTH = 110
+_SHOWN_BODY = 400
+_EXCHANGES_SHOWN = 2
+_VERDICTS = ("pass", "warn", "fail", "error", "unsupported", "inconclusive", "not_run")
+_HEADINGS = {"fail": "Failed", "error": "Errors of the suite itself (please report them)", "warn": "Warnings"}
+
+Document = Mapping[str, Any]
+
+
+def printable(text: str) -> str:
+    """`text` with everything that could move a cursor, change a colour or reverse a line shown as an escape."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else f"\\u{ord(character):04x}"
+        for character in text
+    )
+
+
+def failure_block(result: Document, exchanges: Mapping[str, Document]) -> str:
+    """What is wrong with one requirement: what was sent, what came, what the requirement says, who is hurt, how to repeat it."""
+    kind = " (the parameter is ignored)" if result["kind"] == "ignored" else ""
+    lines = [
+        f"{result['id']} · {result['level']} · {result['tier']} · {result['title']}",
+        "",
+        *_entry("found", f"{result['message']}{kind}"),
+        *_entry("requires", result["statement"]),
+    ]
+    for source in result["sources"]:
+        said = f": “{source['says']}”" if source["says"] else ""
+        lines += _entry("source", f"{source['authority']}, {source['place']}{said}")
+    lines += _entry("hurts", result["hurts"])
+    for identifier in result["exchanges"][:_EXCHANGES_SHOWN]:
+        if identifier in exchanges:
+            lines += ["", *_exchange_lines(exchanges[identifier])]
+    more = len(result["exchanges"]) - _EXCHANGES_SHOWN
+    if more > 0:
+        lines += ["", f"… and {more} more exchanges: {', '.join(result['exchanges'][_EXCHANGES_SHOWN:])}"]
+    lines += ["", *_entry("repeat", f"pytest … -k {result['id']}")]
+    return printable("\n".join(lines))
+
+
+def _entry(name: str, text: str) -> list[str]:
+    indent = " " * 10
+    wrapped: list[str] = []
+    for line in text.splitlines() or [""]:
+        wrapped += textwrap.wrap(
+            line, _WIDTH - len(indent), break_long_words=False, break_on_hyphens=False
+        ) or [""]
+    return [f"{name:<9} {wrapped[0]}", *(indent + line for line in wrapped[1:])]
+
+
+def _exchange_lines(exchange: Document) -> Iterator[str]:
+    response, fault = exchange["response"], exchange["fault"]
+    yield from _entry(
+        exchange["id"],
+        exchange["curl"] if len(exchange["curl"]) < 2 * _SHOWN_BODY else _shorten(exchange["curl"]),
+    )
+    if response is not None:
+        body = "".join(piece.get("body", "(binary)") for piece in response["pieces"])
+        yield from _entry(
+            "answer", f"{response['status']} after {exchange['seconds']:.2f} s, {len(body)} characters"
+        )
+        yield from _entry("", _shorten(body))
+    if fault is not None:
+        yield from _entry("answer" if response is None else "then", f"{fault['kind']}: {fault['message']}")
+
+
+def _shorten(text: str) -> str:
+    return (
+        text
+        if len(text) <= _SHOWN_BODY
+        else f"{text[:_SHOWN_BODY]}… ({len(text) - _SHOWN_BODY} more characters)"
+    )
+
+
+def verdict_in_words(document: Document) -> str:
+    """The run in one sentence."""
+    if document["unusable"]:
+        return "nothing could be judged"
+    parts = []
+    for tier in ("core", "extended"):
+        counts = _by_verdict(document, tier)
+        judged = sum(counts.get(verdict, 0) for verdict in ("pass", "warn", "fail"))
+        failed = counts.get("fail", 0)
+        if failed:
+            parts.append(f"{failed} {tier} requirement{'s' * (failed > 1)} fail{'s' * (failed == 1)}")
+        elif judged:
+            parts.append(f"conforms to {tier}")
+    errors = sum(result["verdict"] == "error" for result in document["requirements"])
+    if errors:
+        parts.append(f"{errors} check{'s' * (errors > 1)} of the suite broke")
+    if not document["complete"]:
+        parts.append("but the run is incomplete")
+    return "; ".join(parts) or "nothing could be judged"
+
+
+def _by_verdict(document: Document, tier: str) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for level in document["summary"][tier].values():
+        for verdict, count in level.items():
+            counts[verdict] = counts.get(verdict, 0) + count
+    return counts
+
+
+def summary_lines(document: Document) -> Iterator[str]:
+    """The run in a screenful: the target, the counts, then each failure in a line."""
+    target, cost = document["target"], document["cost"]
+    if document["unusable"]:
+        yield from printable(document["unusable"]).splitlines()
+        return
+    model = target["model"] or "(unknown model)"
+    yield printable(
+        f"{target['url']} · {model} · profile {document['profile']}: {verdict_in_words(document)}"
+    )
+    yield (
+        f"{cost['requests']} requests, {cost['prompt_tokens']} prompt tokens, {cost['generated_tokens']} tokens generated,"
+        f" {cost['seconds']:.1f} s, at most {cost['most_in_flight']} requests at a time"
+    )
+    if document["determinism"]["repeats"] is False:
+        yield f"Checks that compare greedy answers are inconclusive: {printable(document['determinism']['note'])}."
+    yield ""
+    yield from _table(document)
+    for incident in document["incidents"]:
+        suspects = ", ".join(incident["suspects"]) or "nothing unusual"
+        yield ""
+        yield printable(f"The target stopped answering after {suspects}: {incident['message']}.")
+    for verdict, heading in _HEADINGS.items():
+        found = [result for result in document["requirements"] if result["verdict"] == verdict]
+        if found:
+            yield ""
+            yield f"{heading}:"
+            yield from (_line(result) for result in found)
+
+
+def _line(result: Document) -> str:
+    message = printable(
+        result["message"].strip().splitlines()[-1] if result["verdict"] == "error" else result["message"]
+    )
+    message = " ".join(message.split())
+    text = f"  {result['id']:<11} {result['title']}: {message}"
+    return text if len(text) <= 3 * _WIDTH else text[: 3 * _WIDTH - 1] + "…"
+
+
+def _table(document: Document) -> Iterator[str]:
+    shown = [
+        verdict
+        for verdict in _VERDICTS
+        if any(result["verdict"] == verdict for result in document["requirements"])
+    ]
+    yield f"{'':<18}" + "".join(f"{verdict.replace('_', ' '):>14}" for verdict in shown)
+    for tier, levels in document["summary"].items():
+        for level, counts in levels.items():
+            if counts:
+                yield f"{tier + ' ' + level:<18}" + "".join(
+                    f"{counts.get(verdict, 0) or '·':>14}" for verdict in shown
+                )

@@ -1,0 +1,1 @@
+"""The rules: checks of one answer, pure functions, a file an area."""

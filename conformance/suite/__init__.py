@@ -1,0 +1,1 @@
+"""The scenarios: checks that send requests and compare what comes back, a file an area."""

@@ -1,0 +1,65 @@
+"""What can be said of a requirement after a run, and how a scenario says it.
+
+A scenario that returns has passed. Everything else it says by raising one of the exceptions below, each of which names whose business
+it is: the target's (`Broken`, `Ignored`), nobody's (`Unsupported`, `NotRun`), or the weather's (`Inconclusive`). Any other exception is
+a defect of the suite and becomes the verdict *error*, never blamed on the target.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """The verdict on one requirement, worst first."""
+
+    ERROR = "error"
+    """The suite itself failed."""
+    FAIL = "fail"
+    """A MUST is broken (or a SHOULD, in a strict run)."""
+    WARN = "warn"
+    """A SHOULD is broken."""
+    INCONCLUSIVE = "inconclusive"
+    """The target's noise, a rate limit or a broken precondition hides the answer."""
+    NOT_RUN = "not_run"
+    """Nothing of the kind that the requirement speaks of was seen in this run."""
+    UNSUPPORTED = "unsupported"
+    """The target refuses the optional feature, honestly."""
+    PASS = "pass"  # noqa: S105 - a verdict, no password
+
+
+class Kind(StrEnum):
+    """What sort of defect a fail or warn is."""
+
+    WRONG = "wrong"
+    """The answer contradicts the requirement."""
+    IGNORED = "ignored"
+    """A parameter was taken with 200 and had no effect, which users complain about most."""
+
+
+class Outcome(Exception):  # noqa: N818 - what a scenario found is no error of the program
+    """What a scenario found; the message is for the reader of the report."""
+
+
+class Broken(Outcome):
+    """The target contradicts the requirement."""
+
+    kind = Kind.WRONG
+
+
+class Ignored(Broken):
+    """The target took a documented parameter with 200 and did nothing with it."""
+
+    kind = Kind.IGNORED
+
+
+class Unsupported(Outcome):
+    """The target refused an optional feature with a 4xx."""
+
+
+class Inconclusive(Outcome):
+    """The run can't tell; the message says why."""
+
+
+class NotRun(Outcome):
+    """The check had nothing to look at; the message says what was missing."""
