@@ -1,3 +1,14 @@
-"""Makes the suite's plugin known where the project is used from a checkout that is not installed."""
+"""Says what is missing where someone runs pytest in a checkout that is not installed.
 
-pytest_plugins = ["conformance.plugin"]
+Installing registers the suite's plugin; without it pytest knows neither the options nor the checks.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Stop before pytest complains of options that it does not know."""
+    if not config.pluginmanager.hasplugin("conformance.plugin"):
+        raise pytest.UsageError("the suite is not installed in this environment: pip install -e .")

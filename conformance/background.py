@@ -42,7 +42,8 @@ class BackgroundRun:
 
     def stop(self) -> Results:
         """The results: of the whole run where it has ended, else what there is of it, marked incomplete."""
-        if not self._done.done() and self._loop is not None and self._task is not None:
+        judged = all(future.done() for future in self._verdicts.values())
+        if not judged and self._loop is not None and self._task is not None:
             self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(_GOODBYE)
         if self._done.done() and not self._done.cancelled() and self._done.exception() is None:

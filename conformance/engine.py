@@ -27,6 +27,7 @@ from conformance.target import Facts, Support, Target
 from conformance.verdict import Broken, Inconclusive, Kind, NotRun, Outcome, Unsupported, Verdict
 from conformance.wire.exchange import Exchange, Intent
 from conformance.wire.http import HttpClient, Limits
+from conformance.wire.record import KEY_VARIABLE
 from conformance.wire.redact import Redactor
 
 _EVIDENCE = 10
@@ -47,7 +48,7 @@ class Settings:
     profile: Profile
     model: str | None = None
     key: str | None = field(default=None, repr=False)
-    key_variable: str | None = None
+    key_variable: str = KEY_VARIABLE
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     strict: bool = False
     concurrency: int = 8

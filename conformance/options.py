@@ -62,10 +62,10 @@ OPTIONS = (
 
 def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.environ)) -> Settings:
     """The settings of a run; `url` is empty where the embedded server is the target. Raises `OptionError`."""
-    variable = get("api-key-env")
-    key = environment.get(variable or KEY_VARIABLE, "").strip() or None
+    variable = get("api-key-env") or KEY_VARIABLE
+    key = environment.get(variable, "").strip() or None
     url = _url(get("target-url"), has_key=key is not None, allow_http=bool(get("allow-http")))
-    if variable and key is None:
+    if get("api-key-env") and key is None:
         raise OptionError(f"--api-key-env: the environment variable {variable} is not set")
     return Settings(
         url=url,

@@ -248,12 +248,14 @@ def pytest_pycollect_makeitem(
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything is sent, and choose the suite where a target but no test was named."""
-    if config.getoption("target_url") and config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
+    named = bool(_getter(config)("target-url"))
+    if named and config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
         config.args = [str(SUITE)]
-    if not config.getoption("target_url") and not _about_the_suite(config):
+    if not named and not _about_the_suite(config):
         return
     run = _prepare(config)
-    if config.pluginmanager.hasplugin("html") and config.getoption("htmlpath", None) is None:
+    wanted = config.pluginmanager.hasplugin("html") and not config.getoption("collectonly")
+    if wanted and config.getoption("htmlpath", None) is None:
         config.option.htmlpath, config.option.self_contained_html = str(run.report / "pytest.html"), True
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 
 from conformance.capabilities import learn
 from conformance.session import fingerprint
 from conformance.target import Facts, Target, error_text
-from conformance.verdict import Outcome
+from conformance.verdict import Inconclusive, Outcome
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, FaultKind, Request
 from conformance.wire.record import KEY_VARIABLE
@@ -49,13 +50,13 @@ class Needs:
     det: bool = False
 
 
-async def preflight(target: Target, needs: Needs, *, key_variable: str | None = None) -> Facts:
+async def preflight(target: Target, needs: Needs, *, key_variable: str = KEY_VARIABLE) -> Facts:
     """Everything that the checks need to know before they start; raises `UnusableTarget`."""
-    model = target.facts.model or await _only_model(target)
+    model = target.facts.model or await _only_model(target, key_variable)
     target.facts = replace(target.facts, model=model, prompts=PROMPTS[:1])
     target.session.model = model
-    first = await target.post(max_tokens=1)
-    await _usable(target, first, key_variable or KEY_VARIABLE)
+    first = await _first_answer(target)
+    await _usable(target, first, key_variable)
     target.facts = replace(target.facts, prompts=await _suitable_prompts(target), server=_server(first))
     if needs.det:
         repeats, note = await _answers_repeat(target)
@@ -63,8 +64,23 @@ async def preflight(target: Target, needs: Needs, *, key_variable: str | None = 
     return replace(target.facts, capabilities=await learn(target, needs.capabilities))
 
 
-async def _listed_models(target: Target) -> list[str]:
-    exchange = await target.send(Request(method="GET", path="/models", headers=()))
+async def _first_answer(target: Target) -> Exchange:
+    try:
+        return await target.post(max_tokens=1)
+    except Inconclusive as limited:
+        exchange = target.used[-1] if target.used else None
+        where = f"POST {exchange.url}: " if exchange else ""
+        raise UnusableTarget(
+            f"{where}{limited}\nTry again later, or with a smaller --concurrency."
+        ) from limited
+
+
+async def _models(target: Target) -> Exchange:
+    return await target.send(Request(method="GET", path="/models", headers=()))
+
+
+def _names(exchange: Exchange) -> list[str]:
+    """The names of the models that the target lists; none where it has no such list."""
     document = exchange.response.json if exchange.response is not None and exchange.served else None
     data = document.get("data") if isinstance(document, dict) else None
     if not isinstance(data, list):
@@ -72,17 +88,22 @@ async def _listed_models(target: Target) -> list[str]:
     return [item["id"] for item in data if isinstance(item, dict) and isinstance(item.get("id"), str)]
 
 
-async def _only_model(target: Target) -> str:
-    models = await _listed_models(target)
+async def _only_model(target: Target, key_variable: str) -> str:
+    """The name of the model, where the target lists exactly one."""
+    exchange = await _models(target)
+    models = _names(exchange)
     if len(models) == 1:
         return models[0]
-    if not models:
+    where = f"No model was named, and GET {exchange.url}"
+    if exchange.response is None:
+        raise UnusableTarget(_no_answer(exchange, where))
+    if exchange.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         raise UnusableTarget(
-            "No model was named, and the target lists none under /models. Name one with --model=NAME."
+            f"{where} was answered with status {exchange.status}.\n{_about_the_key(target, key_variable)}"
         )
-    raise UnusableTarget(
-        f"No model was named, and the target lists {len(models)}: {_listing(models)}. Choose one with --model=NAME."
-    )
+    if not models:
+        raise UnusableTarget(f"{where} lists none. Name one with --model=NAME.")
+    raise UnusableTarget(f"{where} lists {len(models)}: {_listing(models)}. Choose one with --model=NAME.")
 
 
 def _listing(models: list[str]) -> str:
@@ -98,34 +119,37 @@ async def _usable(target: Target, exchange: Exchange, key_variable: str) -> None
     if exchange.served and Completion.read(exchange).choices:
         return
     said = error_text(exchange)
-    looks_like_html = response.media_type == "text/html" or response.body.lstrip()[:1] == b"<"
-    if response.status in {401, 403}:
-        advice = (
-            f"The target refuses the key that ${key_variable} holds: check the key and what it may use."
-            if target.has_key
-            else f"The target wants a key: put it into the environment variable ${key_variable}, or name another one with --api-key-env."
-        )
-    elif looks_like_html:
+    if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        advice = _about_the_key(target, key_variable)
+    elif response.media_type == "text/html" or response.body.lstrip()[:1] == b"<":
         advice = "That is a web page, no API: check --target-url, which usually ends in /v1."
-    elif exchange.rate_limited:
-        advice = f"The target asked for patience {exchange.retries + 1} times. Try again later, or with a smaller --concurrency."
-    elif response.status == 404:  # noqa: PLR2004 - Not Found
-        models = await _listed_models(target)
-        known = f" The target lists {_listing(models)}." if models else ""
-        advice = (
-            f"Check --model={target.facts.model!r}.{known}"
-            if models or "model" in said.lower()
-            else "There is no such path: check --target-url, which usually ends in /v1."
-        )
     elif exchange.served:
         advice = "That is no completion: it has no `choices`. Check --target-url."
-    elif exchange.refused:
-        models = await _listed_models(target)
-        known = f" The target lists the models {_listing(models)}." if models else ""
-        advice = f"A minimal request (model, prompt, max_tokens, temperature) is refused, so nothing can be judged.{known}"
     else:
-        advice = "A minimal request (model, prompt, max_tokens, temperature) is not served, so nothing can be judged."
+        models = _names(await _models(target))
+        advice = _about_the_request(target, exchange, models, speaks_of_a_model="model" in said.lower())
     raise UnusableTarget(f"{where} was answered with status {response.status}: {said}\n{advice}")
+
+
+def _about_the_key(target: Target, key_variable: str) -> str:
+    if target.has_key:
+        return f"The target refuses the key that ${key_variable} holds: check the key and what it may use."
+    return f"The target wants a key: put it into the environment variable ${key_variable}, or name another with --api-key-env."
+
+
+def _about_the_request(
+    target: Target, exchange: Exchange, models: list[str], *, speaks_of_a_model: bool
+) -> str:
+    known = f" The target lists {_listing(models)}." if models else ""
+    if exchange.status == HTTPStatus.NOT_FOUND and not models and not speaks_of_a_model:
+        return "There is no such path: check --target-url, which usually ends in /v1."
+    if exchange.status == HTTPStatus.NOT_FOUND or (
+        exchange.refused and models and target.facts.model not in models
+    ):
+        return f"Check --model={target.facts.model!r}.{known}"
+    return (
+        "A minimal request (model, prompt, max_tokens, temperature) is not served, so nothing can be judged."
+    )
 
 
 def _no_answer(exchange: Exchange, where: str) -> str:

@@ -1,0 +1,208 @@
+"""The suite behaves as pytest users expect."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.plugin import SUITE
+from conformance.reference import Reference
+from conformance.reference.serve import start
+
+KEY = "sk-secret-of-the-plugin-tests"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """The base URL of a reference server that wants a key."""
+    with start(Reference("reference-1", KEY).app) as running:
+        yield f"{running.url}/v1"
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: str) -> Any:
+    """Runs pytest in an empty folder against the server."""
+    monkeypatch.setenv("COMPLETIONS_API_KEY", KEY)
+
+    def run(*arguments: str, url: str = server) -> pytest.RunResult:
+        return pytester.runpytest_inprocess(f"--target-url={url}", "--report=out", *arguments)
+
+    return run
+
+
+def results(pytester: pytest.Pytester) -> dict[str, Any]:
+    """The results document that the run wrote."""
+    found: dict[str, Any] = json.loads((pytester.path / "out" / "results.json").read_text())
+    return found
+
+
+def test_a_requirement_is_selected_by_its_id(run: Any, pytester: pytest.Pytester) -> None:
+    """`-k MAXTOK-002` runs that check alone."""
+    result = run("-k", "MAXTOK-002")
+
+    result.assert_outcomes(passed=1, deselected=result.parseoutcomes()["deselected"])
+    assert [found["id"] for found in results(pytester)["requirements"]] == ["MAXTOK-002"]
+
+
+def test_an_area_is_selected_by_its_prefix(run: Any, pytester: pytest.Pytester) -> None:
+    """`-k FIN-` runs the area."""
+    run("-k", "FIN-")
+
+    assert {found["area"] for found in results(pytester)["requirements"]} == {"finish"}
+
+
+def test_collect_only_sends_nothing(run: Any, pytester: pytest.Pytester) -> None:
+    """`--collect-only` lists the checks with their ids."""
+    result = run("--collect-only", "-q", url="http://127.0.0.1:9/v1")
+
+    result.stdout.fnmatch_lines(["*test_max_tokens.py::*[[]MAXTOK-002]"])
+    assert result.ret == 0
+    assert not (pytester.path / "out").exists()
+
+
+def test_verdicts_have_their_own_words(run: Any) -> None:
+    """A verbose run names the verdict."""
+    run("-v", "-k", "MAXTOK-002").stdout.fnmatch_lines(["*[[]MAXTOK-002] PASS*"])
+
+
+def test_the_key_is_in_nothing_that_is_written(run: Any, pytester: pytest.Pytester) -> None:
+    """Terminal, results, HTML and JUnit are free of the key."""
+    result = run("-v", "-k", "MAXTOK", "--junitxml=junit.xml", "--html=page.html", "--self-contained-html")
+
+    written = [path for path in pytester.path.rglob("*") if path.is_file()]
+    assert {"junit.xml", "page.html", "results.json"} <= {path.name for path in written}
+    assert KEY not in result.stdout.str()
+    assert [path for path in written if KEY.encode() in path.read_bytes()] == []
+
+
+def test_junit_carries_the_requirement(run: Any, pytester: pytest.Pytester) -> None:
+    """Every test case of the JUnit report has the requirement and the verdict as properties."""
+    run("-k", "MAXTOK-002", "--junitxml=junit.xml")
+
+    root = ET.parse(pytester.path / "junit.xml").getroot()  # noqa: S314 - this process has just written it
+    properties = {found.get("name"): found.get("value") for found in root.iter("property")}
+    assert properties["requirement"] == "MAXTOK-002"
+    assert properties["verdict"] == "pass"
+
+
+@pytest.mark.parametrize("named", [[], ["--model=m"]])
+def test_a_target_that_is_down_is_said_once(run: Any, pytester: pytest.Pytester, named: list[str]) -> None:
+    """Without a connection there is one message, status 1, a report, and no traceback."""
+    result = run("-k", "MAXTOK", *named, url="http://127.0.0.1:9/v1")
+
+    assert result.ret == 1
+    assert result.stdout.str().count("refuses connections") == 1
+    assert "Traceback" not in result.stdout.str() + result.stderr.str()
+    assert results(pytester)["unusable"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--target-url=host/v1"], "*--target-url takes a URL such as https://host/v1*"),
+        (["--target-url=http://user:pass@host/v1"], "*no user name*"),
+        (["--target-url=http://example.invalid/v1"], "*over plain http*"),
+        (["--profile=vlm"], "*did you mean 'vllm'*"),
+        (["--profile=missing.yaml"], "*missing.yaml*"),
+        (["--concurrency=-1"], "*--concurrency takes a whole number*"),
+        (["--max-requests=many"], "*--max-requests takes a whole number*"),
+        (["--request-timeout=0"], "*--request-timeout takes a number of seconds*"),
+        (["--header=NoColon"], "*--header takes*"),
+        (["--api-key-env=NO_SUCH_VARIABLE"], "*NO_SUCH_VARIABLE is not set*"),
+    ],
+)
+def test_a_bad_option_is_a_usage_error(run: Any, arguments: list[str], message: str) -> None:
+    """A bad value ends in status 4 and one line that says what the option takes."""
+    result = run(*arguments)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+
+
+def test_other_projects_are_left_alone(pytester: pytest.Pytester) -> None:
+    """Without a target and without checks the plugin does nothing, whatever the ini file says."""
+    pytester.makeini("[pytest]\nconformance_profile = nonsense\n")
+    pytester.makepyfile("def test_own(): pass")
+    result = pytester.runpytest_inprocess()
+
+    result.assert_outcomes(passed=1)
+    assert "conformance ==" not in result.stdout.str()
+    assert sorted(path.name for path in pytester.path.iterdir() if path.is_dir()) in (
+        [],
+        [".pytest_cache"],
+        [".pytest_cache", "__pycache__"],
+        ["__pycache__"],
+    )
+
+
+def test_an_option_can_stand_in_the_ini_file(
+    pytester: pytest.Pytester, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`conformance_target_url` names the target as `--target-url` does."""
+    monkeypatch.setenv("COMPLETIONS_API_KEY", KEY)
+    pytester.makeini(f"[pytest]\nconformance_target_url = {server}\nconformance_report = out\n")
+    pytester.runpytest_inprocess("-k", "MAXTOK-002")
+
+    assert results(pytester)["target"]["url"] == server
+
+
+def test_two_workers_do_not_pay_twice(run: Any, pytester: pytest.Pytester, server: str) -> None:
+    """With `-n 2` all checks run in one worker, and the report is whole."""
+    alone, document = run("-k", "MAXTOK or FIN"), results(pytester)
+    spread = pytester.runpytest_subprocess(
+        f"--target-url={server}", "--report=out", "-k", "MAXTOK or FIN", "-n", "2"
+    )
+
+    assert spread.parseoutcomes()["passed"] == alone.parseoutcomes()["passed"]
+    assert results(pytester)["cost"]["requests"] == document["cost"]["requests"]
+
+
+def test_an_interrupted_run_leaves_an_incomplete_report(pytester: pytest.Pytester) -> None:
+    """Ctrl-C ends the run at once, and the report says that it is incomplete."""
+    hanging = pytester.makepyfile(
+        hanging="""
+        import socket
+        server = socket.create_server(("127.0.0.1", 0))
+        print(server.getsockname()[1], flush=True)
+        held = []
+        while True:
+            held.append(server.accept())
+            print("asked", flush=True)
+        """
+    )
+    with subprocess.Popen([sys.executable, str(hanging)], stdout=subprocess.PIPE, text=True) as target:  # noqa: S603 - our own file
+        assert target.stdout is not None
+        url = f"http://127.0.0.1:{target.stdout.readline().strip()}/v1"
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            f"--target-url={url}",
+            "--model=m",
+            "--report=out",
+            "-v",
+            str(SUITE),
+        ]
+        with subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE, text=True) as run:  # noqa: S603 - our own command
+            assert target.stdout.readline() == "asked\n"
+            run.send_signal(signal.SIGINT)
+            rest, _ = run.communicate()
+        target.kill()
+
+    assert run.returncode == pytest.ExitCode.INTERRUPTED
+    assert "Traceback" not in rest
+    assert results(pytester)["complete"] is False
+
+
+def test_the_suite_is_found_without_naming_it(run: Any) -> None:
+    """`pytest --target-url=…` in any folder runs the suite."""
+    assert Path(SUITE).is_dir()
+    assert run("-k", "MAXTOK-002").parseoutcomes()["passed"] == 1
