@@ -92,9 +92,7 @@ class Reference(Answering):
 
     async def send(self, request: Request, response: Response, send: Send) -> None:  # noqa: ARG002 - for those who override it
         """Write status, headers and body to the connection."""
-        headers = response.headers | {"x-request-id": self.request_id()}
-        if isinstance(response.body, bytes):
-            headers["content-length"] = str(len(response.body))
+        headers = self.headers(response)
         pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": response.status, "headers": pairs})
         if isinstance(response.body, bytes):
@@ -103,6 +101,13 @@ class Reference(Answering):
         async for data in response.body:
             await send({"type": "http.response.body", "body": data, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
+
+    def headers(self, response: Response) -> dict[str, str]:
+        """Give all headers of an answer."""
+        headers = response.headers | {"x-request-id": self.request_id()}
+        if isinstance(response.body, bytes):
+            headers["content-length"] = str(len(response.body))
+        return headers
 
     def request_id(self) -> str:
         """Make the value of `x-request-id`."""
@@ -117,8 +122,12 @@ class Reference(Answering):
             return await self.route(request)
         except Refusal as refusal:
             return self.error(refusal)
-        except Exception:  # noqa: BLE001 - whatever happens here, the client gets a JSON error
-            return self.error(Refusal(500, "The server had an error.", kind="server_error"))
+        except Exception as error:  # noqa: BLE001 - whatever happens here, the client gets a JSON error
+            return self.defect(error)
+
+    def defect(self, error: Exception) -> Response:  # noqa: ARG002 - for those who override it
+        """Answer a request on which this server itself failed."""
+        return self.error(Refusal(500, "The server had an error.", kind="server_error"))
 
     def authorize(self, request: Request) -> None:
         """Check the key, before anything else of the request is looked at. The key is never repeated."""

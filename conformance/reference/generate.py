@@ -98,6 +98,7 @@ class Generating(Reading):
     def prompts(self, params: Params) -> list[Prompt]:
         """Read all prompts of a request, and refuse those that leave no room for the completion."""
         prompts = []
+        self.check_bytes(params.suffix)
         for given in params.prompts:
             self.check_bytes(given)
             prompts.append(self.tokenize(given, params.suffix))
@@ -131,9 +132,8 @@ class Generating(Reading):
 
     def too_long(self, reason: str) -> Refusal:
         """Make the refusal that names the context length."""
-        message = (
-            f"This model's maximum context length is {self.model.context_length} tokens, however {reason}."
-        )
+        length = self.model.context_length
+        message = f"This model's maximum context length is {length} tokens, however {reason}."
         return Refusal(400, message, None, "context_length_exceeded")
 
     # ---- choices ---------------------------------------------------------------------------------------------------
@@ -276,7 +276,10 @@ class Generating(Reading):
     # ---- stop sequences and finish reason ------------------------------------------------------------------------------
 
     def find_stop(self, text: str, stops: Sequence[str]) -> int | None:
-        """Find where the earliest stop sequence begins in the generated text."""
+        """Find where the earliest stop sequence begins in the generated text (never in an echoed prompt).
+
+        It is asked after each token. Of sequences that end with the same token the one that begins first decides.
+        """
         return min((at for at in (text.find(stop) for stop in stops) if at >= 0), default=None)
 
     def held_back(self, text: str, stops: Sequence[str]) -> int:

@@ -106,13 +106,13 @@ class Distribution:
         if temperature == 0 or top_p == 0:
             return self.best()
         highest = max(self.floor, *self.scores.values())
+        # (weight of one token, how many there are, id); all tokens without a score are one group, under the id `size`.
+        items = ((score, 1, token) for token, score in self.scores.items())
+        others = (self.floor, max(0, self.size - len(self.scores)), self.size)
         groups = [
-            (math.exp((score - highest) / temperature), 1, token) for token, score in self.scores.items()
+            (math.exp((score - highest) / temperature), count, token)
+            for score, count, token in (*items, others)
         ]
-        rest = max(0, self.size - len(groups))
-        groups.append(
-            (math.exp((self.floor - highest) / temperature), rest, self.size)
-        )  # the tokens without a score
         groups.sort(key=lambda group: (-group[0], group[2]))
         wanted = top_p * sum(weight * count for weight, count, _ in groups)
         nucleus, mass = [], 0.0
@@ -148,9 +148,7 @@ class Model:
     def __init__(self, tokenizer: Tokenizer, sections: Mapping[str, Iterable[tuple[int, ...]]]) -> None:
         """Count the n-grams of the documents of each section."""
         self.tokenizer = tokenizer
-        self.size = (
-            tokenizer.fim_prefix
-        )  # every token but the marks of insertion, which are read but never written
+        self.size = tokenizer.fim_prefix  # the marks of insertion come last: they are read, never written
         self._after: dict[tuple[str, tuple[int, ...]], Candidates] = _successors(sections, tokenizer.end)
         self._section = tuple(_writing(data) for data in tokenizer.data)
         self._missing = tuple(_missing(data) for data in tokenizer.data)

@@ -89,9 +89,8 @@ def learn(text: str, count: int) -> list[Pair]:
     merges: list[Pair] = []
     while queue and len(merges) < count:
         often, best = heappop(queue)
-        if -often != pairs[best] or not _may_merge(
-            best[0] + best[1]
-        ):  # an outdated entry, or a pair that stays apart
+        outdated = -often != pairs[best]  # a newer entry of this pair is in the queue, too
+        if outdated or not _may_merge(best[0] + best[1]):
             continue
         if -often < _LEAST:
             break
