@@ -11,6 +11,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB = zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
 _GZIP_MAGIC = b"\x1f\x8b"
+_MOST_MEMBERS = 100
 
 
 class CodingError(Exception):
@@ -33,6 +34,7 @@ class Decoder:
         self._left = limit
         self._limit = limit
         self._first = True
+        self._members = 1
         self._inflate: zlib._Decompress | None = None
         if self._coding in {"gzip", "x-gzip"}:
             self._inflate = zlib.decompressobj(_GZIP)
@@ -85,4 +87,7 @@ class Decoder:
         """Begin a further gzip member: RFC 1952, 2.2, allows several in a row."""
         if self._coding == "deflate" or not _GZIP_MAGIC.startswith(data[: len(_GZIP_MAGIC)]):
             raise CodingError(f"Bytes follow the end of the {self._coding} data.")
+        self._members += 1
+        if self._members > _MOST_MEMBERS:
+            raise CodingError(f"The body has more than {_MOST_MEMBERS} gzip members.")
         self._inflate = zlib.decompressobj(_GZIP)

@@ -33,7 +33,9 @@ def explain(error: BaseException, host: str) -> str:
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLError):
-            reason = getattr(cause, "verify_message", "") or cause.reason or "the handshake failed"
+            reason = (
+                getattr(cause, "verify_message", None) or getattr(cause, "reason", None) or "no handshake"
+            )
             return f"TLS with {host} failed: {reason[:_LONGEST]}."
         if isinstance(cause, socket.gaierror):
             return f"The name of {host} can not be resolved."

@@ -41,6 +41,8 @@ KEEP_ALIVE = 2.0
 MAX_PIECES = 100_000
 """Pieces of a body that are kept; each costs memory beyond its bytes."""
 
+_CLOCK_RESOLUTION = 0.001
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -80,7 +82,7 @@ class HttpClient:
         *,
         key: str | None,
         headers: tuple[tuple[str, str], ...] = (),
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),
         concurrency: int = 8,
     ) -> None:
         """Check the settings; nothing is opened yet."""
@@ -137,10 +139,9 @@ class HttpClient:
             return Exchange(request, fault=fault, started=time.time())
         attempt = _Attempt(request, wire_request, self._limits)
         exchange = await attempt.run(self._transport(kept=not request.new_connection))
-        if attempt.reused and exchange.response is None and exchange.fault is not None:
-            if exchange.fault.kind in {FaultKind.DROPPED, FaultKind.PROTOCOL}:
-                attempt = _Attempt(request, wire_request, self._limits)
-                exchange = await attempt.run(self._transport(kept=False))
+        if attempt.reused and _failed_before_an_answer(exchange):
+            attempt = _Attempt(request, wire_request, self._limits)
+            exchange = await attempt.run(self._transport(kept=False))
         return exchange
 
     def _transport(self, *, kept: bool) -> httpx.AsyncHTTPTransport:
@@ -280,7 +281,7 @@ class _Attempt:
                 raise _GoneError
 
     def _what_took_too_long(self) -> str:
-        if self._loop.time() >= self._last_call:
+        if self._loop.time() >= self._last_call - _CLOCK_RESOLUTION:
             return f"The exchange was not over after {self._limits.total:g} s (the limit for all of it).{self._so_far()}"
         seconds = f"{self._limit(self._step):g} s"
         match self._step:
@@ -355,30 +356,41 @@ class _Attempt:
     def _fault(self, error: Exception) -> Fault:
         """What an exception of httpx, or of anything below it, says about the target."""
         host = host_and_port(self._wire_request.url)
-        if isinstance(error, httpx.LocalProtocolError):
+        of_the_network = isinstance(error, (httpx.TransportError, OSError))
+        if isinstance(error, httpx.LocalProtocolError) or (self._step is _Step.SEND and not of_the_network):
             # Not h11's message: it repeats the header, which may be the one with the key.
             return Fault(FaultKind.UNSENDABLE, "The request can not be written as HTTP/1.1.")
         if self._step is _Step.CONNECT:
             return Fault(FaultKind.CONNECT, explain(error, host))
         where = self._so_far() if self._head else " No status line and headers had come."
         if isinstance(error, httpx.RemoteProtocolError):
-            text = str(error)
-            # What httpcore and h11 say where the connection ends too soon; all else is about what came.
-            if "disconnected" in text or "closed connection" in text:
-                return Fault(FaultKind.DROPPED, f"The server closed the connection.{where}")
-            if "Receive buffer too long" in text:
-                return Fault(
-                    FaultKind.TOO_LARGE, f"The headers, or the line before a chunk, do not end.{where}"
-                )
-            return Fault(FaultKind.PROTOCOL, f"What came is not HTTP/1.1: {text[:200]}.{where}")
-        if isinstance(error, (httpx.TransportError, OSError)):
+            kind, message = _protocol_fault(str(error))
+            return Fault(kind, message + where)
+        if of_the_network:
             return Fault(FaultKind.DROPPED, f"The connection broke: {explain(error, host)}{where}")
-        return Fault(FaultKind.PROTOCOL, f"The answer can not be read: {type(error).__name__}.{where}")
+        return Fault(FaultKind.PROTOCOL, f"The answer can not be read ({type(error).__name__}).{where}")
 
     def _so_far(self) -> str:
         if self._head is None:
             return ""
         return f" {self._wire_bytes} bytes of the body had come."
+
+
+def _failed_before_an_answer(exchange: Exchange) -> bool:
+    return (
+        exchange.response is None
+        and exchange.fault is not None
+        and exchange.fault.kind in {FaultKind.DROPPED, FaultKind.PROTOCOL}
+    )
+
+
+def _protocol_fault(text: str) -> tuple[FaultKind, str]:
+    """What httpcore and h11 mean by a `RemoteProtocolError`, which they say in its text only."""
+    if "disconnected" in text or "closed connection" in text:
+        return FaultKind.DROPPED, "The server closed the connection."
+    if "Receive buffer too long" in text:
+        return FaultKind.TOO_LARGE, "The headers, or the line before a chunk, do not end."
+    return FaultKind.PROTOCOL, f"What came is not HTTP/1.1: {text[:200]}."
 
 
 def _text(raw: bytes) -> str:

@@ -23,6 +23,9 @@ _REMOVED = "[removed]"
 _SHORTEST_SECRET = 4
 """Removing a shorter "secret" would tear unrelated text apart, and a key of three characters protects nothing."""
 
+_BACKSLASHES = rb"\\\\{0,7}"
+"""JSON within JSON within JSON: each nesting doubles them."""
+
 
 @dataclass(frozen=True)
 class Redactor:
@@ -76,21 +79,25 @@ class Redactor:
         """The response without secrets, also where the network tore one apart; pieces and their times stay."""
         pieces = response.pieces
         for pattern in self._patterns:
-            pieces = _cut(pieces, [match.span() for match in pattern.finditer(_joined(pieces))])
+            if spans := [match.span() for match in pattern.finditer(_joined(pieces))]:
+                pieces = _cut(pieces, spans)
         return replace(response, headers=self.headers(response.headers), pieces=pieces)
 
 
 def _spellings(char: str) -> bytes:
-    """A pattern for one character of a secret, as it stands and as answers escape it."""
+    """A pattern for one character of a secret, as it stands and as answers escape it.
+
+    Repetitions are bounded and alternatives begin with a literal, so that a search takes time proportional to the data.
+    """
     code = ord(char)
     raw = char.encode("utf-8")
     units = char.encode("utf-16-be").hex()
-    escaped = b"".join(rb"\\+u" + _any_case(units[at : at + 4]) for at in range(0, len(units), 4))
+    escaped = b"".join(_BACKSLASHES + b"u" + _any_case(units[at : at + 4]) for at in range(0, len(units), 4))
     percent = b"".join(b"%" + _any_case(f"{byte:02x}") for byte in raw)
-    entity = b"&#(?:0*%d|[xX]0*%s);" % (code, _any_case(f"{code:x}"))
+    entity = b"&#(?:0{0,8}%d|[xX]0{0,8}%s);" % (code, _any_case(f"{code:x}"))
     spellings = [re.escape(raw), escaped, percent, entity]
     if char in '/"\\':
-        spellings.insert(0, rb"\\+" + re.escape(raw))
+        spellings.insert(0, _BACKSLASHES + re.escape(raw))
     if name := {"&": b"amp", "<": b"lt", ">": b"gt", '"': b"quot"}.get(char):
         spellings.insert(0, b"&" + name + b";")
     return b"(?:" + b"|".join(spellings) + b")"
@@ -107,20 +114,18 @@ def _joined(pieces: Iterable[Piece]) -> bytes:
 
 def _cut(pieces: tuple[Piece, ...], spans: list[tuple[int, int]]) -> tuple[Piece, ...]:
     """The pieces with each of `spans` (offsets into all of their bytes, in order) replaced where it begins."""
-    if not spans:
-        return pieces
     kept: list[Piece] = []
-    base = 0
+    base, next_span = 0, 0
     for piece in pieces:
-        end = base + len(piece.data)
-        data, position = b"", base
-        for start, stop in spans:
-            if stop <= position or start >= end:
-                continue
-            data += piece.data[position - base : max(start, position) - base]
+        end, position, parts = base + len(piece.data), base, []
+        while next_span < len(spans) and spans[next_span][0] < end:
+            start, stop = spans[next_span]
             if start >= base:
-                data += _REMOVED.encode()
+                parts += [piece.data[position - base : start - base], _REMOVED.encode()]
             position = min(stop, end)
-        kept.append(Piece(piece.seconds, data + piece.data[position - base :]))
+            if stop > end:  # the span goes on in the next piece
+                break
+            next_span += 1
+        kept.append(Piece(piece.seconds, b"".join((*parts, piece.data[position - base :]))))
         base = end
     return tuple(kept)
