@@ -10,11 +10,13 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from types import ModuleType
 from typing import Any, Final, TypeVar
+
+from conformance.wire.exchange import Exchange
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _MARK = "__conformance_check__"
@@ -43,15 +45,25 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A rule's objection to one piece of evidence. `at` is the offset of the offending byte in the body, where there is one."""
+    """A rule's objection to its evidence."""
 
     message: str
     at: int | None = None
+    """The offset of the offending byte in the body, where there is one."""
+    evidence: tuple[Exchange, ...] = ()
+    """The exchanges that contradict each other, for a rule that looks at a whole run."""
+    lapse: bool = False
+    """Only the SHOULD part of the requirement is broken."""
 
 
-def broken(message: str, *, at: int | None = None) -> Finding:
+def broken(message: str, *, at: int | None = None, evidence: Iterable[Exchange] = ()) -> Finding:
     """The evidence contradicts the requirement."""
-    return Finding(message, at)
+    return Finding(message, at, tuple(evidence))
+
+
+def lapse(message: str, *, at: int | None = None) -> Finding:
+    """The evidence contradicts the part of the requirement that is only a SHOULD: never more than a warning."""
+    return Finding(message, at, lapse=True)
 
 
 class _NotApplicable(StrEnum):

@@ -15,20 +15,19 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from conformance.capabilities import WITNESS
-from conformance.catalogue import Catalogue, Level, Profile, Requirement
+from conformance.catalogue import Catalogue, Level, Requirement
 from conformance.checks import Check, Scope
+from conformance.gates import gate
 from conformance.judge import Judged, judge
 from conformance.preflight import Needs, UnusableTarget, preflight
 from conformance.results import Mark, Result, Results
-from conformance.session import Budget, Cost, Session
+from conformance.session import Cost, Session
+from conformance.settings import Settings
 from conformance.suite import traffic
-from conformance.target import Facts, Support, Target
-from conformance.verdict import Broken, Inconclusive, Kind, NotRun, Outcome, Unsupported, Verdict
+from conformance.target import Facts, Target
+from conformance.verdict import Broken, Inconclusive, Kind, Lapse, NotRun, Outcome, Unsupported, Verdict
 from conformance.wire.exchange import Exchange, Intent
 from conformance.wire.http import HttpClient, Limits
-from conformance.wire.record import KEY_VARIABLE
-from conformance.wire.redact import Redactor
 
 _EVIDENCE = 10
 """So many exchanges are shown for one failure."""
@@ -38,32 +37,6 @@ OnResult = Callable[[Check, Result], None]
 NOISY_ATTEMPTS = 4
 """How often in all a comparison must fail on a target that was seen to contradict itself. A near tie that flips one answer in ten makes a
 false failure of five equal runs about once in 100,000 comparisons."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run is to do: the target and the limits."""
-
-    url: str
-    profile: Profile
-    model: str | None = None
-    key: str | None = field(default=None, repr=False)
-    key_variable: str = KEY_VARIABLE
-    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-    strict: bool = False
-    concurrency: int = 8
-    budget: Budget = field(default_factory=Budget)
-    request_timeout: float = 60.0
-    expensive: bool = False
-    recovery: float = 20.0
-    """Seconds that a target which stopped answering gets to come back."""
-
-    @property
-    def redactor(self) -> Redactor:
-        """Removes the key, and the values of the extra headers, from all that is written."""
-        return Redactor(
-            tuple(secret for secret in (self.key, *(value for _, value in self.headers)) if secret)
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,37 +215,11 @@ class Engine:
 
     def _gated(self, check: Check) -> bool:
         """Give a verdict to a check whose precondition is not met; False where it may run."""
-        requirement = self._requirement(check)
-        needs = requirement.needs
-        if needs.expensive and not self.settings.expensive:
-            self._finish(check, Verdict.NOT_RUN, "it costs too much for an ordinary run; --expensive runs it")
-            return True
-        for name in needs.capabilities:
-            found = self.facts.capabilities.get(name)
-            if found is None or found.support is Support.YES or WITNESS.get(name) == requirement.id:
-                continue
-            evidence = (found.exchange,) if found.exchange else ()
-            if found.support is Support.REFUSED:
-                self._finish(check, Verdict.UNSUPPORTED, f"needs {name}: {found.note}", evidence=evidence)
-            elif found.support is Support.UNKNOWN:
-                self._finish(
-                    check, Verdict.INCONCLUSIVE, f"needs {name}, and the run could not find out: {found.note}"
-                )
-            else:
-                see = f"; see {WITNESS[name]}" if name in WITNESS else ""
-                self._finish(
-                    check,
-                    Verdict.NOT_RUN,
-                    f"needs {name}, which does not work: {found.note}{see}",
-                    evidence=evidence,
-                )
-            return True
-        if needs.det and self.facts.repeats is False:
-            self._finish(
-                check, Verdict.INCONCLUSIVE, f"compares greedy answers, but {self.facts.repeats_note}"
-            )
-            return True
-        return False
+        found = gate(self._requirement(check), self.facts, expensive=self.settings.expensive)
+        if found is None:
+            return False
+        self._finish(check, found.verdict, found.message, evidence=found.evidence)
+        return True
 
     def _settle(self, check: Check, attempt: Attempt) -> bool:
         """Finish a check after its first attempt; True where it must be confirmed first."""
@@ -297,16 +244,18 @@ class Engine:
         self._finish(check, Verdict.INCONCLUSIVE, message, evidence=failed.used, seconds=failed.seconds)
 
     def _finish_broken(self, check: Check, outcome: Broken, attempt: Attempt) -> None:
-        verdict = self.broken_verdict(check)
+        verdict = self._broken(check, lapse=isinstance(outcome, Lapse))
         # The exchange that was looked at last is mostly the telling one.
         evidence = tuple(reversed(attempt.used))[:_EVIDENCE]
         self._finish(
             check, verdict, str(outcome), evidence=evidence, kind=outcome.kind, seconds=attempt.seconds
         )
 
-    def broken_verdict(self, check: Check) -> Verdict:
-        """What a broken requirement amounts to, by its level in the profile."""
+    def _broken(self, check: Check, *, lapse: bool) -> Verdict:
+        """What a broken requirement amounts to, by its level in the profile; a lapse breaks only the SHOULD part of a MUST."""
         level = self.settings.profile.level(self._requirement(check))
+        if level is Level.MUST and lapse:
+            level = Level.SHOULD
         if level is Level.MUST or (level is Level.SHOULD and self.settings.strict):
             return Verdict.FAIL
         return Verdict.WARN if level is Level.SHOULD else Verdict.PASS
@@ -348,22 +297,28 @@ class Engine:
             return
         if len(judged.objections) == 1 and check.scope is not Scope.RUN:
             judged = await self._look_again(check, judged)
-        first = judged.objections[0]
+        # What breaks the MUST comes before what only lapses.
+        objections = sorted(judged.objections, key=lambda objection: objection.finding.lapse)
+        first = objections[0]
         if judged.once:
             message = f"seen once in {judged.looked_at} exchanges, and not again when the same was sent: {first.finding.message}"
             verdict = Verdict.INCONCLUSIVE
         else:
-            message, verdict = first.finding.message, self.broken_verdict(check)
+            message = first.finding.message
+            verdict = self._broken(
+                check, lapse=all(objection.finding.lapse for objection in judged.objections)
+            )
             others = len(judged.objections) - 1
-            message += f" (and in {others} more of {judged.looked_at} exchanges)" if others else ""
+            if others and check.scope is not Scope.RUN:
+                message += f" (and in {others} more of {judged.looked_at} exchanges)"
         self._finish(
             check,
             verdict,
             message,
-            evidence=[objection.exchange for objection in judged.objections[:_EVIDENCE]],
+            evidence=[objection.exchange for objection in objections[:_EVIDENCE]],
             marks=tuple(
                 Mark(objection.exchange.id, objection.finding.at)
-                for objection in judged.objections[:_EVIDENCE]
+                for objection in objections[:_EVIDENCE]
                 if objection.finding.at is not None
             ),
             kind=Kind.WRONG,
@@ -411,7 +366,7 @@ class Engine:
             requirement=requirement,
             level=self.settings.profile.level(requirement),
             verdict=verdict,
-            message=message,
+            message=self.settings.redactor.text(message),
             kind=kind if verdict in {Verdict.FAIL, Verdict.WARN} else None,
             test=check.place,
             exchanges=tuple(dict.fromkeys(item if isinstance(item, str) else item.id for item in evidence)),

@@ -45,14 +45,14 @@ def judge(check: Check, exchanges: Sequence[Exchange], profile: Profile) -> Judg
     return _judged(check, ((exchange, check.function(view, *more)) for exchange, view in evidence))
 
 
-def _judged(check: Check, found: Iterable[tuple[Exchange, Any]]) -> Judged:
+def _judged(check: Check, judgements: Iterable[tuple[Exchange, Any]]) -> Judged:
     looked_at, objections = 0, []
-    for exchange, judgement in found:
+    for exchange, judgement in judgements:
         if judgement is NOT_APPLICABLE:
             continue
         looked_at += 1
         if isinstance(judgement, Finding):
-            objections.append(Objection(exchange, judgement))
+            objections += [Objection(found, judgement) for found in judgement.evidence or (exchange,)]
         elif judgement is not None:
             raise TypeError(f"{check.place} returned {judgement!r}")
     return Judged(looked_at, tuple(objections))

@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.catalogue import CatalogueError, Profile, load_profile
-from conformance.engine import Settings
 from conformance.session import Budget
+from conformance.settings import Settings
+from conformance.wire.http import HttpClient
 from conformance.wire.record import KEY_VARIABLE
+from conformance.wire.redact import is_credential
 
 DEFAULT_REPORT = "conformance-report"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -62,24 +64,37 @@ OPTIONS = (
 
 def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.environ)) -> Settings:
     """The settings of a run; `url` is empty where the embedded server is the target. Raises `OptionError`."""
+    headers = tuple(_headers(get("header") or ()))
     variable = get("api-key-env") or KEY_VARIABLE
     key = environment.get(variable, "").strip() or None
-    url = _url(get("target-url"), has_key=key is not None, allow_http=bool(get("allow-http")))
+    secret = key is not None or any(is_credential(name) for name, _ in headers)
+    url = _url(get("target-url"), secret=secret, allow_http=bool(get("allow-http")))
     if get("api-key-env") and key is None:
         raise OptionError(f"--api-key-env: the environment variable {variable} is not set")
-    return Settings(
+    found = Settings(
         url=url,
         profile=_profile(get("profile") or "reference"),
         model=get("model"),
         key=key if url else None,
         key_variable=variable,
-        headers=tuple(_headers(get("header") or ())),
+        headers=headers,
         strict=bool(get("strict")),
         concurrency=_count("concurrency", get("concurrency")) or 8,
         budget=Budget(_count("max-requests", get("max-requests")), _count("max-tokens", get("max-tokens"))),
         request_timeout=_seconds("request-timeout", get("request-timeout"), default=60.0),
         expensive=bool(get("expensive")),
     )
+    if url:
+        _check_sendable(found)
+    return found
+
+
+def _check_sendable(found: Settings) -> None:
+    """Let the client look at what it will send; it opens nothing."""
+    try:
+        HttpClient(found.url, key=found.key, headers=found.headers)
+    except ValueError as error:
+        raise OptionError(f"the target's URL, key or headers can't be sent: {error}") from error
 
 
 def _count(name: str, value: str | None) -> int | None:
@@ -121,7 +136,7 @@ def _profile(name: str) -> Profile:
         raise OptionError(f"--profile: {error}") from error
 
 
-def _url(url: str | None, *, has_key: bool, allow_http: bool) -> str:
+def _url(url: str | None, *, secret: bool, allow_http: bool) -> str:
     if url is None:
         return ""
     try:
@@ -137,7 +152,7 @@ def _url(url: str | None, *, has_key: bool, allow_http: bool) -> str:
         raise OptionError(
             "--target-url takes no user name, query or fragment; the key comes from the environment"
         )
-    if has_key and parts.scheme == "http" and host not in _LOOPBACK and not allow_http:
+    if secret and parts.scheme == "http" and host not in _LOOPBACK and not allow_http:
         raise OptionError(
             f"--target-url: the key would go to {host} over plain http, readable by everyone in between;"
             " use https, or --allow-http if that network is yours"

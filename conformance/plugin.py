@@ -23,10 +23,11 @@ from conformance.background import BackgroundRun
 from conformance.catalogue import load_catalogue
 from conformance.checks import Check, check_of
 from conformance.embedded import Embedded
-from conformance.engine import Engine, Settings
+from conformance.engine import Engine
 from conformance.report.files import write_report
-from conformance.report.text import failure_block, summary_lines
+from conformance.report.text import failure_block, printable, summary_lines
 from conformance.results import Result, Results
+from conformance.settings import Settings
 from conformance.verdict import Verdict
 from conformance.wire.record import to_json
 
@@ -191,14 +192,14 @@ class CheckItem(pytest.Item):
             ("tier", result.requirement.tier.value),
             ("title", result.requirement.title),
             ("verdict", result.verdict.value),
-            ("message", result.message),
+            ("message", printable(result.message)),
         ]
         if result.verdict in {Verdict.FAIL, Verdict.ERROR}:
             raise CheckFailed
         if result.verdict is Verdict.WARN:
             self.add_report_section("call", "warning", self._explanation())
         elif result.verdict is not Verdict.PASS:
-            pytest.skip(f"{result.verdict.value.replace('_', ' ')}: {result.message}")
+            pytest.skip(printable(f"{result.verdict.value.replace('_', ' ')}: {result.message}"))
 
     def _explanation(self) -> str:
         run, result = self.config.stash[_RUN], self.result

@@ -14,8 +14,9 @@ import fixtures.controls
 import fixtures.mutants
 from conformance.catalogue import load_catalogue, load_profile
 from conformance.checks import all_checks
-from conformance.engine import Engine, Settings
+from conformance.engine import Engine
 from conformance.results import Results
+from conformance.settings import Settings
 from conformance.verdict import Verdict
 from fixtures.doubles import KEY, MODEL, Double, Host, doubles_in
 

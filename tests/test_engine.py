@@ -13,10 +13,11 @@ from referencing import Registry, Resource
 
 from conformance.catalogue import load_catalogue, load_profile, spec_root
 from conformance.checks import NOT_APPLICABLE, Check, Judgement, Scope, broken, check_of, requirement, rule
-from conformance.engine import Engine, Settings
+from conformance.engine import Engine
 from conformance.reference import Reference
 from conformance.reference.serve import start
 from conformance.results import Result, Results
+from conformance.settings import Settings
 from conformance.target import Target
 from conformance.verdict import Broken, Ignored, Inconclusive, Kind, NotRun, Unsupported, Verdict
 from conformance.wire.completion import Completion

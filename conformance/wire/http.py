@@ -27,13 +27,11 @@ from typing import Any, Self, cast
 import httpx
 
 from conformance.wire import sse
-from conformance.wire.coding import ACCEPT_ENCODING, CodingError, Decoder, TooLargeError
-from conformance.wire.exchange import Auth, Exchange, Fault, FaultKind, Piece, Request, Response
+from conformance.wire.coding import CodingError, Decoder, TooLargeError
+from conformance.wire.exchange import Exchange, Fault, FaultKind, Piece, Request, Response
 from conformance.wire.faults import explain, host_and_port
+from conformance.wire.headers import check_headers, merge_headers
 from conformance.wire.patience import pause
-from conformance.wire.redact import CREDENTIAL_HEADERS
-
-USER_AGENT = "completions-conformance"
 
 KEEP_ALIVE = 2.0
 """Seconds that an idle connection is kept: less than servers do (5 s is common), so that theirs seldom closes under a request."""
@@ -87,7 +85,7 @@ class HttpClient:
     ) -> None:
         """Check the settings; nothing is opened yet."""
         self._base = _checked_url(base_url)
-        _check_headers(headers, key)
+        check_headers(headers, key)
         self._key = key
         self._headers = headers
         self._limits = limits
@@ -114,17 +112,16 @@ class HttpClient:
         The exchange has no id yet. A target that asks for patience (429, 503) gets it within the limits, and its last answer counts.
         """
         async with self._slots:
-            waited = 0.0
-            for tries in range(self._limits.retries + 1):
+            waited, tries = 0.0, 0
+            while True:
                 exchange = replace(await self._send_once(request), retries=tries)
-                if exchange.response is None or tries == self._limits.retries:
-                    break
+                if exchange.response is None or tries >= self._limits.retries:
+                    return exchange
                 seconds = pause(exchange.response, tries=tries, backoff=self._limits.backoff)
                 if seconds is None or waited + seconds > self._limits.patience:
-                    break
-                waited += seconds
+                    return exchange
                 await asyncio.sleep(seconds)
-            return exchange
+                waited, tries = waited + seconds, tries + 1
 
     async def _send_once(self, request: Request) -> Exchange:
         """One answer. A kept connection that fails before an answer began proves nothing, so a new one is tried.
@@ -167,26 +164,9 @@ class HttpClient:
         query = "&".join(part for part in (base_query, query) if part)
         raw_path = base_path.rstrip("/") + path + (f"?{query}" if query else "")
         url = self._base.copy_with(raw_path=(raw_path or "/").encode("ascii"))
-        headers = [(name.encode("ascii"), value.encode("utf-8")) for name, value in self._merged(request)]
+        pairs = merge_headers(request, self._key, self._headers)
+        headers = [(name.encode("ascii"), value.encode("utf-8")) for name, value in pairs]
         return httpx.Request(request.method, url, headers=headers, content=request.body)
-
-    def _merged(self, request: Request) -> list[tuple[str, str]]:
-        """All headers: the client's, the user's, the key, the request's; the later take the place of the earlier."""
-        layers: list[tuple[tuple[str, str], ...]] = [
-            (("Accept", "*/*"), ("Accept-Encoding", ACCEPT_ENCODING), ("User-Agent", USER_AGENT))
-        ]
-        with_key = request.auth is Auth.KEY
-        if with_key and self._key is not None:
-            layers.append((("Authorization", f"Bearer {self._key}"),))
-        layers.append(
-            tuple(pair for pair in self._headers if with_key or pair[0].lower() not in CREDENTIAL_HEADERS)
-        )
-        layers.append(request.headers)
-        merged: list[tuple[str, str]] = []
-        for layer in layers:
-            names = {name.lower() for name, _ in layer}
-            merged = [pair for pair in merged if pair[0].lower() not in names] + list(layer)
-        return merged
 
 
 class _Step(Enum):
@@ -211,6 +191,7 @@ class _Attempt:
         self._wire_request = wire_request
         self._limits = limits
         self._step = _Step.CONNECT
+        self._socket: Any = None
         self._sent: float | None = None
         self._head: httpx.Response | None = None
         self._pieces: list[Piece] = []
@@ -239,6 +220,9 @@ class _Attempt:
             fault = Fault(FaultKind.PROTOCOL, str(error))
         except Exception as error:  # noqa: BLE001 - whatever a hostile answer provokes below us, the run goes on
             fault = self._fault(error)
+        finally:
+            if self._step is _Step.CONNECT and self._socket is not None:
+                await self._socket.aclose()  # httpcore forgets it where the TLS handshake is cut short
         since = began if self._sent is None else self._sent
         return Exchange(
             request=self._request,
@@ -266,10 +250,12 @@ class _Attempt:
             case _Step.BODY:
                 return self._limits.between_bytes
 
-    async def _trace(self, event: str, info: dict[str, Any]) -> None:  # noqa: ARG002 - httpcore's signature
+    async def _trace(self, event: str, info: dict[str, Any]) -> None:
         """Hear from httpcore what happens: https://www.encode.io/httpcore/extensions/#trace."""
         if event == "connection.connect_tcp.started":
             self.reused = False
+        elif event == "connection.connect_tcp.complete":
+            self._socket = info["return_value"]
         elif event == "http11.send_request_headers.started":
             self._enter(_Step.SEND)
         elif (
@@ -412,25 +398,3 @@ def _checked_url(base_url: str) -> httpx.URL:
     if url.fragment:
         raise ValueError("The base URL must not have a fragment (#…): it is never sent.")
     return url
-
-
-def _check_headers(headers: tuple[tuple[str, str], ...], key: str | None) -> None:
-    """Refuse what h11 would refuse on every request, and never repeat a value, which may be secret."""
-    for name, value in headers:
-        if not _is_token(name):
-            raise ValueError(f"A header can not have the name {name[:40]!r}.")
-        if value != value.strip() or any(ord(char) < ord(" ") or char == "\x7f" for char in value):
-            raise ValueError(
-                f"The header {name} has a value with control characters or white space around it."
-            )
-    if key is not None and (not key or not all("!" <= char <= "~" for char in key)):
-        raise ValueError(
-            "The key is empty or has characters that no key has (white space, control, not ASCII)."
-        )
-
-
-def _is_token(name: str) -> bool:
-    """Whether `name` can be the name of a header (RFC 9110, 5.6.2)."""
-    return bool(name) and all(
-        char.isascii() and (char.isalnum() or char in "!#$%&'*+-.^_`|~") for char in name
-    )

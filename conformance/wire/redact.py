@@ -19,12 +19,20 @@ CREDENTIAL_HEADERS = frozenset(
 )
 """Names (lower case) of headers whose value is a credential, whoever sends it."""
 
+_CREDENTIAL_WORDS = ("auth", "key", "secret", "token")
+
 _REMOVED = "[removed]"
 _SHORTEST_SECRET = 4
 """Removing a shorter "secret" would tear unrelated text apart, and a key of three characters protects nothing."""
 
 _BACKSLASHES = rb"\\\\{0,7}"
 """JSON within JSON within JSON: each nesting doubles them."""
+
+
+def is_credential(name: str) -> bool:
+    """Whether a header that a user adds looks like a credential by its name."""
+    name = name.lower()
+    return name in CREDENTIAL_HEADERS or any(word in name for word in _CREDENTIAL_WORDS)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import socket
 import ssl
+import struct
 from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
@@ -14,7 +15,8 @@ import pytest
 
 from conformance.wire.exchange import Auth, Exchange, FaultKind, Request
 from conformance.wire.faults import explain
-from conformance.wire.http import USER_AGENT, HttpClient, Limits
+from conformance.wire.headers import USER_AGENT
+from conformance.wire.http import HttpClient, Limits
 from tests.wire import servers
 from tests.wire.servers import CHUNKED, EVENT, LAST_CHUNK, Running, Server, answer, chunk, says, serve
 
@@ -573,6 +575,53 @@ def test_a_server_that_drips_is_a_fault() -> None:
     assert message.startswith("The exchange was not over after 0.3 s (the limit for all of it). ")
 
 
+def test_the_limit_for_the_whole_exchange_holds_before_the_answer() -> None:
+    """It ends a wait that no other limit would."""
+    exchange = ask(servers.says_nothing, limits=replace(EASY, total=0.1))
+
+    assert fault(exchange) == (
+        FaultKind.TIMEOUT,
+        "The exchange was not over after 0.1 s (the limit for all of it).",
+    )
+
+
+def test_a_reset_in_mid_body_keeps_what_came() -> None:
+    """A connection that breaks is told from one that is closed, as far as the system tells."""
+
+    async def run() -> Exchange:
+        async def server(client: servers.Client) -> None:
+            await client.send(CHUNKED, chunk(EVENT))
+            # A socket that is closed with nothing to linger for sends a reset.
+            client.writer.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+            await asyncio.sleep(0.05)  # until the client has read
+            client.writer.transport.abort()
+
+        async with serve(server) as running, HttpClient(running.url, key=None, limits=EASY) as client:
+            return await client.send(REQUEST)
+
+    kind, message = fault(asyncio.run(run()))
+
+    assert kind is FaultKind.DROPPED
+    assert message.startswith("The connection broke: 127.0.0.1:")
+
+
+def test_a_handshake_that_does_not_end_is_a_fault() -> None:
+    """TLS belongs to the connection, and to its limit."""
+
+    async def run() -> Exchange:
+        async with serve(servers.takes_nothing, reads=False) as running:
+            url = running.url.replace("http:", "https:")
+            async with HttpClient(url, key=None, limits=replace(EASY, connect=0.1)) as client:
+                return await client.send(REQUEST)
+
+    kind, message = fault(asyncio.run(run()))
+    assert kind is FaultKind.TIMEOUT
+    assert message.startswith("There was no connection to 127.0.0.1:")
+    assert message.endswith(" within 0.1 s.")
+
+
 def test_a_server_that_does_not_read_is_a_fault() -> None:
     """A request that is not taken ends in a fault that says so."""
     exchange = ask(servers.takes_nothing, Request(body=b"x" * 20_000_000), limits=QUICK, reads=False)
@@ -683,10 +732,11 @@ def busy(after: str | None, status: str = BUSY) -> bytes:
         pytest.param([busy("0"), answer()], 200, 1, id="at-once"),
         pytest.param([busy("0.01"), busy("0", DOWN), answer()], 200, 2, id="twice"),
         pytest.param([busy(formatdate(0, usegmt=True)), answer()], 200, 1, id="date-in-the-past"),
+        pytest.param([busy("Thu, 01 Jan 1970 00:00:00 -0000"), answer()], 200, 1, id="date-without-a-zone"),
         pytest.param([busy("0")], 429, 3, id="never-lets-in"),
         pytest.param([busy("3600"), answer()], 429, 0, id="longer-than-the-patience"),
         pytest.param([busy("Fri, 31 Dec 9999 23:59:59 GMT"), answer()], 429, 0, id="date-far-away"),
-        pytest.param([busy("0.6"), busy("0.6"), answer()], 429, 1, id="longer-in-all-than-the-patience"),
+        pytest.param([busy("0.06"), busy("0.06"), answer()], 429, 1, id="longer-in-all-than-the-patience"),
         pytest.param([busy(None), busy(None), answer()], 200, 2, id="no-time-given"),
         pytest.param([busy(None)], 429, 2, id="no-time-given-ever"),
         pytest.param([busy("soon"), answer()], 200, 1, id="unintelligible"),
@@ -698,7 +748,7 @@ def busy(after: str | None, status: str = BUSY) -> bytes:
 )
 def test_patience_is_bounded(answers: list[bytes], status: int, retries: int) -> None:
     """A target that asks for patience gets it within the limits, and the tries are counted."""
-    exchange = ask(servers.in_turn(*answers))
+    exchange = ask(servers.in_turn(*answers), limits=replace(EASY, patience=0.1))
 
     assert (exchange.status, exchange.retries) == (status, retries)
     assert exchange.fault is None

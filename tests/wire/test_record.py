@@ -94,7 +94,7 @@ def test_an_exchange_comes_back_as_it_was(exchange: Exchange) -> None:
 )
 def test_any_bytes_come_back(exchange: Exchange) -> None:
     """Bodies of any bytes, in any pieces, survive."""
-    assert from_json(json.loads(json.dumps(to_json(exchange, Redactor())))).request == exchange.request
+    assert from_json(json.loads(json.dumps(to_json(exchange, Redactor())))) == exchange
 
 
 DEFECTS: list[tuple[str, Any]] = [

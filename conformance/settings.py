@@ -1,0 +1,35 @@
+"""What a run is to do: the target, the lens, and the limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from conformance.catalogue import Profile
+from conformance.session import Budget
+from conformance.wire.record import KEY_VARIABLE
+from conformance.wire.redact import Redactor, is_credential
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run is to do: the target and the limits."""
+
+    url: str
+    profile: Profile
+    model: str | None = None
+    key: str | None = field(default=None, repr=False)
+    key_variable: str = KEY_VARIABLE
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    strict: bool = False
+    concurrency: int = 8
+    budget: Budget = field(default_factory=Budget)
+    request_timeout: float = 60.0
+    expensive: bool = False
+    recovery: float = 20.0
+    """Seconds that a target which stopped answering gets to come back."""
+
+    @property
+    def redactor(self) -> Redactor:
+        """Removes the key, and the values of extra headers that look like credentials, from all that is written."""
+        secrets = [value for name, value in self.headers if is_credential(name)]
+        return Redactor(tuple(secret for secret in (self.key, *secrets) if secret))

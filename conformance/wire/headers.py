@@ -1,0 +1,53 @@
+"""Which headers a request goes out with."""
+
+from __future__ import annotations
+
+from conformance.wire.coding import ACCEPT_ENCODING
+from conformance.wire.exchange import Auth, Request
+from conformance.wire.redact import CREDENTIAL_HEADERS
+
+USER_AGENT = "completions-conformance"
+
+_ALWAYS = (("Accept", "*/*"), ("Accept-Encoding", ACCEPT_ENCODING), ("User-Agent", USER_AGENT))
+_MARKS = frozenset("!#$%&'*+-.^_`|~")
+
+
+def merge_headers(
+    request: Request, key: str | None, extra: tuple[tuple[str, str], ...]
+) -> list[tuple[str, str]]:
+    """The client's headers, the key, the user's `extra` headers, the request's own; the later replace the earlier by name.
+
+    The key, and credentials among the extra headers, go out only with `Auth.KEY`.
+    """
+    with_key = request.auth is Auth.KEY
+    layers = (
+        _ALWAYS,
+        (("Authorization", f"Bearer {key}"),) if with_key and key is not None else (),
+        tuple(pair for pair in extra if with_key or pair[0].lower() not in CREDENTIAL_HEADERS),
+        request.headers,
+    )
+    merged: list[tuple[str, str]] = []
+    for layer in layers:
+        names = {name.lower() for name, _ in layer}
+        merged = [pair for pair in merged if pair[0].lower() not in names] + list(layer)
+    return merged
+
+
+def check_headers(extra: tuple[tuple[str, str], ...], key: str | None) -> None:
+    """Raise `ValueError` for what could be sent with no request; its message never repeats a value, which may be secret."""
+    for name, value in extra:
+        if not _is_token(name):
+            raise ValueError(f"A header can not have the name {name[:40]!r}.")
+        if value != value.strip() or any(char < " " or char == "\x7f" for char in value):
+            raise ValueError(
+                f"The header {name} has a value with control characters or white space around it."
+            )
+    if key is not None and (not key or not all("!" <= char <= "~" for char in key)):
+        raise ValueError(
+            "The key is empty or has characters that no key has (white space, control, not ASCII)."
+        )
+
+
+def _is_token(name: str) -> bool:
+    """Whether `name` can be the name of a header (RFC 9110, 5.6.2)."""
+    return bool(name) and all(char.isascii() and (char.isalnum() or char in _MARKS) for char in name)
