@@ -158,7 +158,7 @@ class HttpClient:
         return self._transports[kept]
 
     def _wire_request(self, request: Request) -> httpx.Request:
-        """The request for httpx, which adds `Host` and `Content-Length` where they are missing."""
+        """The request for httpx, which adds `Host`, and the framing of the body where the request does not choose it."""
         path, _, query = request.path.partition("?")
         base_path, _, base_query = self._base.raw_path.decode("ascii").partition("?")
         query = "&".join(part for part in (base_query, query) if part)
@@ -166,7 +166,18 @@ class HttpClient:
         url = self._base.copy_with(raw_path=(raw_path or "/").encode("ascii"))
         pairs = merge_headers(request, self._key, self._headers)
         headers = [(name.encode("ascii"), value.encode("utf-8")) for name, value in pairs]
-        return httpx.Request(request.method, url, headers=headers, content=request.body)
+        # A body of known length gets a Content-Length; that and chunked coding together would be malformed (RFC 9112, 6.3).
+        chunked = any(name.lower() == "transfer-encoding" for name, _ in pairs)
+        content = _in_pieces(request.body) if chunked else request.body
+        return httpx.Request(request.method, url, headers=headers, content=content)
+
+
+async def _in_pieces(body: bytes) -> AsyncGenerator[bytes, None]:
+    """A body without a known length, which httpx sends in chunked coding."""
+    middle = len(body) // 2
+    for piece in (body[:middle], body[middle:]):
+        if piece:
+            yield piece
 
 
 class _Step(Enum):

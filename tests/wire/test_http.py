@@ -144,6 +144,33 @@ def test_a_request_goes_out_as_it_is() -> None:
     assert running.requests[0].body == b"\0\xff{"
 
 
+def test_a_chunked_body_has_no_length() -> None:
+    """A request in chunked coding carries no Content-Length, and its chunks add up to the body."""
+    request = replace(REQUEST, headers=(("Transfer-Encoding", "chunked"),))
+    head, chunks = asyncio.run(_first_bytes(request))
+
+    assert b"transfer-encoding: chunked" in head.lower()
+    assert b"content-length" not in head.lower()
+    assert b"".join(chunks.split(b"\r\n")[1:-2:2]) == request.body
+    assert chunks.endswith(LAST_CHUNK)
+
+
+async def _first_bytes(request: Request) -> tuple[bytes, bytes]:
+    """Head and body of `request` as they go over the wire."""
+    came: asyncio.Future[tuple[bytes, bytes]] = asyncio.get_running_loop().create_future()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.set_result((await reader.readuntil(b"\r\n\r\n"), await reader.readuntil(LAST_CHUNK)))
+        writer.write(answer())
+        writer.close()
+
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        async with HttpClient(f"http://127.0.0.1:{port}/v1", key=None, limits=EASY) as client:
+            await client.send(request)
+        return await came
+
+
 def test_the_client_says_who_it_is() -> None:
     """The headers of the client are few and do not vary."""
     _, running = ask_all(servers.good)
