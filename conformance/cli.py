@@ -19,6 +19,7 @@ from conformance.reference.serve import serve
 from conformance.wire.record import KEY_VARIABLE
 
 _SUITE = Path(__file__).parent / "suite"
+_INI = Path(__file__).parent / "cli.ini"
 _USAGE = f"""\
 completions-conformance {__version__}
 
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     # `-c` keeps the ini file of whatever project the user stands in out of the run; the cache for --lf stays where they stand.
-    own = ["-c", str(_SUITE / "pytest.ini"), f"--rootdir={Path.cwd()}", "-p", "conformance.plugin"]
+    own = ["-c", str(_INI), f"--rootdir={Path.cwd()}", "-p", "conformance.plugin"]
     named = [argument for argument in arguments if not argument.startswith("-") and "::" in argument]
     return int(pytest.main([*own, *arguments, *([] if named else [str(_SUITE)])]))
 
