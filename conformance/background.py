@@ -53,15 +53,12 @@ class BackgroundRun:
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
         """Every exchange so far."""
-        return self._engine.session.exchanges if self._engine.session else ()
+        return self._engine.session.exchanges
 
     @property
     def progress(self) -> str:
         """How far the run is, in a few words."""
-        session = self._engine.session
-        if session is None:
-            return "starting"
-        done, cost = len(self._engine.results), session.cost
+        done, cost = len(self._engine.results), self._engine.session.cost
         return (
             f"{done} of {len(self._engine.checks)} checks, {cost.requests} requests, {cost.generated_tokens} tokens"
             f" generated, {cost.in_flight} in flight"

@@ -6,7 +6,6 @@ other requirements that need the feature are then not run, so that one defect ma
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -14,12 +13,14 @@ from typing import Any
 from conformance.target import Capability, Support, Target, error_text
 from conformance.verdict import Outcome
 from conformance.wire.completion import Completion
-from conformance.wire.exchange import Exchange
+from conformance.wire.exchange import Exchange, Intent
 
 Probe = Callable[[Target], Awaitable[Capability]]
 
 NONCE = "Zebra-47 quokka lantern:"
 """A prompt that no model says by itself, so that its echo can be told from a continuation."""
+
+NO_SUCH_MODEL = "no-such-model-7f3a"
 
 SOME_IDS = (300, 301, 302)
 """Token ids that any vocabulary has and that are special in none that we know."""
@@ -43,17 +44,22 @@ WITNESS: Mapping[str, str] = MappingProxyType(
 
 
 async def learn(target: Target, wanted: Iterable[str]) -> Mapping[str, Capability]:
-    """What the target does with each of the wanted features that there is a probe for."""
-    names = [name for name in sorted(set(wanted)) if name in PROBES]
-    found = await asyncio.gather(*(_probe(target, name) for name in names))
-    return MappingProxyType(dict(zip(names, found, strict=True)))
+    """What the target does with each of the wanted features that there is a probe for.
+
+    One probe after the other: servers have died of a valid request for a feature that they lack, and the report is to say which it was.
+    """
+    found = {name: await _probe(target, name) for name in sorted(set(wanted)) if name in PROBES}
+    return MappingProxyType(found)
 
 
 async def _probe(target: Target, name: str) -> Capability:
     try:
-        return await PROBES[name](target)
+        found = await PROBES[name](target)
     except Outcome as outcome:
-        return Capability(Support.UNKNOWN, str(outcome))
+        found = Capability(Support.UNKNOWN, str(outcome))
+    if found.support in {Support.BROKEN, Support.UNKNOWN} and target.used:
+        await target.session.revive(target.used[-1:])
+    return found
 
 
 def _unserved(exchange: Exchange) -> Capability | None:
@@ -181,7 +187,7 @@ async def _max_tokens_zero(target: Target) -> Capability:
 
 
 async def _model_validation(target: Target) -> Capability:
-    exchange = await target.post(model="no-such-model-7f3a", max_tokens=1)
+    exchange = await target.post(model=NO_SUCH_MODEL, max_tokens=1, intent=Intent.INVALID, parameter="model")
     if exchange.served:
         return Capability(Support.REFUSED, "it serves any model name", exchange.id)
     return Capability(Support.YES, exchange=exchange.id)

@@ -21,7 +21,7 @@ from conformance.gates import gate
 from conformance.judge import Judged, judge
 from conformance.preflight import Needs, UnusableTarget, preflight
 from conformance.results import Mark, Result, Results
-from conformance.session import Cost, Session
+from conformance.session import Session
 from conformance.settings import Settings
 from conformance.suite import traffic
 from conformance.target import Facts, Target
@@ -59,37 +59,34 @@ class Engine:
     results: dict[str, Result] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Set up what the run fills."""
+        """Set up what the run fills; nothing is opened before `run`."""
+        settings, patience = self.settings, self.settings.request_timeout
         self.started = time.time()
-        self.facts = Facts(model=self.settings.model or "")
+        self.facts = Facts(model=settings.model or "")
         self.unusable: str | None = None
-        self.session: Session | None = None
+        self._client = HttpClient(
+            settings.url,
+            key=settings.key,
+            headers=settings.headers,
+            limits=Limits(first_byte=patience, between_bytes=patience, total=5 * patience),
+            concurrency=settings.concurrency,
+        )
+        self.session = Session(
+            self._client.send,
+            settings.model or "",
+            concurrency=settings.concurrency,
+            budget=settings.budget,
+            recovery=settings.recovery,
+        )
 
     # -- the run -----------------------------------------------------------------------------------------------------------------
 
     async def run(self) -> Results:
         """Run everything; never raises for what a target does."""
-        settings = self.settings
-        patience = settings.request_timeout
-        limits = Limits(first_byte=patience, between_bytes=patience, total=5 * patience)
-        client = HttpClient(
-            settings.url,
-            key=settings.key,
-            headers=settings.headers,
-            limits=limits,
-            concurrency=settings.concurrency,
-        )
-        async with client:
-            self.session = Session(
-                client.send,
-                settings.model or "",
-                concurrency=settings.concurrency,
-                budget=settings.budget,
-                recovery=settings.recovery,
-            )
+        async with self._client:
             try:
                 self.facts = await preflight(
-                    self._target(), self._needs(), key_variable=settings.key_variable
+                    self._target(), self._needs(), key_variable=self.settings.key_variable
                 )
             except (UnusableTarget, Inconclusive) as reason:
                 self.unusable = str(reason)
@@ -118,13 +115,13 @@ class Engine:
             strict=self.settings.strict,
             facts=self.facts,
             results=tuple(sorted(results, key=lambda result: order[result.requirement.id])),
-            exchanges=self.session.exchanges if self.session else (),
-            cost=self.session.cost if self.session else Cost(),
+            exchanges=self.session.exchanges,
+            cost=self.session.cost,
             started=self.started,
             finished=time.time(),
             complete=complete,
             unusable=self.unusable,
-            incidents=tuple(self.session.incidents) if self.session else (),
+            incidents=tuple(self.session.incidents),
             redactor=self.settings.redactor,
         )
 
@@ -136,13 +133,13 @@ class Engine:
     def _requirement(self, check: Check) -> Requirement:
         return self.catalogue.requirement(check.requirement)
 
-    def _target(self, attempt: int = 0) -> Target:
-        assert self.session is not None  # noqa: S101 - `run` made it
+    def _target(self, name: str = "", attempt: int = 0) -> Target:
         return Target(
             self.session,
             self.facts,
             self.settings.profile,
             attempt=attempt,
+            name=name,
             has_key=self.settings.key is not None,
             expensive=self.settings.expensive,
         )
@@ -159,15 +156,18 @@ class Engine:
             )
             if self._settle(check, attempt)
         ]
-        for check in runnable:
-            if check.hazardous:
-                attempt = await self._hazard(check)
-                if self._settle(check, attempt):
-                    failed.append((check, attempt))
+        hazardous = [check for check in runnable if check.hazardous]
+        if hazardous:
+            # What died of the harmless requests must not be blamed on the malformed ones.
+            await self.session.revive(self.session.exchanges[-_EVIDENCE:])
+        for check in hazardous:
+            attempt = await self._hazard(check)
+            if self._settle(check, attempt):
+                failed.append((check, attempt))
         await self._confirm(failed)
 
     async def _attempt(self, check: Check, number: int = 0) -> Attempt:
-        target, started = self._target(number), time.monotonic()
+        target, started = self._target(check.requirement, number), time.monotonic()
         try:
             await check.function(target)
         except Outcome as outcome:
@@ -180,7 +180,6 @@ class Engine:
 
     async def _hazard(self, check: Check, number: int = 0) -> Attempt:
         """Run a check that sends malformed requests, and see afterwards whether the target still serves."""
-        assert self.session is not None  # noqa: S101 - `run` made it
         attempt = await self._attempt(check, number)
         suspects = tuple(exchange for exchange in attempt.used if exchange.request.intent is not Intent.VALID)
         if suspects and self.session.gone is None:
@@ -189,7 +188,6 @@ class Engine:
 
     async def _confirm(self, failed: Iterable[tuple[Check, Attempt]]) -> None:
         """Run what failed once more, alone; a comparison on a noisy target several times more."""
-        assert self.session is not None  # noqa: S101 - `run` made it
         again = []
         for check, first in failed:
             attempt = await self._repeat(check, 1)
@@ -210,7 +208,6 @@ class Engine:
         return await (self._hazard(check, number) if check.hazardous else self._attempt(check, number))
 
     def _noisy(self, check: Check) -> bool:
-        assert self.session is not None  # noqa: S101 - `run` made it
         return self._requirement(check).needs.det and bool(self.session.contradictions)
 
     def _gated(self, check: Check) -> bool:
@@ -278,7 +275,6 @@ class Engine:
                 await scene(self._target())
 
     async def _run_rule(self, check: Check) -> None:
-        assert self.session is not None  # noqa: S101 - `run` made it
         started = time.monotonic()
         try:
             judged = judge(check, self.session.exchanges, self.settings.profile)
@@ -327,7 +323,6 @@ class Engine:
 
     async def _look_again(self, check: Check, judged: Judged) -> Judged:
         """Send the one request whose answer a rule objects to once more; one observation is no verdict."""
-        assert self.session is not None  # noqa: S101 - `run` made it
         exchange = judged.objections[0].exchange
         try:
             again = await self.session.send(exchange.request, attempt=1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -81,7 +81,7 @@ class Session:
     def __post_init__(self) -> None:
         """Set up what only the session itself touches."""
         self._slots = asyncio.Semaphore(self.concurrency)
-        self._sent: dict[tuple[Request, int, int], asyncio.Task[Exchange]] = {}
+        self._sent: dict[tuple[Request, int, Hashable], asyncio.Task[Exchange]] = {}
         self._exchanges: list[Exchange | None] = []
         self._greedy: dict[Request, Exchange] = {}
         self._faults_in_a_row = 0
@@ -92,7 +92,7 @@ class Session:
         """Every exchange that has ended, in the order in which the requests were made."""
         return tuple(exchange for exchange in self._exchanges if exchange is not None)
 
-    async def send(self, request: Request, *, attempt: int = 0, sample: int = 0) -> Exchange:
+    async def send(self, request: Request, *, attempt: int = 0, sample: Hashable = 0) -> Exchange:
         """The exchange of `request`, sent now or remembered.
 
         `attempt` numbers the runs of a scenario, whose confirmation wants fresh evidence; `sample` tells apart requests that are
@@ -169,7 +169,7 @@ class Session:
         if self._faults_in_a_row >= _FAULTS_IN_A_ROW:
             await self.revive((exchange,))
 
-    async def revive(self, suspects: tuple[Exchange, ...]) -> bool:
+    async def revive(self, suspects: Sequence[Exchange]) -> bool:
         """Whether the target serves, after waiting for it if need be; notes an incident if it had stopped.
 
         `suspects` are what it had been sent just before, the likeliest last.
@@ -189,12 +189,14 @@ class Session:
                 if _serves(await self._canary()):
                     self._faults_in_a_row = 0
                     self.incidents.append(
-                        Incident(_what_happened(canary, "it came back later"), suspects, recovered=True)
+                        Incident(
+                            _what_happened(canary, "it came back later"), tuple(suspects), recovered=True
+                        )
                     )
                     return True
             self.gone = f"the target stopped answering {_after(suspects)}: {_shown(canary)}"
             self.incidents.append(
-                Incident(_what_happened(canary, "it did not come back"), suspects, recovered=False)
+                Incident(_what_happened(canary, "it did not come back"), tuple(suspects), recovered=False)
             )
             return False
 
@@ -233,6 +235,6 @@ def _what_happened(canary: Exchange, end: str) -> str:
     return f"a small valid request ({canary.id}) was no longer served: {_shown(canary)}; {end}"
 
 
-def _after(suspects: tuple[Exchange, ...]) -> str:
+def _after(suspects: Sequence[Exchange]) -> str:
     ids = ", ".join(exchange.id for exchange in suspects if exchange.request.intent is not Intent.VALID)
     return f"after {ids}" if ids else "in the middle of the run"

@@ -66,13 +66,15 @@ class Facts:
 class Target:
     """What a scenario talks to.
 
-    `attempt` is 0 in the first run of a scenario and counts its confirmations, which see none of the earlier exchanges.
+    `attempt` is 0 in the first run of a scenario and counts its confirmations, which see none of the earlier exchanges. `name` is the
+    requirement that the scenario checks: its samples of a request are its own, while the request itself is shared with all others.
     """
 
     session: Session
     facts: Facts
     profile: Profile
     attempt: int = 0
+    name: str = ""
     has_key: bool = False
     expensive: bool = False
     used: list[Exchange] = field(default_factory=list)
@@ -108,7 +110,8 @@ class Target:
 
     async def send(self, request: Request, *, sample: int = 0) -> Exchange:
         """The exchange of any request. Raises `Inconclusive` where the target asked for patience to the end."""
-        exchange = await self.session.send(request, attempt=self.attempt, sample=sample)
+        own = (self.name, sample) if sample else 0
+        exchange = await self.session.send(request, attempt=self.attempt, sample=own)
         if exchange not in self.used:
             self.used.append(exchange)
         if exchange.rate_limited:

@@ -1,0 +1,74 @@
+"""Below the level of completions: status, content type, JSON, and that there is an answer at all."""
+
+from __future__ import annotations
+
+import json
+
+from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
+from conformance.rules._shapes import shown
+from conformance.rules.headers import falls_short
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import NOT_JSON, Exchange, FaultKind, Intent
+
+_OK = 200
+_ON_THE_CONNECTION = frozenset({FaultKind.DROPPED, FaultKind.PROTOCOL})
+
+
+@rule("HTTP-001", Scope.PLAIN)
+def a_valid_request_gets_200_and_json(completion: Completion) -> Judgement:
+    """A served request without a stream has status 200 and the content type `application/json`."""
+    exchange = completion.exchange
+    accepted = [value for name, value in exchange.request.headers if name.lower() == "accept"]
+    # What a request with `Accept: text/event-stream` may be answered with is a SHOULD of its own (HTTP-017).
+    if exchange.request.intent is not Intent.VALID or any("event-stream" in value for value in accepted):
+        return NOT_APPLICABLE
+    assert exchange.response is not None  # noqa: S101 - a completion has one
+    if exchange.status != _OK:
+        return broken(f"a valid request was answered with status {exchange.status} where 200 means success")
+    if exchange.response.media_type != "application/json":
+        named = exchange.response.header("content-type")
+        what = "without a Content-Type" if named is None else f"with Content-Type {shown(named)}"
+        return broken(f"a request without `stream` was answered {what}, not with application/json")
+    return None
+
+
+@rule("HTTP-002", Scope.PLAIN)
+def the_body_is_one_json_object(completion: Completion) -> Judgement:
+    """The body of a JSON answer is exactly one object in UTF-8, without NaN or Infinity."""
+    response = completion.exchange.response
+    assert response is not None  # noqa: S101 - a completion has one
+    if completion.streamed or response.media_type != "application/json":
+        return NOT_APPLICABLE
+    if response.json is NOT_JSON:
+        reason, at = _why_no_json(response.body)
+        return broken(f"the body is no JSON: {reason}", at=at)
+    return (
+        None if isinstance(response.json, dict) else broken(f"the body is {shown(response.json)}, no object")
+    )
+
+
+@rule("HTTP-011", Scope.EXCHANGE)
+def every_request_gets_a_response(exchange: Exchange) -> Judgement:
+    """A complete request gets a complete HTTP response."""
+    fault = exchange.fault
+    if fault is None and exchange.response is not None:
+        return None
+    # Connections that never were, and limits of our own, are no answers cut short; what a Content-Length promised, HDR-003 judges.
+    if fault is None or fault.kind not in _ON_THE_CONNECTION or falls_short(exchange):
+        return NOT_APPLICABLE
+    return broken(f"instead of a complete response: {fault.message}")
+
+
+def _why_no_json(body: bytes) -> tuple[str, int | None]:
+    """What is wrong with a body that is no strict JSON, and the offset of the byte where it begins."""
+    try:
+        text = body.decode("utf-8")
+        json.loads(text)
+    except UnicodeDecodeError as error:
+        return f"byte {error.start} is not UTF-8", error.start
+    except json.JSONDecodeError as error:
+        at = len(text[: error.pos].encode())
+        return (f"{error.msg} at byte {at}" if body.strip() else "it is empty"), at
+    except (ValueError, RecursionError):
+        return "it is nested too deep, or has too long a number", None
+    return "it has NaN, Infinity, or a number beyond a double", None

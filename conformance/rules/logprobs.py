@@ -1,0 +1,283 @@
+"""The legacy form of log probabilities, four parallel arrays for each choice.
+
+That the arrays are there and equally long is LOGP-001's, and that they hold what they may is LOGP-002's: the other rules look only at
+what these two leave sound. With `echo` the arrays begin with the prompt, whose tokens nobody generated.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
+from conformance.rules._shapes import echoes, is_given, is_number, shown
+from conformance.wire.completion import Completion, Logprobs
+from conformance.wire.exchange import is_int
+
+_ROUNDING = 1e-6
+_SAME = 1e-3
+_MOST_PROBABLE = 1.01
+_ENOUGH_TOKENS = 16
+
+_MARK = re.compile(r"<\|.*\|>|</?\w+>|<0x[0-9A-F]{2}>|bytes:.*", re.DOTALL)
+"""A token that is not spelled as its text: a special one, or a part of a character."""
+
+
+_SPACES = str.maketrans({"\u2581": " ", "\u0120": " ", "\u010a": "\n"})
+"""SentencePiece writes a space as U+2581, GPT-2's vocabulary as U+0120 and a line end as U+010A."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """One token: what it is, how probable it was, and what else could have stood there. Each of any type."""
+
+    where: str
+    token: Any
+    logprob: Any
+    top: Any
+
+    @property
+    def alternatives(self) -> Mapping[str, int | float]:
+        """The alternatives by their text; none where they are not what LOGP-002 says."""
+        sound = isinstance(self.top, dict) and all(map(_is_logprob, self.top.values()))
+        return self.top if sound else {}
+
+
+@rule("LOGP-002", Scope.COMPLETION)
+def entries_are_strings_and_finite_numbers(completion: Completion) -> Judgement:
+    """The arrays hold strings, finite numbers of at most 0, objects of such numbers, and integers."""
+    looked = False
+    # With `echo` the first entries are null (LOGP-010), with `logprobs: 0` there may be no alternatives (LOGP-005).
+    null, no_top = (
+        echoes(completion.exchange.request),
+        completion.exchange.request.integer("logprobs", 0) == 0,
+    )
+    for index, logprobs in _legacy(completion):
+        looked = True
+        for name, fits in (
+            ("tokens", lambda value: isinstance(value, str)),
+            ("token_logprobs", lambda value: _is_logprob(value) or (value is None and null)),
+            ("top_logprobs", lambda value: _is_top(value) or (value is None and (null or no_top))),
+            ("text_offset", is_int),
+        ):
+            for number, value in enumerate(getattr(logprobs, name) or ()):
+                if not fits(value):
+                    return broken(f"`{name}[{number}]` of choice {shown(index)} is {shown(value)}")
+    return None if looked else NOT_APPLICABLE
+
+
+@rule("LOGP-003", Scope.PLAIN)
+def tokens_join_to_the_text(completion: Completion) -> Judgement:
+    """The joined `tokens` of a completion that ended by `length` are its text."""
+    request, looked = completion.exchange.request, False
+    if completion.streamed or echoes(request) or is_given(request, "stop", "suffix"):
+        return NOT_APPLICABLE
+    marked: Judgement = None
+    for index, logprobs in _legacy(completion):
+        text, tokens = completion.choices[index].text, logprobs.tokens or ()
+        if completion.choices[index].finish_reason != "length" or not _is_spelled(
+            text, map(_unmarked, tokens)
+        ):
+            continue
+        looked = True
+        # A server may take white space off the end of a text.
+        if "".join(tokens).rstrip() == text.rstrip():
+            continue
+        what = f"the tokens of choice {shown(index)} join to {shown(''.join(tokens))}, and its text is {shown(text)}"
+        if "".join(map(_unmarked, tokens)).strip() != text.strip():
+            return broken(what)
+        marked = lapse(what)
+    return marked if looked else NOT_APPLICABLE
+
+
+@rule("LOGP-004", Scope.COMPLETION)
+def alternatives_number_at_most_k_plus_one(completion: Completion) -> Judgement:
+    """With `logprobs: k` each object of `top_logprobs` has 1 to k + 1 entries."""
+    asked = completion.exchange.request.integer("logprobs", 0)
+    tops = [one for one in _positions(completion) if isinstance(one.top, dict)]
+    if asked < 1 or not tops:
+        return NOT_APPLICABLE
+    wrong = next((one for one in tops if not 1 <= len(one.top) <= asked + 1), None)
+    return (
+        None
+        if wrong is None
+        else broken(f"logprobs: {asked} gave {wrong.where} {len(wrong.top)} alternatives: {shown(wrong.top)}")
+    )
+
+
+@rule("LOGP-006", Scope.COMPLETION)
+def two_values_of_one_token_agree(completion: Completion) -> Judgement:
+    """The value of a generated token in `top_logprobs` is its `token_logprobs`."""
+    looked = False
+    for one in _generated(completion):
+        if one.token not in one.alternatives or not _is_logprob(one.logprob):
+            continue
+        looked = True
+        if abs(one.alternatives[one.token] - one.logprob) > _SAME:
+            return broken(
+                f"{one.where}, {shown(one.token)}, has {shown(one.logprob)} in token_logprobs"
+                f" and {shown(one.alternatives[one.token])} in top_logprobs"
+            )
+    return None if looked else NOT_APPLICABLE
+
+
+@rule("LOGP-007", Scope.COMPLETION)
+def the_generated_token_is_among_the_alternatives(completion: Completion) -> Judgement:
+    """The generated token is a key of its `top_logprobs` object."""
+    found = [one for one in _generated(completion) if one.alternatives]
+    if not found or completion.exchange.request.integer("logprobs", 0) < 1:
+        return NOT_APPLICABLE
+    wrong = next((one for one in found if one.token not in one.alternatives), None)
+    return (
+        None
+        if wrong is None
+        else broken(f"{wrong.where}, {shown(wrong.token)}, is not among {shown(wrong.top)}")
+    )
+
+
+@rule("LOGP-008", Scope.COMPLETION)
+def greedy_tokens_are_the_most_probable(completion: Completion) -> Judgement:
+    """At temperature 0 each generated token has the highest log probability of its `top_logprobs` object."""
+    request, looked = completion.exchange.request, False
+    greedy = request.params.get("temperature") == 0
+    if not greedy or is_given(request, "presence_penalty", "frequency_penalty", "logit_bias", "best_of"):
+        return NOT_APPLICABLE
+    for one in _generated(completion):
+        if not one.alternatives or not _is_logprob(one.logprob):
+            continue
+        looked = True
+        # Where the two values of one token differ, that is LOGP-006's.
+        own = max(one.logprob, one.alternatives.get(one.token, one.logprob))
+        best = max(one.alternatives.values())
+        if own < best - _SAME:
+            return broken(
+                f"{one.where}, {shown(one.token)}, has {shown(own)} at temperature 0, the best has {shown(best)}: {shown(one.top)}"
+            )
+    return None if looked else NOT_APPLICABLE
+
+
+@rule("LOGP-009", Scope.PLAIN)
+def offsets_advance_by_token_length(completion: Completion) -> Judgement:
+    """For ASCII text each `text_offset` is the one before it plus the number of characters of the token before."""
+    looked = False
+    for index, logprobs in _legacy(completion):
+        text, tokens, offsets = (
+            completion.choices[index].text,
+            logprobs.tokens or (),
+            logprobs.text_offset or (),
+        )
+        if completion.streamed or not _is_spelled(text, tokens) or not _fits(text, "".join(tokens)):
+            continue
+        if len(offsets) != len(tokens) or not all(map(is_int, offsets)):
+            continue
+        looked = looked or len(tokens) > 1
+        for number in range(1, len(tokens)):
+            if offsets[number] != offsets[number - 1] + len(tokens[number - 1]):
+                return broken(
+                    f"choice {shown(index)} has {shown(tokens[number - 1])} at offset {shown(offsets[number - 1])}"
+                    f" and the next token, {shown(tokens[number])}, at {shown(offsets[number])}"
+                )
+    return None if looked else NOT_APPLICABLE
+
+
+@rule("LOGP-011", Scope.PLAIN)
+def echoed_offsets_begin_at_zero(completion: Completion) -> Judgement:
+    """With `echo` the first `text_offset` is 0."""
+    request, looked = completion.exchange.request, False
+    if completion.streamed or not echoes(request):
+        return NOT_APPLICABLE
+    prompts = [prompt for prompt in request.prompts if isinstance(prompt, str)]
+    for index, logprobs in _legacy(completion):
+        joined = "".join(token for token in logprobs.tokens or () if isinstance(token, str))
+        offsets = logprobs.text_offset or ()
+        # Whether the prompt is echoed is ECHO-001's, whether its tokens are covered LOGP-010's.
+        if not any(joined.startswith(prompt) for prompt in prompts) or not offsets or not is_int(offsets[0]):
+            continue
+        looked = True
+        if offsets[0] != 0:
+            return broken(f"with `echo` the offsets of choice {shown(index)} begin at {shown(offsets[0])}")
+    return None if looked else NOT_APPLICABLE
+
+
+@rule("LOGP-016", Scope.COMPLETION)
+def probabilities_sum_to_at_most_one(completion: Completion) -> Judgement:
+    """The probabilities of one `top_logprobs` object do not sum to more than 1."""
+    looked = False
+    for one in _positions(completion):
+        values = one.alternatives.values()
+        looked = looked or bool(values)
+        total = sum(math.exp(value) for value in values)
+        if total > _MOST_PROBABLE:
+            return broken(f"the probabilities at {one.where} sum to {total:.3f}: {shown(one.top)}")
+    return None if looked else NOT_APPLICABLE
+
+
+@rule("LOGP-021", Scope.COMPLETION)
+def sampled_tokens_are_not_all_certain(completion: Completion) -> Judgement:
+    """The `token_logprobs` of 16 tokens at temperature 1 are not all 0."""
+    values = [one.logprob for one in _generated(completion) if is_number(one.logprob)]
+    if completion.exchange.request.params.get("temperature") != 1 or len(values) < _ENOUGH_TOKENS:
+        return NOT_APPLICABLE
+    return None if any(values) else broken(f"all {len(values)} token_logprobs at temperature 1 are 0")
+
+
+def _legacy(completion: Completion) -> Iterator[tuple[int, Logprobs]]:
+    """The legacy arrays of each choice, by index, where the request asks for log probabilities by number."""
+    if is_int(completion.exchange.request.params.get("logprobs")):
+        for index, choice in completion.choices.items():
+            logprobs = choice.logprobs
+            if logprobs is not None and logprobs.tokens is not None:
+                yield index, logprobs
+
+
+def _positions(completion: Completion) -> Iterator[_Position]:
+    """Every token of every choice whose arrays are equally long; nulls where an array is missing as a whole."""
+    for index, logprobs in _legacy(completion):
+        tokens = logprobs.tokens or ()
+        none = (None,) * len(tokens)
+        values, tops = logprobs.token_logprobs or none, logprobs.top_logprobs or none
+        if len(tokens) == len(values) == len(tops):
+            for number, (token, value, top) in enumerate(zip(tokens, values, tops, strict=True)):
+                yield _Position(f"token {number} of choice {shown(index)}", token, value, top)
+
+
+def _generated(completion: Completion) -> Iterator[_Position]:
+    """The tokens that were generated and have a text by which they can be found, none where the prompt's are among them.
+
+    Different tokens can have the same text, mostly the parts of characters, which show as U+FFFD or as nothing.
+    """
+    if not echoes(completion.exchange.request):
+        for one in _positions(completion):
+            if isinstance(one.token, str) and one.token and "\ufffd" not in one.token:
+                yield one
+
+
+def _is_logprob(value: object) -> bool:
+    return is_number(value) and value <= _ROUNDING
+
+
+def _is_top(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_logprob, value.values()))
+
+
+def _is_spelled(text: str, tokens: Iterable[Any]) -> bool:
+    """Whether the tokens are pieces of an ASCII text as it is read: no part of a character, no mark of a tokenizer."""
+    found = list(tokens)
+    return bool(found) and text.isascii() and all(map(_is_readable, found))
+
+
+def _is_readable(token: object) -> bool:
+    return isinstance(token, str) and bool(token) and token.isascii() and not _MARK.fullmatch(token)
+
+
+def _unmarked(token: Any) -> Any:
+    """A token with the marks undone by which tokenizers write white space."""
+    return token.translate(_SPACES) if isinstance(token, str) else token
+
+
+def _fits(text: str, joined: str) -> bool:
+    """Whether the tokens are those of the text, which a stop sequence may have cut; if not, LOGP-003 says so."""
+    return bool(text) and (joined.startswith(text) or text.startswith(joined))

@@ -1,0 +1,27 @@
+"""Whether the reported number of tokens keeps to the limit."""
+
+from __future__ import annotations
+
+from conformance.catalogue import Profile
+from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
+from conformance.rules._shapes import is_given, promised, shown
+from conformance.wire.completion import Completion
+
+
+@rule("MAXTOK-001", Scope.COMPLETION)
+def the_token_count_stays_within_the_limit(completion: Completion, profile: Profile) -> Judgement:
+    """`completion_tokens` is at most `max_tokens` times the number of choices."""
+    request, usage = completion.exchange.request, completion.usage
+    choices, limit = promised(request), request.integer("max_tokens", 0)
+    # Other laws hold for a limit of 0 (MAXTOK-006, 007), and for candidates that are not returned (BEST-006).
+    if choices is None or limit < 1 or is_given(request, "best_of"):
+        return NOT_APPLICABLE
+    if usage is None or usage.completion_tokens is None:
+        return NOT_APPLICABLE
+    most = choices * (limit + profile.completion_tokens_slack.value)
+    if usage.completion_tokens <= most:
+        return None
+    asked = (
+        f"max_tokens is {limit}" if choices == 1 else f"max_tokens is {limit} for each of {choices} choices"
+    )
+    return broken(f"{asked}, and completion_tokens {shown(usage.completion_tokens)}")

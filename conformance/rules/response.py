@@ -1,0 +1,285 @@
+"""The JSON object that answers a request without a stream.
+
+One defect makes one finding: a rule about a member leaves it alone where the member is missing (RESP-001), where a whole number came as
+something else (RESP-016), and where a chat came in the place of a completion (RESP-014).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from conformance.catalogue import Level, Profile
+from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
+from conformance.rules._shapes import choices_of, is_chat, is_given, plain, promised, shown
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Exchange, is_int
+
+KEYS = ("id", "object", "created", "model", "choices")
+OBJECT = "text_completion"
+FINISH_REASONS = ("stop", "length", "content_filter")
+
+_COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_DETAILS = ("prompt_tokens_details", "completion_tokens_details")
+_ARRAYS = ("text_offset", "token_logprobs", "tokens", "top_logprobs")
+
+_EARLIEST, _LATEST = 1_000_000_000, 100_000_000_000
+"""Seconds from 1970 to 2001 and to the year 5138: below is no clock of today, above are milliseconds."""
+
+_HOUR = 3600
+
+
+@rule("RESP-001", Scope.PLAIN)
+def the_response_has_its_five_keys(completion: Completion) -> Judgement:
+    """A response has the keys `id`, `object`, `created`, `model` and `choices`."""
+    document = plain(completion)
+    if document is None:
+        return NOT_APPLICABLE
+    missing = [f"`{key}`" for key in KEYS if key not in document]
+    return broken(f"the response has no {', no '.join(missing)}") if missing else None
+
+
+@rule("RESP-002", Scope.PLAIN)
+def the_id_is_a_string_with_content(completion: Completion) -> Judgement:
+    """`id` is a non-empty string."""
+    return _is_named(plain(completion), "id")
+
+
+@rule("RESP-003", Scope.RUN)
+def no_two_completions_share_an_id(completions: Sequence[Completion]) -> Judgement:
+    """Responses to different requests have different values of `id`."""
+    first: dict[str, Exchange] = {}
+    repeats: dict[str, list[Exchange]] = {}
+    for completion in completions:
+        exchange = completion.exchange
+        values = [document.get("id") for document in completion.documents]
+        for identity in {value for value in values if isinstance(value, str) and value}:
+            # The same request again may have been answered from a cache, with the same completion.
+            if first.setdefault(identity, exchange).request != exchange.request:
+                repeats.setdefault(identity, []).append(exchange)
+    if not first:
+        return NOT_APPLICABLE
+    if not repeats:
+        return None
+    identity, others = max(repeats.items(), key=lambda item: len(item[1]))
+    return broken(
+        f"the id {shown(identity)} of {first[identity].id} came again in {len(others)} answers to other requests;"
+        f" {len(first)} different ids came in {len(completions)} completions",
+        evidence=(first[identity], *others),
+    )
+
+
+@rule("RESP-004", Scope.PLAIN)
+def the_object_is_text_completion(completion: Completion) -> Judgement:
+    """`object` is exactly `"text_completion"`."""
+    document = plain(completion)
+    if document is None or "object" not in document:
+        return NOT_APPLICABLE
+    return None if document["object"] == OBJECT else broken(f"`object` is {shown(document['object'])}")
+
+
+@rule("RESP-005", Scope.COMPLETION)
+def the_creation_time_is_in_unix_seconds(completion: Completion) -> Judgement:
+    """`created` counts Unix seconds, in a chunk of a stream too."""
+    times = [document.get("created") for document in completion.documents]
+    counts = [time for time in times if is_int(time)]
+    for time in counts:
+        if time >= _LATEST:
+            return broken(
+                f"`created` is {shown(time)}: that is no count of seconds but of milliseconds or less"
+            )
+        if time < _EARLIEST:
+            return broken(f"`created` is {shown(time)}, which as Unix time is before 2001")
+    started = completion.exchange.started
+    if counts and started and abs(counts[0] - started) > _HOUR:
+        return lapse(
+            f"`created` is {counts[0]}, {abs(counts[0] - started) / _HOUR:.1f} hours from the client's clock"
+        )
+    return None if counts else NOT_APPLICABLE
+
+
+@rule("RESP-006", Scope.PLAIN)
+def the_model_is_named(completion: Completion) -> Judgement:
+    """`model` is a non-empty string."""
+    return _is_named(plain(completion), "model")
+
+
+@rule("RESP-007", Scope.PLAIN)
+def one_prompt_gets_one_choice(completion: Completion) -> Judgement:
+    """`choices` is an array of objects, and a single prompt without `n` gets exactly one."""
+    document, request = plain(completion), completion.exchange.request
+    if document is None or "choices" not in document:
+        return NOT_APPLICABLE
+    choices = document["choices"]
+    if not isinstance(choices, list) or not all(isinstance(one, dict) for one in choices):
+        return broken(f"`choices` is no array of objects but {shown(choices)}")
+    # Whether `n`, `best_of`, several prompts and token ids are honoured is for the requirements that speak of them.
+    if promised(request) != 1 or not isinstance(request.prompts[0], str) or is_given(request, "best_of"):
+        return NOT_APPLICABLE
+    return None if len(choices) == 1 else broken(f"one prompt without `n` got {len(choices)} choices")
+
+
+@rule("RESP-008", Scope.PLAIN)
+def indices_run_from_zero_without_gaps(completion: Completion) -> Judgement:
+    """The `index` values of the choices are 0 to their number minus 1, each exactly once."""
+    indices = [choice.get("index") for choice in choices_of(plain(completion))]
+    if not indices or any(index is not None and not is_int(index) for index in indices):
+        return NOT_APPLICABLE
+    # In any order: "the response object may not return completions in the order of the prompts".
+    whole = all(index is not None for index in indices) and set(indices) == set(range(len(indices)))
+    return None if whole else broken(f"the {len(indices)} choices have the indices {shown(indices)}")
+
+
+@rule("RESP-009", Scope.PLAIN)
+def every_choice_has_a_text(completion: Completion) -> Judgement:
+    """`text` is present and a string in every choice."""
+    choices = [choice for choice in choices_of(plain(completion)) if not is_chat(choice)]
+    for choice in choices:
+        if not isinstance(choice.get("text"), str):
+            what = f"`text` {shown(choice['text'])}" if "text" in choice else "no `text`"
+            return broken(f"a choice has {what}: {shown(choice)}")
+    return None if choices else NOT_APPLICABLE
+
+
+@rule("RESP-010", Scope.PLAIN)
+def a_finish_reason_is_a_documented_one(completion: Completion, profile: Profile) -> Judgement:
+    """The finish_reason of a choice is `stop`, `length` or `content_filter`, or one that the profile lists."""
+    choices = choices_of(plain(completion))
+    for choice in choices:
+        reason = choice.get("finish_reason")
+        if not isinstance(reason, str) or reason not in (*FINISH_REASONS, *profile.extra_finish_reasons):
+            what = shown(reason) if "finish_reason" in choice else "missing"
+            return broken(f"the finish_reason of a choice is {what}")
+    return None if choices else NOT_APPLICABLE
+
+
+@rule("RESP-011", Scope.PLAIN)
+def log_probabilities_not_asked_for_are_null(completion: Completion, profile: Profile) -> Judgement:
+    """Without `logprobs` in the request, a choice carries `logprobs: null`."""
+    choices = choices_of(plain(completion))
+    if not choices or is_given(completion.exchange.request, "logprobs"):
+        return NOT_APPLICABLE
+    override = profile.levels.get("RESP-011")
+    strict = override is not None and override.level is Level.MUST
+    for choice in choices:
+        if choice.get("logprobs") is not None:
+            return broken(f"nobody asked for `logprobs`, and a choice has {shown(choice['logprobs'])}")
+        # The reference page's example has no such key, so that only a profile can insist on it.
+        if strict and "logprobs" not in choice:
+            return broken(f"a choice has no `logprobs`: {shown(choice)}")
+    return None
+
+
+@rule("RESP-012", Scope.PLAIN)
+def a_response_reports_usage(completion: Completion) -> Judgement:
+    """A response has `usage` with an object."""
+    document = plain(completion)
+    if document is None:
+        return NOT_APPLICABLE
+    if "usage" not in document:
+        return broken("the response has no `usage`")
+    usage = document["usage"]
+    return None if isinstance(usage, dict) else broken(f"`usage` is {shown(usage)}")
+
+
+@rule("RESP-013", Scope.PLAIN)
+def a_system_fingerprint_is_a_string(completion: Completion) -> Judgement:
+    """`system_fingerprint`, where present, is a string or null."""
+    document = plain(completion)
+    if document is None or "system_fingerprint" not in document:
+        return NOT_APPLICABLE
+    value = document["system_fingerprint"]
+    fits = value is None or isinstance(value, str)
+    return None if fits else broken(f"`system_fingerprint` is {shown(value)}")
+
+
+@rule("RESP-014", Scope.COMPLETION)
+def choices_carry_no_chat_messages(completion: Completion) -> Judgement:
+    """A choice, in a chunk of a stream too, has no `message` or `delta` in place of `text`."""
+    choices = [choice for document in completion.documents for choice in choices_of(document)]
+    chat = next((choice for choice in choices if is_chat(choice)), None)
+    if chat is not None:
+        return broken(f"a choice is that of a chat: {shown(chat)}")
+    return None if choices else NOT_APPLICABLE
+
+
+@rule("RESP-015", Scope.PLAIN)
+def choices_come_in_any_order(completion: Completion) -> Judgement:
+    """Several choices are sorted by `index`, which is recorded only."""
+    indices = [index for choice in choices_of(plain(completion)) if is_int(index := choice.get("index"))]
+    if len(indices) <= 1:
+        return NOT_APPLICABLE
+    return None if indices == sorted(indices) else broken(f"the choices come in the order {shown(indices)}")
+
+
+@rule("RESP-016", Scope.PLAIN)
+def counts_and_times_are_json_integers(completion: Completion) -> Judgement:
+    """`created`, every `index` and every count in `usage` is a JSON integer."""
+    document = plain(completion)
+    if document is None:
+        return NOT_APPLICABLE
+    usage = document.get("usage")
+    counts = usage if isinstance(usage, dict) else {}
+    found = [("created", document["created"])] if "created" in document else []
+    found += [
+        ("index", choice["index"]) for choice in choices_of(document) if choice.get("index") is not None
+    ]
+    found += [(f"usage.{name}", counts[name]) for name in _COUNTERS if counts.get(name) is not None]
+    wrong = [f"`{name}` is {shown(value)}" for name, value in found if not is_int(value)]
+    if wrong:
+        return broken("; ".join(wrong[:5]))
+    return None if found else NOT_APPLICABLE
+
+
+@rule("RESP-017", Scope.PLAIN)
+def the_official_client_accepts_the_response(completion: Completion) -> Judgement:
+    """The response has the types that openai-python's `Completion` declares."""
+    document = plain(completion)
+    if document is None or not _is_sound_without_options(document):
+        return NOT_APPLICABLE
+    wrong = [f"`{place}` is {shown(value)}" for place, value in _mistyped_options(document)]
+    return broken("; ".join(wrong[:5])) if wrong else None
+
+
+def _is_named(document: Mapping[str, Any] | None, key: str) -> Judgement:
+    if document is None or key not in document:
+        return NOT_APPLICABLE
+    value = document[key]
+    return None if isinstance(value, str) and value else broken(f"`{key}` is {shown(value)}")
+
+
+def _is_sound_without_options(document: Mapping[str, Any]) -> bool:
+    """Whether the members that have a requirement each are of their type."""
+    strings, usage, choices = ("id", "model"), document.get("usage"), choices_of(document)
+    return (
+        all(isinstance(document.get(name), str) for name in strings)
+        and document.get("object") == OBJECT
+        and is_int(document.get("created"))
+        and bool(choices)
+        and all(is_int(choice.get("index")) and isinstance(choice.get("text"), str) for choice in choices)
+        and all(isinstance(choice.get("finish_reason"), str) for choice in choices)
+        and (
+            usage is None or (isinstance(usage, dict) and all(is_int(usage.get(name)) for name in _COUNTERS))
+        )
+    )
+
+
+def _mistyped_options(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The optional members that are neither null nor of their declared type, after `src/openai/types/completion*.py`.
+
+    What the arrays of `logprobs` hold is for LOGP-002, what the details of `usage` hold for USAGE-013.
+    """
+    usage = document.get("usage") or {}
+    for name in _DETAILS:
+        if not isinstance(usage.get(name), (dict, type(None))):
+            yield f"usage.{name}", usage[name]
+    for number, choice in enumerate(choices_of(document)):
+        logprobs = choice.get("logprobs")
+        if logprobs is None:
+            continue
+        if not isinstance(logprobs, dict):
+            yield f"choices[{number}].logprobs", logprobs
+            continue
+        for name in _ARRAYS:
+            if not isinstance(logprobs.get(name), (list, type(None))):
+                yield f"choices[{number}].logprobs.{name}", logprobs[name]

@@ -1,0 +1,34 @@
+"""Whether a text keeps clear of the stop sequences of its request."""
+
+from __future__ import annotations
+
+from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
+from conformance.rules._shapes import generated, is_given, shown
+from conformance.wire.completion import Completion
+
+_AROUND = 20
+
+
+@rule("STOP-001", Scope.COMPLETION)
+def the_text_never_contains_a_stop_sequence(completion: Completion) -> Judgement:
+    """The text of a completion, behind an echoed prompt, contains none of the stop sequences of its request."""
+    request = completion.exchange.request
+    given = request.params.get("stop")
+    stops = [one for one in (given if isinstance(given, list) else [given]) if isinstance(one, str) and one]
+    # A server that appends `suffix` literally may put a stop sequence there by itself.
+    if not stops or is_given(request, "suffix"):
+        return NOT_APPLICABLE
+    looked = False
+    for choice in completion.choices.values():
+        text = generated(request, choice.text)
+        if text is None:
+            continue
+        looked = True
+        for stop in stops:
+            at = text.find(stop)
+            if at >= 0:
+                near = text[max(0, at - _AROUND) : at + len(stop) + _AROUND]
+                return broken(
+                    f"choice {shown(choice.index)} contains the stop sequence {shown(stop)}: {shown(near)}"
+                )
+    return None if looked else NOT_APPLICABLE

@@ -1,0 +1,215 @@
+"""Whether the reported token counts are complete, consistent and fair."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
+from conformance.rules._shapes import asked_for_usage, generated, is_given, is_of_endpoint, promised, shown
+from conformance.wire.completion import Completion, Usage
+from conformance.wire.exchange import Exchange, Intent, is_int
+
+_COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_DETAILS = ("prompt_tokens_details", "completion_tokens_details")
+
+_UNSEEN_TOKENS = 8
+"""End, stop and other tokens of a choice that may leave nothing in its text."""
+
+
+@rule("USAGE-001", Scope.COMPLETION)
+def three_counts_are_present_and_not_negative(completion: Completion) -> Judgement:
+    """`usage` has `prompt_tokens`, `completion_tokens` and `total_tokens`, each an integer of at least 0."""
+    usage = completion.usage
+    if usage is None:
+        return NOT_APPLICABLE
+    values = {name: usage.raw.get(name) for name in _COUNTERS}
+    # In a plain answer a count of another type is RESP-016's.
+    if not completion.streamed and any(value is not None and not is_int(value) for value in values.values()):
+        return NOT_APPLICABLE
+    wrong = [
+        f"`{name}` is {shown(value) if name in usage.raw else 'missing'}"
+        for name, value in values.items()
+        if not is_int(value) or value < 0
+    ]
+    return broken(f"in `usage` {', '.join(wrong)}") if wrong else None
+
+
+@rule("USAGE-002", Scope.COMPLETION)
+def total_is_the_sum(completion: Completion) -> Judgement:
+    """`total_tokens` is `prompt_tokens` plus `completion_tokens`."""
+    usage = completion.usage
+    if (
+        usage is None
+        or usage.prompt_tokens is None
+        or usage.completion_tokens is None
+        or usage.total_tokens is None
+    ):
+        return NOT_APPLICABLE
+    total = usage.prompt_tokens + usage.completion_tokens
+    if usage.total_tokens == total:
+        return None
+    parts = f"{shown(usage.prompt_tokens)} + {shown(usage.completion_tokens)} = {shown(total)}"
+    return broken(
+        f"total_tokens is {shown(usage.total_tokens)}, but prompt_tokens + completion_tokens is {parts}"
+    )
+
+
+@rule("USAGE-003", Scope.COMPLETION)
+def counts_are_not_empty(completion: Completion) -> Judgement:
+    """`prompt_tokens` is at least 1 for a prompt with content, and `completion_tokens` where text was generated."""
+    request, usage = completion.exchange.request, completion.usage
+    # Zeros in the chunks of a stream that was not asked for usage stand for "not known yet".
+    if usage is None or (completion.streamed and not asked_for_usage(request)):
+        return NOT_APPLICABLE
+    empty = []
+    if any(request.prompts) and usage.prompt_tokens == 0:
+        empty.append("prompt_tokens is 0 for a prompt with content")
+    # A suffix that is appended literally is text that nobody generated.
+    texts = [generated(request, choice.text) for choice in completion.choices.values()]
+    text = next((text for text in texts if text), None)
+    if text is not None and usage.completion_tokens == 0 and not is_given(request, "suffix"):
+        empty.append(f"completion_tokens is 0 for the text {shown(text)}")
+    return broken("; ".join(empty)) if empty else None
+
+
+@rule("USAGE-007", Scope.RUN)
+def prompt_tokens_depend_on_the_prompt_alone(completions: Sequence[Completion]) -> Judgement:
+    """`prompt_tokens` is the same for the same prompt and suffix, whatever else the request says."""
+    groups = _grouped(completions, "model", "prompt", "suffix")
+    for group in groups:
+        (first, count), *others = group
+        # A count that changes when the very same request comes again is USAGE-012's, and would show here as well.
+        if any(a.request == b.request and m != n for a, m in group for b, n in group):
+            continue
+        for exchange, other in others:
+            if other != count:
+                return broken(
+                    f"the same prompt has {shown(count)} prompt_tokens in {first.id} and {shown(other)} in {exchange.id},"
+                    f" which differs in {_difference(first, exchange)}",
+                    evidence=(first, exchange),
+                )
+    return None if any(len({one.request for one, _ in group}) > 1 for group in groups) else NOT_APPLICABLE
+
+
+@rule("USAGE-010", Scope.PLAIN)
+def logprobs_have_one_entry_per_counted_token(completion: Completion) -> Judgement:
+    """Where a single completion ended by `length`, `logprobs.tokens` has `completion_tokens` entries."""
+    request, usage, logprobs = completion.exchange.request, completion.usage, completion.choice.logprobs
+    if completion.streamed or completion.finish_reason != "length" or promised(request) != 1:
+        return NOT_APPLICABLE
+    if is_given(request, "echo", "best_of", "suffix", "stop") or len(completion.choices) != 1:
+        return NOT_APPLICABLE
+    if logprobs is None or logprobs.tokens is None or usage is None or usage.completion_tokens is None:
+        return NOT_APPLICABLE
+    if len(logprobs.tokens) == usage.completion_tokens:
+        return None
+    return broken(
+        f"logprobs.tokens has {len(logprobs.tokens)} entries, and completion_tokens is {shown(usage.completion_tokens)}"
+    )
+
+
+@rule("USAGE-012", Scope.RUN)
+def repeating_a_request_repeats_its_prompt_tokens(completions: Sequence[Completion]) -> Judgement:
+    """The same request has the same `prompt_tokens` each time."""
+    first: dict[Any, tuple[Exchange, int]] = {}
+    compared = False
+    for exchange, count in _prompt_counts(completions):
+        before, expected = first.setdefault(exchange.request, (exchange, count))
+        compared |= before is not exchange
+        if count != expected:
+            return broken(
+                f"the same request has {shown(expected)} prompt_tokens in {before.id} and {shown(count)} in {exchange.id}",
+                evidence=(before, exchange),
+            )
+    return None if compared else NOT_APPLICABLE
+
+
+@rule("USAGE-013", Scope.COMPLETION)
+def details_stay_within_their_totals(completion: Completion) -> Judgement:
+    """`cached_tokens` is at most `prompt_tokens`, and all details are integers of at least 0 or null."""
+    usage = completion.usage
+    found = [] if usage is None else list(_details(usage))
+    for name, value in found:
+        if not is_int(value) or value < 0:
+            return broken(f"`{name}` is {shown(value)}")
+        if (
+            name.endswith(".cached_tokens")
+            and usage
+            and usage.prompt_tokens is not None
+            and value > usage.prompt_tokens
+        ):
+            return broken(
+                f"`{name}` is {shown(value)}, and `prompt_tokens` only {shown(usage.prompt_tokens)}"
+            )
+    return None if found else NOT_APPLICABLE
+
+
+@rule("USAGE-014", Scope.COMPLETION)
+def token_counts_fit_the_text(completion: Completion) -> Judgement:
+    """`completion_tokens` is at most the number of UTF-8 bytes of the generated text, and a few more."""
+    request, usage = completion.exchange.request, completion.usage
+    # Tokens of a stop sequence and of candidates that were not chosen may count without being seen.
+    if usage is None or usage.completion_tokens is None or is_given(request, "stop", "best_of"):
+        return NOT_APPLICABLE
+    if not completion.choices or any(
+        name.endswith(".reasoning_tokens") and value for name, value in _details(usage)
+    ):
+        return NOT_APPLICABLE
+    texts = [generated(request, choice.text) for choice in completion.choices.values()]
+    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts if text is not None)
+    if None in texts or usage.completion_tokens <= size + _UNSEEN_TOKENS * len(texts):
+        return None
+    return broken(f"completion_tokens is {shown(usage.completion_tokens)} for {size} bytes of generated text")
+
+
+@rule("USAGE-015", Scope.REFUSAL)
+def a_refused_request_reports_no_usage(exchange: Exchange) -> Judgement:
+    """The body of a refused request has no `usage`."""
+    body = exchange.response.json if exchange.response is not None else None
+    if not isinstance(body, dict) or not is_of_endpoint(exchange):
+        return NOT_APPLICABLE
+    usage = body.get("usage")
+    return (
+        None
+        if usage is None
+        else broken(f"an answer with status {exchange.status} has the usage {shown(usage)}")
+    )
+
+
+def _prompt_counts(completions: Sequence[Completion]) -> Iterator[tuple[Exchange, int]]:
+    """The exchanges that tell how many tokens the prompt of a valid request has."""
+    for completion in completions:
+        exchange, usage = completion.exchange, completion.usage
+        known = usage is not None and usage.prompt_tokens is not None and usage.prompt_tokens > 0
+        if known and exchange.request.intent is Intent.VALID and exchange.request.prompts:
+            assert usage is not None  # noqa: S101 - as `known` says
+            assert usage.prompt_tokens is not None  # noqa: S101
+            yield exchange, usage.prompt_tokens
+
+
+def _grouped(completions: Sequence[Completion], *names: str) -> list[list[tuple[Exchange, int]]]:
+    """The prompt counts of single choices (USAGE-004 speaks of `n`), those alike in the parameters `names` together."""
+    groups: dict[str, list[tuple[Exchange, int]]] = {}
+    for exchange, count in _prompt_counts(completions):
+        if exchange.request.integer("n", 1) == 1:
+            key = json.dumps([exchange.request.params.get(name) for name in names])
+            groups.setdefault(key, []).append((exchange, count))
+    return list(groups.values())
+
+
+def _difference(one: Exchange, other: Exchange) -> str:
+    a, b = one.request.params, other.request.params
+    names = [f"`{name}`" for name in sorted({*a, *b}) if a.get(name) != b.get(name)]
+    return ", ".join(names) or "nothing that its body says"
+
+
+def _details(usage: Usage) -> Iterator[tuple[str, Any]]:
+    """The counts among the details, by name; extensions that do not call themselves tokens are left alone."""
+    for group in _DETAILS:
+        details = usage.raw.get(group)
+        if isinstance(details, Mapping):
+            for name, value in details.items():
+                if name.endswith("_tokens") and value is not None:
+                    yield f"{group}.{name}", value

@@ -1,0 +1,77 @@
+"""When two texts count as the same, and which of several answers a text belongs to.
+
+Three differences say nothing about a server and are set aside. A limit may cut inside a character, whose bytes then show as U+FFFD at the
+end, or not at all. Some servers trim white space at the ends of a text; no authority speaks of it. And a character beyond the basic plane
+that a stream sends as two surrogate escapes in two chunks is whole again for a client that joins UTF-16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+_TELLING = 8
+"""So many characters more in common with one answer than with another are no chance."""
+
+_TELLING_WHOLE = 3
+"""And so many where the two are equal to the end."""
+
+
+def settled(text: str) -> str:
+    """The part of a text that two answers must agree on."""
+    return _joined(text).rstrip(REPLACEMENT).strip()
+
+
+def same(text: str, other: str) -> bool:
+    """Whether two texts agree, but for what says nothing about a server."""
+    return settled(text) == settled(other)
+
+
+def begins(text: str, part: str) -> bool:
+    """Whether `part` is how `text` begins, but for what says nothing about a server."""
+    return settled(text).startswith(settled(part))
+
+
+def goes_on(text: str, part: str) -> bool:
+    """Whether `text` begins like `part` and says more."""
+    return begins(text, part) and not same(text, part)
+
+
+def torn(text: str) -> str | None:
+    """What is broken about the characters of a text: a lone surrogate, or U+FFFD elsewhere than at the end; else None."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        return "a lone surrogate"
+    return "U+FFFD" if REPLACEMENT in text.rstrip(REPLACEMENT) else None
+
+
+def reordered(text: str, other: str) -> bool:
+    """Whether two texts are different orders of the same characters."""
+    text, other = (_joined(each).rstrip(REPLACEMENT) for each in (text, other))
+    return text != other and sorted(text) == sorted(other)
+
+
+def owner(text: str, answers: Sequence[str]) -> int | None:
+    """Which of several answers a text is: the one with which it shares the longest beginning; None where none is clear.
+
+    Greedy answers flip in near ties, so a text need not equal its own answer: it begins like it much longer than like the others.
+    """
+    shared = [_common(settled(text), settled(answer)) for answer in answers]
+    if not shared:
+        return None
+    best = max(range(len(shared)), key=shared.__getitem__)
+    others = max((length for place, length in enumerate(shared) if place != best), default=0)
+    equal = same(text, answers[best])
+    return best if shared[best] >= others + (_TELLING_WHOLE if equal else _TELLING) else None
+
+
+def _common(text: str, other: str) -> int:
+    """How many characters two texts have in common at their beginning."""
+    pairs = zip(text, other, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _joined(text: str) -> str:
+    """The text with pairs of surrogates made one character; a lone one stays."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")

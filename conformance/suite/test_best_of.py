@@ -1,0 +1,86 @@
+"""Candidates that are generated and not returned: `best_of`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from conformance.checks import requirement
+from conformance.suite.comparing import same
+from conformance.suite.several import BY_N, LENGTH, expect_choices, objects
+from conformance.target import Target, shown
+from conformance.verdict import Broken, Ignored, NotRun
+from conformance.wire.exchange import Intent
+
+_CANDIDATES = 3
+_THE_BEST: dict[str, Any] = {"best_of": _CANDIDATES, "n": 1, "temperature": 1, "max_tokens": 4}
+
+
+@requirement("BEST-001", hazardous=True)
+async def test_fewer_candidates_than_choices_are_refused(target: Target) -> None:
+    """A `best_of` smaller than `n` is refused."""
+    await target.complete(**BY_N)
+    exchange = await target.post(**BY_N, best_of=1, intent=Intent.INVALID, parameter="best_of")
+    if exchange.served:
+        raise Ignored("best_of 1 with n 2 was served: best_of seems to have no effect")
+    target.expect_refused(exchange, "best_of 1 with n 2")
+
+
+@requirement("BEST-002")
+async def test_the_default_can_be_sent(target: Target) -> None:
+    """`best_of` 1 with `n` 1 is accepted."""
+    await target.complete(best_of=1, n=1, max_tokens=1)
+
+
+@requirement("BEST-003")
+async def test_as_many_candidates_as_choices_work(target: Target) -> None:
+    """`best_of` 2 with `n` 2 is accepted."""
+    answer = await target.complete(best_of=2, n=2, temperature=1, max_tokens=2)
+    expect_choices(answer, 2, "best_of 2 with n 2")
+
+
+@requirement("BEST-004")
+async def test_candidates_are_not_returned(target: Target) -> None:
+    """`best_of` 3 with `n` 1 brings one choice."""
+    answer = await target.complete(**_THE_BEST, optional="best_of")
+    found = len(objects(answer))
+    if found != 1:
+        raise Broken(f"best_of 3 with n 1 was answered with {found} choices")
+
+
+@requirement("BEST-005", hazardous=True)
+async def test_candidates_can_not_be_streamed(target: Target) -> None:
+    """`best_of` 2 with `stream` is refused."""
+    await target.complete(**_THE_BEST)
+    exchange = await target.post(
+        best_of=2, stream=True, temperature=1, max_tokens=4, intent=Intent.INVALID, parameter="best_of"
+    )
+    target.expect_refused(exchange, "best_of 2 with stream")
+
+
+@requirement("BEST-006")
+async def test_candidates_may_count_as_tokens(target: Target) -> None:
+    """`completion_tokens` counts the returned choice, and the other candidates at most."""
+    answer = await target.complete(**_THE_BEST, optional="best_of")
+    count = answer.usage.completion_tokens if answer.usage is not None else None
+    if count is None:
+        raise NotRun("the answer has no completion_tokens")
+    most = _CANDIDATES * (_THE_BEST["max_tokens"] + target.profile.completion_tokens_slack.value)
+    if not bool(answer.text) <= count <= most:
+        raise Broken(
+            f"3 candidates of at most 4 tokens count {count} completion_tokens; the text is {shown(answer.text)}"
+        )
+
+
+@requirement("BEST-007")
+async def test_greedy_candidates_change_no_text(target: Target) -> None:
+    """At temperature 0 `best_of` 2 gives the same text as none."""
+    # Some servers refuse several candidates of a greedy answer, which all are the same.
+    best, alone = await asyncio.gather(
+        target.complete(best_of=2, max_tokens=LENGTH, optional="best_of at temperature 0"),
+        target.complete(max_tokens=LENGTH),
+    )
+    if not same(best.text, alone.text):
+        raise Broken(
+            f"with best_of 2 the greedy text is {shown(best.text)}, without it is {shown(alone.text)}"
+        )

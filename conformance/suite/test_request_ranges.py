@@ -1,0 +1,157 @@
+"""Values at the ends of the documented ranges, and beyond them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from conformance.checks import requirement
+from conformance.suite.refusals import (
+    Bent,
+    all_refused,
+    bent,
+    refuses,
+    support,
+    survived,
+    survives,
+)
+from conformance.target import Support, Target, error_text, shown
+from conformance.verdict import Broken, NotRun, Unsupported
+from conformance.wire.exchange import Exchange, Intent, Request
+
+_FEW_EVENTS = 4
+_PENALTIES = ("presence_penalty", "frequency_penalty")
+
+
+@requirement("REQ-010", hazardous=True)
+async def test_impossible_token_ids_are_refused(target: Target) -> None:
+    """Token ids below zero and beyond any vocabulary are refused with a 4xx."""
+    await refuses(target, "prompt", [-5], [1_000_000_000])
+
+
+@requirement("REQ-015", hazardous=True)
+async def test_temperatures_out_of_range_are_refused(target: Target) -> None:
+    """`temperature` -0.1 and 2.1 are refused with a 4xx."""
+    await refuses(target, "temperature", -0.1, 2.1)
+
+
+@requirement("REQ-016")
+async def test_temperatures_at_both_ends_are_accepted(target: Target) -> None:
+    """`temperature` 0 and 2 are served, as integers and with a decimal point."""
+    values = (0, 0.0, 2, 2.0)
+    exchanges = await asyncio.gather(*(target.post(temperature=value, max_tokens=1) for value in values))
+    refused = [
+        f"`temperature` {value} was answered with status {exchange.status}: {error_text(exchange)}"
+        for value, exchange in zip(values, exchanges, strict=True)
+        if not exchange.served
+    ]
+    if refused:
+        raise Broken("; ".join(refused))
+
+
+@requirement("REQ-017", hazardous=True)
+async def test_a_top_p_out_of_range_is_refused(target: Target) -> None:
+    """`top_p` -0.1 and 1.1 are refused with a 4xx."""
+    await refuses(target, "top_p", -0.1, 1.1)
+
+
+@requirement("REQ-018", hazardous=True)
+async def test_a_top_p_of_zero_is_open(target: Target) -> None:
+    """`top_p: 0` is served or refused with a 4xx."""
+    _recorded(await survives(target, "top_p", 0))
+
+
+@requirement("REQ-019", hazardous=True)
+async def test_an_n_below_one_is_refused(target: Target) -> None:
+    """`n` 0 and -1 are refused with a 4xx."""
+    requests = await bent(target, "n", 0, -1)
+    served = any(exchange.served for _, exchange in requests)
+    if served and (await support(target, "n")).support is Support.IGNORED:
+        raise NotRun("the target does not read `n` at all; see N-001")
+    all_refused(target, requests)
+
+
+@requirement("REQ-020", hazardous=True)
+async def test_more_than_128_choices_are_refused(target: Target) -> None:
+    """`n` 129 is refused with a 4xx."""
+    found = await support(target, "n")
+    if found.support is not Support.YES:
+        raise Unsupported(f"needs `n`: {found.note}")
+    exchange = await target.post(n=129, temperature=1, max_tokens=1, intent=Intent.INVALID, parameter="n")
+    target.expect_refused(exchange, "`n` 129")
+
+
+@requirement("REQ-021", hazardous=True)
+async def test_a_negative_limit_is_refused(target: Target) -> None:
+    """`max_tokens` -5 is refused with a 4xx."""
+    await target.control()
+    # A stream that is left early: some servers take any negative number for "no limit".
+    request = Request.of(
+        target.params(max_tokens=-5, stream=True),
+        intent=Intent.INVALID,
+        parameter="max_tokens",
+        close_after=_FEW_EVENTS,
+    )
+    target.expect_refused(await target.send(request), "`max_tokens` -5")
+
+
+@requirement("REQ-022", hazardous=True)
+async def test_penalties_out_of_range_are_refused(target: Target) -> None:
+    """`presence_penalty` and `frequency_penalty` of -2.1 and 2.1 are refused with a 4xx."""
+    requests: list[Bent] = []
+    for parameter in _PENALTIES:
+        requests += await bent(target, parameter, -2.1, 2.1)
+    all_refused(target, requests)
+
+
+@requirement("REQ-023", hazardous=True)
+async def test_a_negative_logprobs_is_refused(target: Target) -> None:
+    """`logprobs` -5 is refused with a 4xx."""
+    await refuses(target, "logprobs", -5)
+
+
+@requirement("REQ-029", hazardous=True)
+async def test_a_fractional_limit_is_refused(target: Target) -> None:
+    """`max_tokens` 4.5 is refused with a 4xx; 4.0, which JSON can not tell from 4, may be served."""
+    await survives(target, "max_tokens", 4.0)
+    await refuses(target, "max_tokens", 4.5)
+
+
+@requirement("REQ-033", hazardous=True)
+async def test_extreme_seeds_may_be_refused(target: Target) -> None:
+    """`seed` -1 and 2^53 + 1 are served or refused with a 4xx."""
+    _recorded(await survives(target, "seed", -1, 2**53 + 1))
+
+
+@requirement("REQ-034", hazardous=True)
+async def test_impossible_best_of_and_bias_are_refused(target: Target) -> None:
+    """`best_of` 21 and -1 and a `logit_bias` of 101 are refused with a 4xx by a target that reads the parameter."""
+    requests: list[Bent] = []
+    if await _reads(target, "best_of"):
+        requests += await bent(target, "best_of", 21, -1)
+    if await _reads(target, "logit_bias"):
+        requests += await bent(target, "logit_bias", {"300": 101})
+    if not requests:
+        raise NotRun("the target reads neither `best_of` nor `logit_bias`, or refuses both")
+    all_refused(target, requests)
+
+
+async def _reads(target: Target, parameter: str) -> bool:
+    """Whether the target takes a parameter and looks at it: it then refuses a value that can mean nothing."""
+    if (await support(target, parameter)).support is not Support.YES:
+        return False
+    _, exchange = (await bent(target, parameter, "abc"))[0]
+    survived(exchange, f"`{parameter}` {shown('abc')}")
+    return exchange.refused
+
+
+def _recorded(exchanges: list[Exchange]) -> None:
+    """Say which of these optional values the target refuses."""
+    refused = [exchange for exchange in exchanges if not exchange.served]
+    if refused:
+        values: list[Any] = [
+            exchange.request.params.get(exchange.request.parameter or "") for exchange in refused
+        ]
+        raise Unsupported(
+            f"the target refuses {', '.join(map(shown, values))} with status {refused[0].status}: {error_text(refused[0])}"
+        )

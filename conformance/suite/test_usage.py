@@ -1,0 +1,116 @@
+"""Whether the token counts of different answers fit together."""
+
+from __future__ import annotations
+
+import asyncio
+
+from conformance.capabilities import SOME_IDS
+from conformance.checks import requirement
+from conformance.suite.comparing import same
+from conformance.suite.several import BY_N, LENGTH, by_prompts, singles, ways
+from conformance.target import Target, shown
+from conformance.verdict import Broken, Inconclusive, NotRun
+from conformance.wire.completion import Completion, Usage
+
+_COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
+
+
+def _usage(answer: Completion) -> Usage:
+    if answer.usage is None:
+        raise NotRun(f"the answer {answer.exchange.id} has no usage; see RESP-012")
+    return answer.usage
+
+
+def _prompt_tokens(answer: Completion) -> int:
+    count = _usage(answer).prompt_tokens
+    if count is None:
+        raise NotRun(f"the answer {answer.exchange.id} has no integer prompt_tokens; see USAGE-001")
+    return count
+
+
+@requirement("USAGE-004")
+async def test_prompt_tokens_do_not_multiply_with_n(target: Target) -> None:
+    """`prompt_tokens` is the same for two choices as for one."""
+    several = _prompt_tokens(await target.complete(**BY_N))
+    if several != _prompt_tokens(await target.complete()):
+        # The same request but for n: what else `prompt_tokens` may depend on is the business of USAGE-007.
+        one = _prompt_tokens(await target.complete(**{**BY_N, "n": ...}))
+        if several != one:
+            raise Broken(f"n 2 counts {several} prompt_tokens, no n counts {one}")
+
+
+@requirement("USAGE-005")
+async def test_prompt_tokens_add_up_over_prompts(target: Target) -> None:
+    """`prompt_tokens` of a list of prompts is the sum over the prompts sent alone."""
+    together = _prompt_tokens(await target.complete(**by_prompts(target)))
+    alone = [_prompt_tokens(answer) for answer in await singles(target, target.prompts(3))]
+    if together != sum(alone):
+        raise Broken(
+            f"three prompts count {' + '.join(map(str, alone))} = {sum(alone)} prompt_tokens alone, and {together} in one request"
+        )
+
+
+@requirement("USAGE-006")
+async def test_completion_tokens_add_up_over_choices(target: Target) -> None:
+    """`completion_tokens` of several choices that all reached `max_tokens` is their number times the limit."""
+    requests = await ways(target)
+    if not requests:
+        raise NotRun("the target has neither several choices nor several prompts")
+    answers = await asyncio.gather(*(target.complete(**changes) for changes in requests))
+    # A choice that ended by itself may count its end token or not.
+    cut = [answer for answer in answers if _all_cut(answer)]
+    if not cut:
+        raise Inconclusive(
+            "in every answer with several choices some choice ends by itself, not at the limit"
+        )
+    slack = target.profile.completion_tokens_slack.value
+    for answer in cut:
+        count, wanted = _usage(answer).completion_tokens, len(answer.choices) * LENGTH
+        if count is not None and not wanted <= count <= wanted + slack * len(answer.choices):
+            raise Broken(
+                f"{len(answer.choices)} choices that all ended at max_tokens {LENGTH} count {count} completion_tokens, not {wanted}"
+            )
+
+
+def _all_cut(answer: Completion) -> bool:
+    choices = answer.choices.values()
+    return len(choices) == answer.exchange.request.choices and all(
+        choice.finish_reason == "length" for choice in choices
+    )
+
+
+@requirement("USAGE-008")
+async def test_prompt_tokens_grow_with_the_prompt(target: Target) -> None:
+    """A prompt sent twice over counts more `prompt_tokens` than once, and fewer than three times as many."""
+    once, twice = await asyncio.gather(
+        target.complete(max_tokens=1),
+        target.complete(prompt=f"{target.prompt} {target.prompt}", max_tokens=1),
+    )
+    few, many = _prompt_tokens(once), _prompt_tokens(twice)
+    if not few < many < 3 * few:
+        raise Broken(
+            f"the prompt {shown(target.prompt)} counts {few} prompt_tokens, and {many} when it is sent twice over"
+        )
+
+
+@requirement("USAGE-009")
+async def test_a_stream_reports_the_same_usage(target: Target) -> None:
+    """The usage of a stream is that of the same request without a stream."""
+    plain, stream = await asyncio.gather(
+        target.complete(max_tokens=LENGTH),
+        target.stream(max_tokens=LENGTH, stream_options={"include_usage": True}),
+    )
+    if not same(plain.text, stream.text):
+        raise NotRun("the stream has another text than its plain twin; see STREAM-014")
+    for name in _COUNTERS:
+        here, there = getattr(_usage(plain), name), getattr(_usage(stream), name)
+        if None not in (here, there) and here != there:
+            raise Broken(f"{name} is {here} in the plain answer, and {there} in the same answer as a stream")
+
+
+@requirement("USAGE-011")
+async def test_a_token_array_counts_its_ids(target: Target) -> None:
+    """`prompt_tokens` of a prompt of token ids is the number of the ids, or one more for the token that begins a text."""
+    count = _prompt_tokens(await target.complete(prompt=list(SOME_IDS), max_tokens=1))
+    if count - len(SOME_IDS) not in (0, 1):
+        raise Broken(f"a prompt of {len(SOME_IDS)} token ids counts {count} prompt_tokens")
