@@ -7,9 +7,12 @@ other requirements that need the feature are then not run, so that one defect ma
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from conformance.suite.stopping import stop_support
+from conformance.suite.suffix_mode import Mode, suffix_support
 from conformance.target import Capability, Support, Target, error_text
 from conformance.verdict import Outcome
 from conformance.wire.completion import Completion
@@ -35,7 +38,11 @@ WITNESS: Mapping[str, str] = MappingProxyType(
         "best_of": "BEST-004",
         "stream": "STREAM-001",
         "stream_usage": "STREAM-019",
+        "stop": "STOP-002",
         "suffix": "SUF-002",
+        "suffix_append": "SUF-002",
+        "suffix_insert": "SUF-002",
+        "suffix_reject": "SUF-002",
         "usage": "RESP-012",
         "max_tokens_zero": "MAXTOK-006",
     }
@@ -211,8 +218,13 @@ PROBES: Mapping[str, Probe] = MappingProxyType(
         "multi_prompt": _multi_prompt,
         "n": _n,
         "seed": _seed,
+        "stop": stop_support,
         "stream": _stream,
         "stream_usage": _stream_usage,
+        "suffix": suffix_support,
+        "suffix_append": partial(suffix_support, wanted=Mode.APPEND),
+        "suffix_insert": partial(suffix_support, wanted=Mode.INSERT),
+        "suffix_reject": partial(suffix_support, wanted=Mode.REJECT),
         "token_prompt": _token_prompt,
         "usage": _usage,
         "usage_exact": _usage_exact,

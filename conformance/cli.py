@@ -1,6 +1,7 @@
 """The console script `completions-conformance`: the suite for those who installed the wheel.
 
-`run` (the default) is pytest with the suite as its tests and takes all of pytest's options; `serve` serves the reference server.
+`run` (the default) is pytest with the suite as its tests and takes all of pytest's options; `serve` serves the reference server; `merge` and
+`diff` compare results documents.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pytest
 from conformance import __version__
 from conformance.embedded import MODEL
 from conformance.reference.serve import serve
+from conformance.report.commands import diff, merge
 from conformance.wire.record import KEY_VARIABLE
 
 _SUITE = Path(__file__).parent / "suite"
@@ -28,6 +30,10 @@ completions-conformance {__version__}
       `completions-conformance run --help` lists all options, those of the suite under "conformance".
   completions-conformance serve [--host 127.0.0.1] [--port 8000] [--model {MODEL}]
       serve the reference server, with the key of ${KEY_VARIABLE} if that is set.
+  completions-conformance merge [NAME=]FILE... -o DIR
+      show several targets side by side in one page, from the results.json of each.
+  completions-conformance diff OLD NEW [--format text|markdown|html] [-o FILE]
+      show what was gained and lost between two runs; exit status 1 says that something was lost.
 """
 
 
@@ -42,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if given[:1] == ["serve"]:
         return _serve(given[1:])
+    if given[:1] == ["merge"]:
+        return merge(given[1:])
+    if given[:1] == ["diff"]:
+        return diff(given[1:])
     return _run(given[1:] if given[:1] == ["run"] else given)
 
 

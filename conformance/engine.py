@@ -82,24 +82,32 @@ class Engine:
     # -- the run -----------------------------------------------------------------------------------------------------------------
 
     async def run(self) -> Results:
-        """Run everything; never raises for what a target does."""
-        async with self._client:
-            try:
-                self.facts = await preflight(
-                    self._target(), self._needs(), key_variable=self.settings.key_variable
-                )
-            except (UnusableTarget, Inconclusive) as reason:
-                self.unusable = str(reason)
-                for check in self.checks:
-                    self._finish(
-                        check,
-                        Verdict.INCONCLUSIVE,
-                        "the target could not be judged; see the message of the run",
-                    )
-                return self.snapshot(complete=True)
-            await self._run_scenarios([check for check in self.checks if check.scope is Scope.SCENARIO])
-            await self._run_rules([check for check in self.checks if check.scope is not Scope.SCENARIO])
+        """Run everything; never raises for what a target does, nor for a defect of the suite, which becomes the verdict *error*."""
+        try:
+            async with self._client:
+                await self._judge()
+        except Exception:  # noqa: BLE001 - whoever waits for verdicts gets them
+            for check in self._unsettled():
+                self._finish(check, Verdict.ERROR, f"the run broke off:\n{traceback.format_exc()}")
         return self.snapshot(complete=True)
+
+    async def _judge(self) -> None:
+        try:
+            self.facts = await preflight(
+                self._target(), self._needs(), key_variable=self.settings.key_variable
+            )
+        except (UnusableTarget, Inconclusive) as reason:
+            self.unusable = str(reason)
+            for check in self.checks:
+                self._finish(
+                    check, Verdict.INCONCLUSIVE, "the target could not be judged; see the message of the run"
+                )
+            return
+        await self._run_scenarios([check for check in self.checks if check.scope is Scope.SCENARIO])
+        await self._run_rules([check for check in self.checks if check.scope is not Scope.SCENARIO])
+
+    def _unsettled(self) -> list[Check]:
+        return [check for check in self.checks if check.requirement not in self.results]
 
     def snapshot(self, *, complete: bool) -> Results:
         """The results so far; checks without a verdict yet are `not_run`."""

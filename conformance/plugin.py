@@ -25,6 +25,7 @@ from conformance.checks import Check, check_of
 from conformance.embedded import Embedded
 from conformance.engine import Engine
 from conformance.report.files import write_report
+from conformance.report.pytest_html import Columns
 from conformance.report.text import failure_block, printable, summary_lines
 from conformance.results import Result, Results
 from conformance.settings import Settings
@@ -277,6 +278,7 @@ def _prepare(config: pytest.Config) -> Run:
         config.stash[_RUN] = Run(
             settings, config.invocation_params.dir / (get("report") or options.DEFAULT_REPORT)
         )
+        config.pluginmanager.register(Columns(), "conformance.report.pytest_html")
     return config.stash[_RUN]
 
 

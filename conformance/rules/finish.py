@@ -1,4 +1,7 @@
-"""Whether a choice says truthfully that its limit ended it."""
+"""Whether a choice says truthfully that its limit ended it.
+
+Of plain answers only: a stream has the same reason (FIN-004) and the same count (USAGE-009) as its plain twin.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ _SMALLEST_CONTEXT = 512
 """No model in use has a smaller context, so that a request of fewer tokens can't have filled it."""
 
 
-@rule("FIN-001", Scope.COMPLETION)
+@rule("FIN-001", Scope.PLAIN)
 def length_means_that_the_limit_was_reached(completion: Completion) -> Judgement:
     """A single completion with the finish_reason `length` has used all of `max_tokens`."""
     used = _tokens(completion)
@@ -22,7 +25,7 @@ def length_means_that_the_limit_was_reached(completion: Completion) -> Judgement
     return None if tokens >= limit else broken(_too_early(tokens, limit))
 
 
-@rule("FIN-002", Scope.COMPLETION)
+@rule("FIN-002", Scope.PLAIN)
 def below_the_limit_is_not_length(completion: Completion, profile: Profile) -> Judgement:
     """A single completion of fewer tokens than `max_tokens` has the finish_reason `stop` or `content_filter`."""
     used = _tokens(completion)
@@ -42,7 +45,13 @@ def _tokens(completion: Completion) -> tuple[int, int] | None:
     """The tokens used and `max_tokens`, where the two can be compared and the model's context can't be full; else None."""
     request, usage = completion.exchange.request, completion.usage
     limit = request.integer("max_tokens", 0)
-    if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None or limit < 1:
+    if (
+        completion.streamed
+        or usage is None
+        or usage.prompt_tokens is None
+        or usage.completion_tokens is None
+        or limit < 1
+    ):
         return None
     if promised(request) != 1 or len(completion.choices) != 1 or is_given(request, "best_of", "suffix"):
         return None
@@ -50,6 +59,10 @@ def _tokens(completion: Completion) -> tuple[int, int] | None:
         return None
     # No tokens for a text: the count is wrong, not the reason (USAGE-003).
     if usage.completion_tokens < 1 and completion.text:
+        return None
+    # As many tokens as the limit among the log probabilities: again it is the count that is wrong (USAGE-010).
+    logprobs = completion.choice.logprobs
+    if logprobs is not None and logprobs.tokens is not None and len(logprobs.tokens) == limit:
         return None
     return usage.completion_tokens, limit
 

@@ -105,18 +105,23 @@ def the_model_is_named(completion: Completion) -> Judgement:
 
 
 @rule("RESP-007", Scope.PLAIN)
-def one_prompt_gets_one_choice(completion: Completion) -> Judgement:
-    """`choices` is an array of objects, and a single prompt without `n` gets exactly one."""
+def choices_number_n_times_prompts(completion: Completion) -> Judgement:
+    """`choices` is an array of objects, one for a prompt without `n`, and never more than were asked for."""
     document, request = plain(completion), completion.exchange.request
     if document is None or "choices" not in document:
         return NOT_APPLICABLE
     choices = document["choices"]
     if not isinstance(choices, list) or not all(isinstance(one, dict) for one in choices):
         return broken(f"`choices` is no array of objects but {shown(choices)}")
-    # Whether `n`, `best_of`, several prompts and token ids are honoured is for the requirements that speak of them.
-    if promised(request) != 1 or not isinstance(request.prompts[0], str) or is_given(request, "best_of"):
+    # Whether `best_of` and token ids are understood, and whether `n` and several prompts are disregarded, is for BEST-004, REQ-009,
+    # N-001 and MULTI-001.
+    count = promised(request)
+    if count is None or not isinstance(request.prompts[0], str) or is_given(request, "best_of"):
         return NOT_APPLICABLE
-    return None if len(choices) == 1 else broken(f"one prompt without `n` got {len(choices)} choices")
+    if len(choices) > count or not choices:
+        asked = f"{len(request.prompts)} prompts with n {request.integer('n', 1)}"
+        return broken(f"{'one prompt without `n`' if count == 1 else asked} got {len(choices)} choices")
+    return None if len(choices) == count else NOT_APPLICABLE
 
 
 @rule("RESP-008", Scope.PLAIN)
@@ -193,10 +198,10 @@ def a_system_fingerprint_is_a_string(completion: Completion) -> Judgement:
     return None if fits else broken(f"`system_fingerprint` is {shown(value)}")
 
 
-@rule("RESP-014", Scope.COMPLETION)
+@rule("RESP-014", Scope.PLAIN)
 def choices_carry_no_chat_messages(completion: Completion) -> Judgement:
-    """A choice, in a chunk of a stream too, has no `message` or `delta` in place of `text`."""
-    choices = [choice for document in completion.documents for choice in choices_of(document)]
+    """A choice has no `message` or `delta` in place of `text`."""
+    choices = choices_of(plain(completion))
     chat = next((choice for choice in choices if is_chat(choice)), None)
     if chat is not None:
         return broken(f"a choice is that of a chat: {shown(chat)}")

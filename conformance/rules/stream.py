@@ -1,4 +1,4 @@
-"""The event stream of a request with `stream` true, from its bytes to its meaning.
+"""The chunks of an event stream, from their keys to their meaning; `stream_framing.py` judges what carries them.
 
 A stream that reports an error has failed, and is judged for that (STREAM-023) and not for what it lacks. As for plain answers, one defect
 makes one finding: a rule about a member leaves it alone where the chunk has no such member (STREAM-005).
@@ -6,99 +6,27 @@ makes one finding: a rule about a member leaves it alone where the chunk has no 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from conformance.catalogue import Profile
 from conformance.checks import NOT_APPLICABLE, Finding, Judgement, Scope, broken, lapse, rule
 from conformance.rules._shapes import (
     asked_for_usage,
-    events_of,
     has_failed,
-    is_chat,
     is_done,
     is_framed,
     is_given,
     missing_indices,
-    plain,
     promised,
     shown,
     sound_chunks,
 )
 from conformance.rules.response import KEYS, OBJECT
-from conformance.wire.completion import DONE, Choice, Chunk, Completion, is_stream
-from conformance.wire.exchange import NOT_JSON, Exchange, FaultKind, Intent, is_int, parse_json
+from conformance.wire.completion import Choice, Chunk, Completion
+from conformance.wire.exchange import Intent, is_int
 
-_OK = 200
-_UNFINISHED = "The stream ends without a blank line"
-_PATIENCE = 5.0
 _PIECES_FROM = 16
-
-
-@rule("STREAM-001", Scope.STREAM)
-def a_stream_is_an_event_stream(completion: Completion) -> Judgement:
-    """A served request for a stream has status 200 and the content type `text/event-stream`."""
-    exchange, response = completion.exchange, completion.exchange.response
-    if response is None or exchange.request.intent is not Intent.VALID:
-        return NOT_APPLICABLE
-    if not completion.streamed and completion.documents and plain(completion) is None:
-        return NOT_APPLICABLE  # an error with status 200: ERR-006
-    if response.status != _OK:
-        return broken(f"a valid request was answered with status {response.status} where 200 means success")
-    if response.is_event_stream:
-        return None
-    named = response.header("content-type")
-    what = "without a Content-Type" if named is None else f"with Content-Type {shown(named)}"
-    return broken(f"a request with `stream: true` was answered {what}, not with text/event-stream")
-
-
-@rule("STREAM-002", Scope.STREAM)
-def the_bytes_form_a_valid_event_stream(completion: Completion) -> Judgement:
-    """The body of a stream consists of fields, comments and blank lines in UTF-8."""
-    if not is_framed(completion) or completion.events is None:
-        return NOT_APPLICABLE
-    problems = completion.events.problems
-    for problem in problems:
-        if not problem.message.startswith(_UNFINISHED):
-            return broken(problem.message, at=problem.offset)
-    # "The last event SHOULD be closed": clients stop at the end of the stream anyway.
-    closed = not problems or not is_done(completion)  # a stream that was cut off is STREAM-004's
-    return None if closed else lapse(problems[0].message, at=problems[0].offset)
-
-
-@rule("STREAM-003", Scope.STREAM)
-def every_event_carries_json_or_done(completion: Completion) -> Judgement:
-    """The data of every event is one JSON object or `[DONE]`."""
-    events = events_of(completion) if is_framed(completion) else ()
-    for event in events:
-        data = parse_json(event.data)
-        if isinstance(data, dict) or event.data.strip() == DONE:
-            continue
-        name = "" if event.name == "message" else f" named {shown(event.name)}"
-        what = "no JSON" if data is NOT_JSON else "no object"
-        return broken(f"an event{name} has the data {shown(event.data)}, which is {what}", at=event.start)
-    return None if events else NOT_APPLICABLE
-
-
-@rule("STREAM-004", Scope.STREAM)
-def the_stream_ends_with_one_done(completion: Completion) -> Judgement:
-    """The last event has the data `[DONE]`: exactly once, and with nothing after it."""
-    if not is_framed(completion) or has_failed(completion):
-        return NOT_APPLICABLE
-    events = events_of(completion)
-    ends = [number for number, event in enumerate(events) if event.data == DONE]
-    if not events:
-        return broken("the stream has no events")
-    if not ends:
-        return broken(
-            f"the stream ends without [DONE]; its last event is {shown(events[-1].data)}", at=events[-1].start
-        )
-    if len(ends) > 1:
-        return broken(f"[DONE] came {len(ends)} times", at=events[ends[1]].start)
-    if events[-1].data != DONE:
-        after = events[ends[0] + 1]
-        return broken(f"after [DONE] came {shown(after.data)}", at=after.start)
-    return None
 
 
 @rule("STREAM-005", Scope.STREAM)
@@ -231,19 +159,26 @@ def no_text_after_the_end(completion: Completion) -> Judgement:
     return None
 
 
-@rule("STREAM-013", Scope.STREAM)
-def every_index_occurs_in_the_stream(completion: Completion) -> Judgement:
+@rule("STREAM-013", Scope.RUN)
+def every_index_occurs_in_the_stream(completions: Sequence[Completion]) -> Judgement:
     """In a stream every index from 0 to the number of choices minus 1 occurs."""
-    count = promised(completion.exchange.request)
-    # Without a chunk and without [DONE] there is no stream at all: STREAM-004.
-    empty = not completion.chunks and not is_done(completion)
-    if count is None or empty or not is_framed(completion) or has_failed(completion):
-        return NOT_APPLICABLE
-    missing = missing_indices(completion)
-    if not missing:
-        return None
-    seen = f"only {shown(sorted(completion.choices))}" if completion.choices else "none"
-    return broken(f"of the indices 0 to {count - 1} {seen} came")
+    plain_choices = max(
+        (len(one.choices) for one in completions if not one.streamed and _has_all(one)), default=1
+    )
+    looked = False
+    for completion in completions:
+        count = promised(completion.exchange.request)
+        # Without a chunk and without [DONE] there is no stream at all: STREAM-004.
+        empty = not completion.chunks and not is_done(completion)
+        if count is None or empty or not is_framed(completion) or has_failed(completion):
+            continue
+        missing = missing_indices(completion)
+        # One choice for many is disregard of `n` or of the list (N-001, MULTI-001), unless plain answers have them all.
+        looked |= _has_all(completion) or bool(missing)
+        if missing or (1 == len(completion.choices) < count <= plain_choices):
+            seen = f"only {shown(sorted(completion.choices))}" if completion.choices else "none"
+            return broken(f"of the indices 0 to {count - 1} {seen} came", evidence=[completion.exchange])
+    return None if looked else NOT_APPLICABLE
 
 
 @rule("STREAM-017", Scope.STREAM)
@@ -300,10 +235,9 @@ def usage_comes_in_one_last_chunk(completion: Completion) -> Judgement:
         )
     if len(separate) > 1:
         return _in(separate[1], f"{len(separate)} chunks have `choices: []` and `usage`")
-    after = [event for event in events_of(completion) if event.start > separate[0].event.start]
-    if after and after[0].data.strip() != DONE:
-        return broken(f"after the usage chunk came {shown(after[0].data)}", at=after[0].start)
-    return None
+    # Events that are no chunks are judged by STREAM-003 and 004.
+    after = next((chunk for chunk in chunks if chunk.event.start > separate[0].event.start), None)
+    return None if after is None else _in(after, f"after the usage chunk came {shown(after.document)}")
 
 
 @rule("STREAM-020", Scope.STREAM)
@@ -342,28 +276,6 @@ def no_chunk_reports_an_error(completion: Completion, profile: Profile) -> Judge
     return None
 
 
-@rule("STREAM-024", Scope.EXCHANGE)
-def the_response_ends_soon_after_done(exchange: Exchange) -> Judgement:
-    """After `[DONE]` the response ends within 5 seconds."""
-    response, fault = exchange.response, exchange.fault
-    # On every exchange, as a response that never ends is not complete.
-    if response is None or not exchange.request.streamed or not is_stream(exchange) or response.closed_by_us:
-        return NOT_APPLICABLE
-    if fault is not None and fault.kind is not FaultKind.TIMEOUT:
-        return NOT_APPLICABLE
-    end = next(
-        (event.end for event in events_of(Completion.read(exchange)) if event.data.strip() == DONE), None
-    )
-    if end is None:
-        return NOT_APPLICABLE
-    waited = exchange.seconds - _arrival(exchange, end)
-    if waited <= _PATIENCE:
-        return None
-    return broken(
-        f"{waited:.1f} s after [DONE] the response had {'not ended' if fault else 'only just ended'}", at=end
-    )
-
-
 @rule("STREAM-028", Scope.STREAM)
 def a_broken_stream_does_not_look_complete(completion: Completion) -> Judgement:
     """A stream in which some index never got a finish_reason does not end with `[DONE]`."""
@@ -391,6 +303,11 @@ def _choices(completion: Completion) -> list[Choice]:
     return [] if has_failed(completion) or not is_framed(completion) else list(completion.choices.values())
 
 
+def _has_all(completion: Completion) -> bool:
+    """Whether as many choices came as were promised."""
+    return len(completion.choices) == promised(completion.exchange.request)
+
+
 def _choice_defect(choice: Any, count: int | None) -> str | None:
     """What is wrong with a choice of a chunk, of `count` choices where that is known."""
     if not isinstance(choice, dict):
@@ -400,7 +317,7 @@ def _choice_defect(choice: Any, count: int | None) -> str | None:
         return "a choice has no integer `index`"
     if index < 0 or (count is not None and index >= count):
         return f"a choice has the index {shown(index)} of {count or 'any'} choices"
-    if not isinstance(text, str) and not is_chat(choice):  # RESP-014
+    if not isinstance(text, str):
         return "a choice has no string `text`"
     return None
 
@@ -416,16 +333,6 @@ def _usage_counts(completion: Completion) -> bool:
     """Whether the stream was asked for usage by a valid request, and went well."""
     request = completion.exchange.request
     return request.intent is Intent.VALID and asked_for_usage(request) and not has_failed(completion)
-
-
-def _arrival(exchange: Exchange, offset: int) -> float:
-    """When the byte before `offset` of the body had arrived, in seconds after the request was sent."""
-    end = 0
-    for piece in exchange.response.pieces if exchange.response else ():
-        end += len(piece.data)
-        if end >= offset:
-            return piece.seconds
-    return exchange.seconds
 
 
 def _in(chunk: Chunk, message: str) -> Finding:

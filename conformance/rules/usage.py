@@ -99,9 +99,11 @@ def logprobs_have_one_entry_per_counted_token(completion: Completion) -> Judgeme
     request, usage, logprobs = completion.exchange.request, completion.usage, completion.choice.logprobs
     if completion.streamed or completion.finish_reason != "length" or promised(request) != 1:
         return NOT_APPLICABLE
-    if is_given(request, "echo", "best_of", "suffix", "stop") or len(completion.choices) != 1:
+    asked = is_int(request.params.get("logprobs"))  # what nobody asked for is RESP-011's
+    if not asked or is_given(request, "echo", "best_of", "suffix", "stop") or len(completion.choices) != 1:
         return NOT_APPLICABLE
-    if logprobs is None or logprobs.tokens is None or usage is None or usage.completion_tokens is None:
+    # No tokens at all is LOGP-001's.
+    if logprobs is None or not logprobs.tokens or usage is None or usage.completion_tokens is None:
         return NOT_APPLICABLE
     if len(logprobs.tokens) == usage.completion_tokens:
         return None

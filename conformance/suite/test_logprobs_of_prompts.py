@@ -81,7 +81,9 @@ def _expect_entries(choice: Choice, found: Scores, given: int) -> None:
         raise Broken(
             f"an array of {given} tokens with `echo`, `max_tokens` 1 and `logprobs` 1 gave {len(found)} entries: {shown(found.tokens)}"
         )
-    missing = next((number for number, value in enumerate(found.values) if value is None and number > 0), None)
+    missing = next(
+        (number for number, value in enumerate(found.values) if value is None and number > 0), None
+    )
     if missing is not None:
         raise Broken(f"entry {missing} of choice {choice.index}, an array of {given} tokens, has no number")
     if not all(found.tops[1:]):
@@ -142,12 +144,14 @@ def _aligned(prompt: str, generated: Scores, echoed: Scores) -> tuple[Scores, Sc
     return generated.part(0, 0), echoed.part(0, 0)
 
 
-@requirement("LOGP-025", hazardous=True)
+@requirement("LOGP-025")
 async def test_scores_do_not_depend_on_what_was_asked_before(target: Target) -> None:
     """The log probabilities of prompts with a common beginning are the same however often and in whatever order they are asked for."""
     # The run has scored nothing like this before, so the first answer comes without the help of a cache and the later ones with it.
     # Caches work in blocks of 16 tokens or more: the common beginning is as long as several answers.
-    answers = [await target.complete(prompt=prompt) for prompt in target.prompts(1) + target.facts.prompts[1:3]]
+    answers = [
+        await target.complete(prompt=prompt) for prompt in target.prompts(1) + target.facts.prompts[1:3]
+    ]
     common = " ".join(answer.text for answer in answers)
     ends = (" The first of them ends here.", " Another one of them ends there.")
     first, second = [scores(await _scored(target, common + end)) for end in ends]
