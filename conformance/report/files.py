@@ -7,18 +7,35 @@ import os
 from pathlib import Path
 from typing import Any
 
+from conformance.report import badge, markdown
+from conformance.report.page import page
+
 RESULTS = "results.json"
+PAGE = "index.html"
+_STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
 def write_report(document: dict[str, Any], folder: Path) -> None:
-    """Write all forms of the report to `folder`, which is made where it does not exist."""
+    """Write all forms of the report to `folder`, which is made where it does not exist.
+
+    `results.json`, `index.html` (the compliance page), `summary.md`, `badge.json` and `badge.svg`. In a job of GitHub Actions the summary
+    is also added to the page of the job.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(document, ensure_ascii=False, indent=1)
     # Lone surrogates, which a target may send as JSON escapes, exist in no encoding; they stay the escapes that they were.
-    _replace(folder / RESULTS, text.encode("utf-8", "backslashreplace"))
+    replace(folder / RESULTS, text.encode("utf-8", "backslashreplace"))
+    replace(folder / PAGE, page(document).encode())
+    summary = markdown.summary(document)
+    replace(folder / "summary.md", summary.encode())
+    replace(folder / "badge.json", badge.endpoint(document).encode())
+    replace(folder / "badge.svg", badge.svg(document).encode())
+    if step_summary := os.environ.get(_STEP_SUMMARY):
+        with Path(step_summary).open("a", encoding="utf-8") as file:
+            file.write(summary)
 
 
-def _replace(path: Path, data: bytes) -> None:
+def replace(path: Path, data: bytes) -> None:
     """Write a file so that a reader never sees half of it."""
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_bytes(data)

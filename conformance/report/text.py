@@ -6,8 +6,12 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from conformance.report.visible import plain, shorten
+
 _WIDTH = 110
 _SHOWN_BODY = 400
+_SHOWN_TEXT = 4_000
+_SHOWN_NAME = 200
 _EXCHANGES_SHOWN = 2
 _VERDICTS = ("pass", "warn", "fail", "error", "unsupported", "inconclusive", "not_run")
 _HEADINGS = {"fail": "Failed", "error": "Errors of the suite itself (please report them)", "warn": "Warnings"}
@@ -17,10 +21,7 @@ Document = Mapping[str, Any]
 
 def printable(text: str) -> str:
     """`text` with everything that could move a cursor, change a colour or reverse a line shown as an escape."""
-    return "".join(
-        character if character.isprintable() or character == "\n" else f"\\u{ord(character):04x}"
-        for character in text
-    )
+    return "\n".join(plain(line, len(line)) for line in text.split("\n"))
 
 
 def failure_block(result: Document, exchanges: Mapping[str, Document]) -> str:
@@ -49,7 +50,7 @@ def failure_block(result: Document, exchanges: Mapping[str, Document]) -> str:
 def _entry(name: str, text: str) -> list[str]:
     indent = " " * 10
     wrapped: list[str] = []
-    for line in text.splitlines() or [""]:
+    for line in shorten(text, _SHOWN_TEXT).splitlines() or [""]:
         wrapped += textwrap.wrap(
             line, _WIDTH - len(indent), break_long_words=False, break_on_hyphens=False
         ) or [""]
@@ -81,18 +82,26 @@ def _shorten(text: str) -> str:
 
 
 def verdict_in_words(document: Document) -> str:
-    """The run in one sentence."""
+    """The run in one sentence, which does not claim more than was judged."""
     if document["unusable"]:
         return "nothing could be judged"
-    parts = []
+    parts: list[str] = []
     for tier in ("core", "extended"):
-        counts = _by_verdict(document, tier)
+        counts = counts_of(document, tier)
         judged = sum(counts.get(verdict, 0) for verdict in ("pass", "warn", "fail"))
         failed = counts.get("fail", 0)
         if failed:
             parts.append(f"{failed} {tier} requirement{'s' * (failed > 1)} fail{'s' * (failed == 1)}")
         elif judged:
-            parts.append(f"conforms to {tier}")
+            judged += counts.get("unsupported", 0)
+            total = sum(counts.values())
+            scope = f" ({judged} of {total} requirements judged)" if judged < total else ""
+            # A target that breaks core does not conform to anything that builds on it.
+            parts.append(
+                f"no {tier} requirement fails{scope}"
+                if any("fail" in part for part in parts)
+                else f"conforms to {tier}{scope}"
+            )
     errors = sum(result["verdict"] == "error" for result in document["requirements"])
     if errors:
         parts.append(f"{errors} check{'s' * (errors > 1)} of the suite broke")
@@ -101,7 +110,8 @@ def verdict_in_words(document: Document) -> str:
     return "; ".join(parts) or "nothing could be judged"
 
 
-def _by_verdict(document: Document, tier: str) -> dict[str, int]:
+def counts_of(document: Document, tier: str) -> dict[str, int]:
+    """How many requirements of a tier have which verdict."""
     counts: dict[str, int] = {}
     for level in document["summary"][tier].values():
         for verdict, count in level.items():
@@ -113,24 +123,27 @@ def summary_lines(document: Document) -> Iterator[str]:
     """The run in a screenful: the target, the counts, then each failure in a line."""
     target, cost = document["target"], document["cost"]
     if document["unusable"]:
-        yield from printable(document["unusable"]).splitlines()
+        yield from printable(shorten(document["unusable"])).splitlines()
         return
     model = target["model"] or "(unknown model)"
-    yield printable(
-        f"{target['url']} · {model} · profile {document['profile']}: {verdict_in_words(document)}"
+    yield (
+        plain(
+            f"{shorten(target['url'], _SHOWN_NAME)} · {shorten(model, _SHOWN_NAME)} · profile {document['profile']}:"
+        )
+        + f" {verdict_in_words(document)}"
     )
     yield (
         f"{cost['requests']} requests, {cost['prompt_tokens']} prompt tokens, {cost['generated_tokens']} tokens generated,"
         f" {cost['seconds']:.1f} s, at most {cost['most_in_flight']} requests at a time"
     )
     if document["determinism"]["repeats"] is False:
-        yield f"Checks that compare greedy answers are inconclusive: {printable(document['determinism']['note'])}."
+        yield f"Checks that compare greedy answers are inconclusive: {plain(document['determinism']['note'])}."
     yield ""
     yield from _table(document)
     for incident in document["incidents"]:
         suspects = ", ".join(incident["suspects"]) or "nothing unusual"
         yield ""
-        yield printable(f"The target stopped answering after {suspects}: {incident['message']}.")
+        yield plain(f"The target stopped answering after {suspects}: {incident['message']}.")
     for verdict, heading in _HEADINGS.items():
         found = [result for result in document["requirements"] if result["verdict"] == verdict]
         if found:
@@ -140,10 +153,10 @@ def summary_lines(document: Document) -> Iterator[str]:
 
 
 def _line(result: Document) -> str:
-    message = printable(
-        result["message"].strip().splitlines()[-1] if result["verdict"] == "error" else result["message"]
-    )
-    message = " ".join(message.split())
+    message = result["message"]
+    if result["verdict"] == "error":
+        message = message.strip().rpartition("\n")[2]
+    message = plain(" ".join(shorten(message).split()))
     text = f"  {result['id']:<11} {result['title']}: {message}"
     return text if len(text) <= 3 * _WIDTH else text[: 3 * _WIDTH - 1] + "…"
 

@@ -16,6 +16,7 @@ from conformance.wire import sse
 from conformance.wire.exchange import NOT_JSON, Exchange, is_int, parse_json
 
 DONE = "[DONE]"
+_KEPT = "_completion"
 _ARRAYS = ("tokens", "token_logprobs", "top_logprobs", "text_offset")
 
 
@@ -124,7 +125,15 @@ class Completion:
 
     @classmethod
     def read(cls, exchange: Exchange) -> Completion:
-        """The view of an exchange that has a response."""
+        """The view of an exchange, made once and kept with it (as `cached_property` does): all rules look at every exchange."""
+        kept = vars(exchange)
+        if _KEPT not in kept:
+            kept[_KEPT] = cls._read(exchange)
+        found: Completion = kept[_KEPT]
+        return found
+
+    @classmethod
+    def _read(cls, exchange: Exchange) -> Completion:
         if exchange.response is None:
             return cls(exchange, exchange.request.streamed, (), malformed=("there is no answer",))
         if is_stream(exchange):

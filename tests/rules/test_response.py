@@ -31,10 +31,10 @@ BROKEN = [
     (response.the_creation_time_is_in_unix_seconds, answer(created=1_750_000_000_000), "milliseconds"),
     (response.the_creation_time_is_in_unix_seconds, answer(created=0), "before 2001"),
     (response.the_model_is_named, answer(model=""), '`model` is ""'),
-    (response.one_prompt_gets_one_choice, answer(choices=[choice(), choice(index=1)]), "2 choices"),
-    (response.one_prompt_gets_one_choice, answer(choices=[]), "0 choices"),
-    (response.one_prompt_gets_one_choice, answer(choices=choice()), "no array of objects"),
-    (response.one_prompt_gets_one_choice, answer(choices=["text"]), "no array of objects"),
+    (response.choices_number_n_times_prompts, answer(choices=[choice(), choice(index=1)]), "2 choices"),
+    (response.choices_number_n_times_prompts, answer(choices=[]), "0 choices"),
+    (response.choices_number_n_times_prompts, answer(choices=choice()), "no array of objects"),
+    (response.choices_number_n_times_prompts, answer(choices=["text"]), "no array of objects"),
     (response.indices_run_from_zero_without_gaps, answer(choices=[choice(index=1)]), "[1]"),
     (response.indices_run_from_zero_without_gaps, answer(choices=[choice(), choice()]), "[0, 0]"),
     (response.indices_run_from_zero_without_gaps, answer(choices=[choice(index=ABSENT)]), "[null]"),
@@ -96,7 +96,11 @@ _ALSO = {
 @pytest.mark.parametrize(("rule", "body", "message"), BROKEN)
 def test_a_defect_is_found_once(rule: Callable[..., Any], body: Any, message: str) -> None:  # noqa: ARG001 - of the same table
     """No other rule about plain answers objects to the same defect."""
-    sent = {"n": 2} if len(body["choices"]) == 2 and rule is not response.one_prompt_gets_one_choice else None
+    sent = (
+        {"n": 2}
+        if len(body["choices"]) == 2 and rule is not response.choices_number_n_times_prompts
+        else None
+    )
     others = [other for other in RULES if other is not rule and other.__name__ not in _ALSO]
 
     assert [other.__name__ for other in others if says(other, plain(body, sent))] == []
@@ -163,7 +167,17 @@ def test_logprobs_that_were_asked_for_are_fine() -> None:
 )
 def test_features_that_change_the_number_of_choices_are_judged_elsewhere(changes: dict[str, Any]) -> None:
     """How many choices `n`, several prompts and the like give is for the requirements that speak of them."""
-    assert says(response.one_prompt_gets_one_choice, plain(answer(), changes)) is None
+    assert says(response.choices_number_n_times_prompts, plain(answer(), changes)) is None
+
+
+def test_more_choices_than_asked_for_are_found() -> None:
+    """Of two choices three, or none, are RESP-007's; one is `n` ignored."""
+    rule = response.choices_number_n_times_prompts
+    many = [choice(index=index) for index in range(3)]
+
+    assert "1 prompts with n 2 got 3 choices" in (says(rule, plain(answer(choices=many), {"n": 2})) or "")
+    assert says(rule, plain(answer(choices=[]), {"n": 2}))
+    assert says(rule, plain(answer(choices=many[:2]), {"n": 2})) == ""
 
 
 def test_a_request_whose_serving_is_open_may_get_no_choices() -> None:
@@ -202,11 +216,7 @@ def test_a_clock_that_is_hours_off_is_a_lapse() -> None:
     )
 
 
-def test_chunks_are_looked_at_for_chat_keys_and_milliseconds() -> None:
-    """Two defects that servers had in their streams only are found there."""
-    chat = chunk(choices=[{"index": 0, "delta": {}, "finish_reason": None}])
-
-    assert says(response.choices_carry_no_chat_messages, stream([chat]))
+def test_chunks_are_looked_at_for_milliseconds() -> None:
+    """A defect that servers had in their streams only is found there."""
     assert says(response.the_creation_time_is_in_unix_seconds, stream([chunk(created=1_750_000_000_000)]))
-    assert says(response.choices_carry_no_chat_messages, stream()) == ""
     assert says(response.the_creation_time_is_in_unix_seconds, stream()) == ""

@@ -11,10 +11,16 @@ import pytest
 
 from conformance.catalogue import Limit
 from conformance.rules import stream as rules
+from conformance.rules import stream_framing as framing
 from conformance.wire.exchange import Exchange, Fault, FaultKind, Intent, Piece, Response
 from tests.builders import ABSENT, EVENTS, PROFILE, answer, asked, choice, chunk, plain, says, stream, usage
 
-RULES = [value for value in vars(rules).values() if hasattr(value, "__conformance_check__")]
+RULES = [
+    value
+    for module in (framing, rules)
+    for value in vars(module).values()
+    if hasattr(value, "__conformance_check__")
+]
 ASKING: dict[str, Any] = {"stream_options": {"include_usage": True}}
 USAGE = chunk(choices=[], usage=usage())
 LAST = chunk(" on", "length")
@@ -74,25 +80,33 @@ def test_every_rule_looks_at_a_sound_stream() -> None:
 
 
 BROKEN: list[tuple[Callable[..., Any], Exchange, str]] = [
-    (rules.a_stream_is_an_event_stream, stream(headers=[]), "without a Content-Type"),
-    (rules.a_stream_is_an_event_stream, plain(answer(), {"stream": True}), "application/json"),
+    (framing.a_stream_is_an_event_stream, stream(headers=[]), "without a Content-Type"),
+    (framing.a_stream_is_an_event_stream, plain(answer(), {"stream": True}), "application/json"),
     (
-        rules.a_stream_is_an_event_stream,
+        framing.a_stream_is_an_event_stream,
         stream(b"<html>", headers=[("Content-Type", "text/html")]),
         "text/html",
     ),
-    (rules.the_bytes_form_a_valid_event_stream, stream(b'{"error": "x"}\n' + framed()), "ignored"),
-    (rules.the_bytes_form_a_valid_event_stream, stream(framed(done=b": \xff\n\ndata: [DONE]\n\n")), "UTF-8"),
-    (rules.every_event_carries_json_or_done, stream(b"data: {\n\n" + framed()), "no JSON"),
-    (rules.every_event_carries_json_or_done, stream(b"data: []\n\n" + framed()), "no object"),
-    (rules.every_event_carries_json_or_done, stream(b"event: ping\ndata:\n\n" + framed()), 'named "ping"'),
-    (rules.every_event_carries_json_or_done, stream(b'data: {"a": NaN}\n\n' + framed()), "no JSON"),
-    (rules.the_stream_ends_with_one_done, stream(done=False), "ends without [DONE]"),
-    (rules.the_stream_ends_with_one_done, stream(b""), "no events"),
-    (rules.the_stream_ends_with_one_done, stream([chunk(), LAST, "[DONE]"]), "[DONE] came 2 times"),
-    (rules.the_stream_ends_with_one_done, stream([chunk(), "[DONE]", LAST], done=False), "after [DONE] came"),
+    (framing.the_bytes_form_a_valid_event_stream, stream(b'{"error": "x"}\n' + framed()), "ignored"),
     (
-        rules.the_stream_ends_with_one_done,
+        framing.the_bytes_form_a_valid_event_stream,
+        stream(framed(done=b": \xff\n\ndata: [DONE]\n\n")),
+        "UTF-8",
+    ),
+    (framing.every_event_carries_json_or_done, stream(b"data: {\n\n" + framed()), "no JSON"),
+    (framing.every_event_carries_json_or_done, stream(b"data: []\n\n" + framed()), "no object"),
+    (framing.every_event_carries_json_or_done, stream(b"event: ping\ndata:\n\n" + framed()), 'named "ping"'),
+    (framing.every_event_carries_json_or_done, stream(b'data: {"a": NaN}\n\n' + framed()), "no JSON"),
+    (framing.the_stream_ends_with_one_done, stream(done=False), "ends without [DONE]"),
+    (framing.the_stream_ends_with_one_done, stream(b""), "no events"),
+    (framing.the_stream_ends_with_one_done, stream([chunk(), LAST, "[DONE]"]), "[DONE] came 2 times"),
+    (
+        framing.the_stream_ends_with_one_done,
+        stream([chunk(), "[DONE]", LAST], done=False),
+        "after [DONE] came",
+    ),
+    (
+        framing.the_stream_ends_with_one_done,
         stream([chunk(), LAST, " [DONE]"], done=False),
         "its last event is",
     ),
@@ -207,8 +221,8 @@ def test_a_defect_is_found_once(rule: Callable[..., Any], exchange: Exchange, me
 @pytest.mark.parametrize(
     ("rule", "exchange"),
     [
-        (rules.the_bytes_form_a_valid_event_stream, stream(framed(done=b"data: [DONE]\n"))),
-        (rules.the_bytes_form_a_valid_event_stream, stream(framed(done=b"data: [DONE]"))),
+        (framing.the_bytes_form_a_valid_event_stream, stream(framed(done=b"data: [DONE]\n"))),
+        (framing.the_bytes_form_a_valid_event_stream, stream(framed(done=b"data: [DONE]"))),
         (
             rules.a_stream_keeps_one_id,
             stream([chunk(id="a"), chunk("b", "stop", index=1, id="b"), chunk("", "stop", id="a")], {"n": 2}),
@@ -285,6 +299,27 @@ def test_zeros_are_usage() -> None:
     assert "2 chunks before the last" in (says(rules.other_chunks_carry_no_usage, exchange) or "")
 
 
+def test_a_stream_that_loses_choices_is_told_from_one_that_ignores_n() -> None:
+    """One choice of two is a finding where a plain answer has both; where it has one too, that is N-001's."""
+    rule = rules.every_index_occurs_in_the_stream
+    lost = stream([chunk("a", "stop")], {"n": 2})
+
+    assert "of the indices 0 to 1 only [0] came" in (
+        says(rule, plain(answer(choices=[choice(), choice(index=1)]), {"n": 2}), lost) or ""
+    )
+    assert says(rule, plain(request={"n": 2}), lost) is None
+    assert says(rule, plain(), stream()) == ""
+
+
+def test_fields_that_clients_lose_are_told_from_those_they_ignore() -> None:
+    """An unknown field is ignored as the standard says; `Data:` is a chunk that nobody gets."""
+    rule = framing.the_bytes_form_a_valid_event_stream
+
+    assert says(rule, stream(b"trace: 9f2c\nx\n" + framed())) == ""
+    assert says(rule, stream(b"Data: {}\n\n" + framed()))
+    assert says(rule, stream(b"Internal Server Error\n\n" + framed()))
+
+
 def late(seconds: float, fault: FaultKind | None = None, *, closed: bool = False) -> Exchange:
     """A stream whose [DONE] came after 1 s, and whose response ended (or was given up) at `seconds`."""
     pieces = (Piece(0.5, framed(done=b"")), Piece(1.0, b"data: [DONE]\n\n"))
@@ -295,11 +330,12 @@ def late(seconds: float, fault: FaultKind | None = None, *, closed: bool = False
 
 def test_a_response_that_does_not_end_is_found() -> None:
     """More than five seconds after [DONE], whether the response ended at last or never did."""
-    rule = rules.the_response_ends_soon_after_done
+    rule = framing.the_response_ends_soon_after_done
 
     assert says(rule, late(1.1)) == ""
     assert says(rule, late(6.0)) == ""
     assert "5.5 s after [DONE] the response had only just ended" in (says(rule, late(6.5)) or "")
+    assert says(rule, late(3.0, FaultKind.TIMEOUT)) is None
     assert "had not ended" in (says(rule, late(61.0, FaultKind.TIMEOUT)) or "")
     assert says(rule, late(61.0, FaultKind.DROPPED)) is None
     assert says(rule, late(61.0, closed=True)) is None
