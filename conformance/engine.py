@@ -32,6 +32,9 @@ from conformance.wire.http import HttpClient, Limits
 _EVIDENCE = 10
 """So many exchanges are shown for one failure."""
 
+_CHECKS_UNASKED = 3
+"""After so many checks with malformed requests the target is asked whether it still serves, even if nothing seems wrong."""
+
 OnResult = Callable[[Check, Result], None]
 
 NOISY_ATTEMPTS = 4
@@ -64,6 +67,8 @@ class Engine:
         self.started = time.time()
         self.facts = Facts(model=settings.model or "")
         self.unusable: str | None = None
+        self._suspects: list[Exchange] = []
+        self._unasked = 0
         self._client = HttpClient(
             settings.url,
             key=settings.key,
@@ -187,11 +192,19 @@ class Engine:
         return Attempt(found, tuple(target.used), time.monotonic() - started)
 
     async def _hazard(self, check: Check, number: int = 0) -> Attempt:
-        """Run a check that sends malformed requests, and see afterwards whether the target still serves."""
+        """Run a check that sends malformed requests, and see afterwards whether the target still serves.
+
+        A target that answers as if nothing had happened is asked after every few checks only, for each question costs a request.
+        """
         attempt = await self._attempt(check, number)
-        suspects = tuple(exchange for exchange in attempt.used if exchange.request.intent is not Intent.VALID)
-        if suspects and self.session.gone is None:
-            await self.session.revive(suspects)
+        self._suspects += [
+            exchange for exchange in attempt.used if exchange.request.intent is not Intent.VALID
+        ]
+        calm = all(exchange.served or exchange.refused for exchange in attempt.used)
+        self._unasked += 1
+        if self._suspects and self.session.gone is None and not (calm and self._unasked < _CHECKS_UNASKED):
+            await self.session.revive(self._suspects)
+            self._suspects, self._unasked = [], 0
         return attempt
 
     async def _confirm(self, failed: Iterable[tuple[Check, Attempt]]) -> None:

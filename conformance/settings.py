@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from conformance.catalogue import Profile
 from conformance.session import Budget
@@ -28,7 +29,7 @@ class Settings:
     recovery: float = 20.0
     """Seconds that a target which stopped answering gets to come back."""
 
-    @property
+    @cached_property
     def redactor(self) -> Redactor:
         """Removes the key, and the values of extra headers that look like credentials, from all that is written."""
         secrets = [value for name, value in self.headers if is_credential(name)]

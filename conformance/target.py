@@ -112,7 +112,7 @@ class Target:
         """The exchange of any request. Raises `Inconclusive` where the target asked for patience to the end."""
         own = (self.name, sample) if sample else 0
         exchange = await self.session.send(request, attempt=self.attempt, sample=own)
-        if exchange not in self.used:
+        if all(exchange is not known for known in self.used):
             self.used.append(exchange)
         if exchange.rate_limited:
             raise Inconclusive(

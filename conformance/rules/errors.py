@@ -106,6 +106,11 @@ def a_refusal_names_its_parameter(exchange: Exchange) -> Judgement:
     words = r"[\W_]*".join(map(re.escape, parameter.split("_")))
     pattern = re.compile(rf"(?<![^\W_]){words}(?![^\W_])", re.IGNORECASE)
     body = _body(exchange)
+    error = body.get("error") if isinstance(body, dict) else None
+    blamed = error.get("param") if isinstance(error, dict) else None
+    # An optional parameter that the server does not know at all may be what it refuses first.
+    if isinstance(blamed, str) and blamed != parameter and blamed in exchange.request.params:
+        return NOT_APPLICABLE
     texts = [_raw(exchange)] if body is NOT_JSON else list(strings_in(body))
     if any(pattern.search(text[:_LONGEST_TEXT]) for text in texts):
         return None

@@ -159,6 +159,7 @@ def test_a_parameter_that_is_not_named_is_found() -> None:
     assert says(rule, bent("n", "unknown value", param="n")) == ""
     assert says(rule, refusal(422, detail, asked(intent=Intent.INVALID, parameter="n"))) == ""
     assert says(rule, refusal(400, b"no", asked(intent=Intent.INVALID, parameter="n")))
+    assert says(rule, bent("n", "no echo here", param="prompt")) is None
     assert says(rule, refusal(404, {}, asked(intent=Intent.INVALID, parameter="n"))) is None
     assert says(rule, refusal(400, {}, asked(intent=Intent.OPEN, parameter="n"))) is None
 
