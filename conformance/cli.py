@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,8 @@ completions-conformance {__version__}
   completions-conformance [run] --target-url=https://host/v1 --model=NAME [pytest options]
       judge a server; the key comes from ${KEY_VARIABLE}. Without --target-url the embedded reference server is judged.
       `completions-conformance run --help` lists all options, those of the suite under "conformance".
+  completions-conformance plan [pytest options]
+      say what the same run would cost, and send nothing.
   completions-conformance serve [--host 127.0.0.1] [--port 8000] [--model {MODEL}]
       serve the reference server, with the key of ${KEY_VARIABLE} if that is set.
   completions-conformance merge [NAME=]FILE... -o DIR
@@ -46,13 +48,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given == ["--version"]:
         sys.stdout.write(f"{__version__}\n")
         return 0
-    if given[:1] == ["serve"]:
-        return _serve(given[1:])
-    if given[:1] == ["merge"]:
-        return merge(given[1:])
-    if given[:1] == ["diff"]:
-        return diff(given[1:])
-    return _run(given[1:] if given[:1] == ["run"] else given)
+    commands: Mapping[str, Callable[[list[str]], int]] = {
+        "run": _run,
+        "plan": lambda rest: _run(["--plan", *rest]),
+        "serve": _serve,
+        "merge": merge,
+        "diff": diff,
+    }
+    if given and given[0] in commands:
+        return commands[given[0]](given[1:])
+    return _run(given)
 
 
 def _run(arguments: list[str]) -> int:

@@ -24,6 +24,7 @@ from conformance.catalogue import load_catalogue
 from conformance.checks import Check, check_of
 from conformance.embedded import Embedded
 from conformance.engine import Engine
+from conformance.plan import Plan, plan
 from conformance.report.files import write_report
 from conformance.report.pytest_html import Columns
 from conformance.report.text import failure_block, printable, summary_lines
@@ -63,6 +64,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--header", action="append", metavar="'NAME: VALUE'", help="send this header with every request"
     )
+    group.addoption(
+        "--plan", action="store_true", help="say what the selected checks would cost, and send nothing"
+    )
     group.addoption("--expensive", action="store_true", help="run the checks that cost much, too")
     group.addoption(
         "--allow-http",
@@ -98,6 +102,7 @@ class Run:
         """Prepare a run that writes to the folder `report`."""
         self.settings, self.report = settings, report
         self.document: dict[str, Any] | None = None
+        self.plan: Plan | None = None
         self._embedded: Embedded | None = None
         self._background: BackgroundRun | None = None
 
@@ -256,7 +261,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if not named and not _about_the_suite(config):
         return
     run = _prepare(config)
-    wanted = config.pluginmanager.hasplugin("html") and not config.getoption("collectonly")
+    wanted = (
+        config.pluginmanager.hasplugin("html")
+        and not config.getoption("collectonly")
+        and not config.getoption("plan")
+    )
     if wanted and config.getoption("htmlpath", None) is None:
         config.option.htmlpath, config.option.self_contained_html = str(run.report / "pytest.html"), True
 
@@ -286,6 +295,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Check the options, where checks were collected on another way than by the path of the suite."""
     if any(isinstance(item, CheckItem) for item in session.items):
         _prepare(session.config)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """With `--plan` count instead of running."""
+    checks = [item.check for item in session.items if isinstance(item, CheckItem)]
+    if not session.config.getoption("plan") or session.config.getoption("collectonly") or not checks:
+        return None
+    run = _prepare(session.config)
+    run.plan = plan(run.settings, load_catalogue(), checks)
+    return True
 
 
 def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, Any] | None:
@@ -335,6 +355,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was found, in plain words, after pytest's own account of each failure."""
     run = config.stash.get(_RUN, None)
+    if run is not None and run.plan is not None:
+        terminalreporter.section("what it would cost")
+        for line in run.plan.lines():
+            terminalreporter.write_line(line)
     if run is None or run.document is None:
         return
     terminalreporter.section("conformance")

@@ -165,6 +165,15 @@ def test_two_workers_do_not_pay_twice(run: Any, pytester: pytest.Pytester, serve
     assert results(pytester)["cost"]["requests"] == document["cost"]["requests"]
 
 
+def test_a_plan_sends_nothing(run: Any, pytester: pytest.Pytester) -> None:
+    """`--plan` says what the selection costs, also where no target listens, and writes no report."""
+    result = run("--plan", "-k", "MAXTOK", url="http://127.0.0.1:9/v1")
+
+    result.stdout.fnmatch_lines(["max_tokens*", "in all*"])
+    assert result.ret == 0
+    assert not (pytester.path / "out").exists()
+
+
 def test_an_interrupted_run_leaves_an_incomplete_report(pytester: pytest.Pytester) -> None:
     """Ctrl-C ends the run at once, and the report says that it is incomplete."""
     hanging = pytester.makepyfile(
