@@ -46,6 +46,7 @@ READING_ORDER = (
     "stream",
     "headers",
     "gateway",
+    "generated",
 )
 
 StreamUsage = Literal["separate", "on_choice"]

@@ -155,6 +155,8 @@ class Engine:
             name=name,
             has_key=self.settings.key is not None,
             expensive=self.settings.expensive,
+            examples=self.settings.examples,
+            seed=self.settings.seed,
         )
 
     # -- scenarios ---------------------------------------------------------------------------------------------------------------
@@ -296,46 +298,46 @@ class Engine:
                 await scene(self._target())
 
     async def _run_rule(self, check: Check) -> None:
+        if self._gated(check):
+            return
         started = time.monotonic()
         try:
             judged = judge(check, self.session.exchanges, self.settings.profile)
+            if len(judged.objections) == 1 and check.scope is not Scope.RUN:
+                judged = await self._look_again(check, judged)
         except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
             self._finish(check, Verdict.ERROR, traceback.format_exc())
             return
         seconds = time.monotonic() - started
         if not judged.looked_at:
-            if not self._gated(check):
-                self._finish(
-                    check, Verdict.NOT_RUN, "nothing that this requirement speaks of was seen in this run"
-                )
-            return
-        if not judged.objections:
+            self._finish(
+                check, Verdict.NOT_RUN, "nothing that this requirement speaks of was seen in this run"
+            )
+        elif not judged.objections:
             self._finish(check, Verdict.PASS, f"holds on {judged.looked_at} exchanges", seconds=seconds)
-            return
-        if len(judged.objections) == 1 and check.scope is not Scope.RUN:
-            judged = await self._look_again(check, judged)
+        else:
+            self._finish_objected(check, judged, seconds)
+
+    def _finish_objected(self, check: Check, judged: Judged, seconds: float) -> None:
         # What breaks the MUST comes before what only lapses.
         objections = sorted(judged.objections, key=lambda objection: objection.finding.lapse)
-        first = objections[0]
-        if judged.once:
-            message = f"seen once in {judged.looked_at} exchanges, and not again when the same was sent: {first.finding.message}"
+        message, others = objections[0].finding.message, len(objections) - 1
+        if judged.doubt is not None:
             verdict = Verdict.INCONCLUSIVE
+            message = f"seen once in {judged.looked_at} exchanges, and {judged.doubt}: {message}"
         else:
-            message = first.finding.message
-            verdict = self._broken(
-                check, lapse=all(objection.finding.lapse for objection in judged.objections)
-            )
-            others = len(judged.objections) - 1
+            verdict = self._broken(check, lapse=objections[0].finding.lapse)
             if others and check.scope is not Scope.RUN:
                 message += f" (and in {others} more of {judged.looked_at} exchanges)"
+        shown = objections[:_EVIDENCE]
         self._finish(
             check,
             verdict,
             message,
-            evidence=[objection.exchange for objection in objections[:_EVIDENCE]],
+            evidence=[objection.exchange for objection in shown],
             marks=tuple(
                 Mark(objection.exchange.id, objection.finding.at)
-                for objection in objections[:_EVIDENCE]
+                for objection in shown
                 if objection.finding.at is not None
             ),
             kind=Kind.WRONG,
@@ -344,11 +346,10 @@ class Engine:
 
     async def _look_again(self, check: Check, judged: Judged) -> Judged:
         """Send the one request whose answer a rule objects to once more; one observation is no verdict."""
-        exchange = judged.objections[0].exchange
         try:
-            again = await self.session.send(exchange.request, attempt=1)
-        except Inconclusive:
-            return replace(judged, once=True)
+            again = await self.session.send(judged.objections[0].exchange.request, attempt=1)
+        except Inconclusive as reason:
+            return replace(judged, doubt=f"not again, since {reason}")
         if again.request.intent is not Intent.VALID:
             await self.session.revive((again,))
         second = judge(check, (again,), self.settings.profile)
@@ -356,7 +357,12 @@ class Engine:
             return replace(
                 judged, objections=judged.objections + second.objections, looked_at=judged.looked_at + 1
             )
-        return replace(judged, once=True)
+        if not second.looked_at:
+            came = f"status {again.status}" if again.response else "no answer"
+            return replace(
+                judged, doubt=f"the same request got {came} the next time, so that it could not be confirmed"
+            )
+        return replace(judged, doubt="not again when the same was sent")
 
     # -- verdicts ----------------------------------------------------------------------------------------------------------------
 

@@ -28,8 +28,8 @@ class Judged:
 
     looked_at: int
     objections: tuple[Objection, ...] = ()
-    once: bool = False
-    """The only objection did not come again when the same request was sent once more."""
+    doubt: str | None = None
+    """Why the only objection is no verdict: it was not seen again."""
 
 
 def judge(check: Check, exchanges: Sequence[Exchange], profile: Profile) -> Judged:

@@ -16,6 +16,7 @@ from conformance.wire.http import HttpClient
 from conformance.wire.record import KEY_VARIABLE
 from conformance.wire.redact import is_credential
 
+DEFAULT_EXAMPLES = 30
 DEFAULT_REPORT = "conformance-report"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -52,6 +53,7 @@ OPTIONS = (
     Option("concurrency", "N", "the most requests at a time (default: 8)"),
     Option("max-requests", "N", "send at most so many requests"),
     Option("max-tokens", "N", "have at most so many tokens generated"),
+    Option("examples", "N", f"generate so many requests; 0: none (default: {DEFAULT_EXAMPLES})"),
     Option(
         "request-timeout",
         "SECONDS",
@@ -83,6 +85,8 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
         budget=Budget(_count("max-requests", get("max-requests")), _count("max-tokens", get("max-tokens"))),
         request_timeout=_seconds("request-timeout", get("request-timeout"), default=60.0),
         expensive=bool(get("expensive")),
+        examples=_examples(get("examples")),
+        seed=_seed(get("hypothesis-seed")),
     )
     if url:
         _check_sendable(found)
@@ -107,6 +111,18 @@ def _count(name: str, value: str | None) -> int | None:
     if number < 1:
         raise OptionError(f"--{name} takes a whole number of at least 1, not {value!r}")
     return number
+
+
+def _examples(value: str | None) -> int:
+    return 0 if value == "0" else _count("examples", value) or DEFAULT_EXAMPLES
+
+
+def _seed(value: str | int | None) -> int:
+    """The seed of the generated requests: Hypothesis' own option, where it is a number."""
+    try:
+        return int(value or 0)
+    except ValueError as error:
+        raise OptionError(f"--hypothesis-seed takes a whole number here, not {value!r}") from error
 
 
 def _seconds(name: str, value: str | None, *, default: float) -> float:

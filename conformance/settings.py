@@ -26,6 +26,10 @@ class Settings:
     budget: Budget = field(default_factory=Budget)
     request_timeout: float = 60.0
     expensive: bool = False
+    examples: int = 0
+    """How many requests are generated; a front end's default is 30."""
+    seed: int = 0
+    """What the generated requests are drawn with."""
     recovery: float = 20.0
     """Seconds that a target which stopped answering gets to come back."""
 

@@ -77,6 +77,8 @@ class Target:
     name: str = ""
     has_key: bool = False
     expensive: bool = False
+    examples: int = 0
+    seed: int = 0
     used: list[Exchange] = field(default_factory=list)
 
     @property

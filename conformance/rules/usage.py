@@ -181,11 +181,11 @@ def a_refused_request_reports_no_usage(exchange: Exchange) -> Judgement:
 
 
 def _prompt_counts(completions: Sequence[Completion]) -> Iterator[tuple[Exchange, int]]:
-    """The exchanges that tell how many tokens the prompt of a valid request has."""
+    """The exchanges that tell how many tokens the one prompt of a valid request has; of several USAGE-005 speaks."""
     for completion in completions:
         exchange, usage = completion.exchange, completion.usage
         known = usage is not None and usage.prompt_tokens is not None and usage.prompt_tokens > 0
-        if known and exchange.request.intent is Intent.VALID and exchange.request.prompts:
+        if known and exchange.request.intent is Intent.VALID and len(exchange.request.prompts) == 1:
             assert usage is not None  # noqa: S101 - as `known` says
             assert usage.prompt_tokens is not None  # noqa: S101
             yield exchange, usage.prompt_tokens

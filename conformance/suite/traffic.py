@@ -9,10 +9,13 @@ from conformance.capabilities import NONCE
 from conformance.target import Target
 from conformance.wire.exchange import Intent, Request
 
+_BEYOND_ASCII = "Café, 日本語, 😀:"
+
 
 async def plain_and_streamed(target: Target) -> None:
-    """The same answer plain, streamed, and streamed with usage."""
+    """The same answer plain, once more, streamed, and streamed with usage."""
     await target.post()
+    await target.post(sample=1)
     await target.post(stream=True)
     await target.post(stream=True, stream_options={"include_usage": True}, max_tokens=8)
 
@@ -28,6 +31,8 @@ async def optional_features(target: Target) -> None:
     """An echo and logprobs."""
     await target.post(prompt=NONCE, echo=True, max_tokens=4)
     await target.post(logprobs=2, max_tokens=8)
+    await target.post(prompt=NONCE, echo=True, logprobs=2, max_tokens=4)
+    await target.post(prompt=_BEYOND_ASCII, echo=True, stream=True, max_tokens=4)
 
 
 async def stopped(target: Target) -> None:

@@ -109,6 +109,8 @@ def test_a_count_that_depends_on_other_parameters_is_found() -> None:
         is None
     )
     assert says(rule, plain_, counted({"n": 2}, prompt_tokens=6)) is None
+    many = {"prompt": ["a", "b"]}
+    assert says(rule, counted(many), counted({**many, "seed": 1}, prompt_tokens=5)) is None
 
 
 def test_a_count_that_depends_on_a_cache_is_found_once() -> None:
