@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from conformance import __version__
@@ -122,7 +125,7 @@ class Results:
             "format": FORMAT,
             "started": _time(self.started),
             "finished": _time(self.finished),
-            "suite": {"version": __version__, "edition": EDITION, "commit": None},
+            "suite": {"version": __version__, "edition": EDITION, "commit": _commit()},
             "target": {
                 "url": text(self.url),
                 "model": text(self.facts.model),
@@ -159,6 +162,26 @@ class Results:
             # Last: a document that was cut off, or a run that was, can't pass for a whole one.
             "complete": self.complete,
         }
+
+
+@cache
+def _commit() -> str | None:
+    """The commit of the checkout that the suite runs from; None for an installed wheel, and where git can't say."""
+    checkout = Path(__file__).parent.parent
+    if not (checkout / ".git").exists():
+        return None
+    try:
+        asked = subprocess.run(  # noqa: S603 - fixed words
+            ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the user has
+            cwd=checkout,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=5,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return asked.stdout.strip() or None
 
 
 def _time(seconds: float) -> str:
