@@ -171,7 +171,7 @@ def _commit() -> str | None:
     if not (checkout / ".git").exists():
         return None
     try:
-        asked = subprocess.run(  # noqa: S603 - fixed words
+        asked = subprocess.run(
             ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the user has
             cwd=checkout,
             capture_output=True,
