@@ -1,0 +1,92 @@
+"""A badge with counts: as the JSON that shields.io reads, and as an SVG that needs nobody."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from conformance.report.text import counts_of
+
+Document = Mapping[str, Any]
+
+_LABEL = "/v1/completions"
+_COLORS = {"green": "#2c7a3f", "yellow": "#8a6100", "red": "#b42318", "lightgrey": "#5c646d"}
+"""Dark enough for white letters."""
+_WIDTHS = {**dict.fromkeys(" .,;:·/il|1", 4.2), **dict.fromkeys("mwMW", 10.2)}
+_WIDTH = 7.0
+
+_SVG = Markup(
+    '<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img" aria-label="{label}: {message}">'
+    "<title>{label}: {message}</title>"
+    '<clipPath id="r"><rect width="{width}" height="20" rx="3"/></clipPath>'
+    '<g clip-path="url(#r)"><rect width="{left}" height="20" fill="#3c4248"/>'
+    '<rect x="{left}" width="{right}" height="20" fill="{color}"/></g>'
+    '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">'
+    '<text x="{left_middle}" y="14" textLength="{left_text}">{label}</text>'
+    '<text x="{right_middle}" y="14" textLength="{right_text}">{message}</text></g></svg>\n'
+)
+
+
+def message(document: Document) -> str:
+    """What a badge says: counts of both tiers, never a percentage."""
+    if document["unusable"] or not document["complete"]:
+        return "not judged" if document["unusable"] else "run incomplete"
+    parts = []
+    for tier in ("core", "extended"):
+        counts = counts_of(document, tier)
+        shown = [
+            f"{counts[verdict]} {verdict}" for verdict in ("fail", "warn", "pass") if counts.get(verdict)
+        ]
+        if shown:
+            parts.append(f"{tier} {', '.join(shown)}")
+    return " · ".join(parts) or "not judged"
+
+
+def color(document: Document) -> str:
+    """Red where core fails, yellow where only extended does, grey where nothing can be said."""
+    core, extended = (counts_of(document, tier) for tier in ("core", "extended"))
+    if (
+        document["unusable"]
+        or not document["complete"]
+        or not (core.get("pass") or core.get("fail") or extended)
+    ):
+        return "lightgrey"
+    if core.get("fail"):
+        return "red"
+    return "yellow" if extended.get("fail") else "green"
+
+
+def endpoint(document: Document) -> str:
+    """The JSON of an endpoint badge, https://shields.io/badges/endpoint-badge."""
+    return (
+        json.dumps(
+            {"schemaVersion": 1, "label": _LABEL, "message": message(document), "color": color(document)}
+        )
+        + "\n"
+    )
+
+
+def svg(document: Document) -> str:
+    """The badge as a picture that loads nothing."""
+    said = message(document)
+    left_text, right_text = (
+        round(sum(_WIDTHS.get(letter, _WIDTH) for letter in text)) for text in (_LABEL, said)
+    )
+    left, right = left_text + 12, right_text + 12
+    return str(
+        _SVG.format(
+            width=left + right,
+            left=left,
+            right=right,
+            left_middle=left / 2,
+            right_middle=left + right / 2,
+            left_text=left_text,
+            right_text=right_text,
+            label=_LABEL,
+            message=said,
+            color=_COLORS[color(document)],
+        )
+    )

@@ -1,0 +1,82 @@
+"""`completions-conformance merge` and `diff`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from conformance.report import diff as differences
+from conformance.report.files import replace
+from conformance.report.load import RefusedError, load
+from conformance.report.matrix import matrix
+from conformance.report.visible import plain
+
+_LOST = 1
+_REFUSED = 2
+"""Exit statuses; the second is argparse's own for a bad command line."""
+
+_FORMS = {"text": differences.as_text, "markdown": differences.as_markdown, "html": differences.as_html}
+
+
+def merge(arguments: Sequence[str]) -> int:
+    """Write the matrix of several results documents; 2 where they can't be compared."""
+    parser = argparse.ArgumentParser(
+        prog="completions-conformance merge",
+        description="Show several targets side by side, what differs between them first.",
+    )
+    parser.add_argument(
+        "documents",
+        nargs="+",
+        metavar="[NAME=]FILE",
+        help="a results.json or the folder it is in, and what to call the target",
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", type=Path, help="the folder that gets index.html"
+    )
+    given = parser.parse_args(arguments)
+    try:
+        page = matrix([(name, load(path)) for name, path in map(_named, given.documents)])
+    except RefusedError as error:
+        return _refuse("merge", error)
+    given.output.mkdir(parents=True, exist_ok=True)
+    replace(given.output / "index.html", page.encode())
+    sys.stdout.write(f"{plain(given.output / 'index.html')}\n")
+    return 0
+
+
+def _named(argument: str) -> tuple[str, Path]:
+    """The name that was given, or "", and the path."""
+    name, equals, path = argument.partition("=")
+    return (name, Path(path)) if equals and not Path(argument).exists() else ("", Path(argument))
+
+
+def diff(arguments: Sequence[str]) -> int:
+    """Show what was gained and lost between two runs; 1 where something was lost, 2 where they can't be compared."""
+    parser = argparse.ArgumentParser(
+        prog="completions-conformance diff",
+        description="Show what was gained and lost from one run to another. Exit status 1 says that something was lost.",
+    )
+    parser.add_argument("old", type=Path, help="a results.json or the folder it is in")
+    parser.add_argument("new", type=Path, help="the same of the later run")
+    parser.add_argument("--format", choices=_FORMS, default="text", help="the form of the answer (text)")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="write to this file instead of the terminal"
+    )
+    given = parser.parse_args(arguments)
+    try:
+        found = differences.compare(load(given.old), load(given.new))
+    except RefusedError as error:
+        return _refuse("diff", error)
+    text = _FORMS[given.format](found)
+    if given.output:
+        replace(given.output, text.encode())
+    else:
+        sys.stdout.write(text)
+    return _LOST if found.lost else 0
+
+
+def _refuse(command: str, error: RefusedError) -> int:
+    sys.stderr.write(f"completions-conformance {command}: {error}\n")
+    return _REFUSED

@@ -1,0 +1,82 @@
+"""A summary in Markdown, for a pull request or the summary page of a job."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from conformance.report.excerpt import duration
+from conformance.report.repeat import pytest_line
+from conformance.report.text import verdict_in_words
+from conformance.report.visible import plain
+from conformance.report.words import PROBLEMS, VERDICTS, moment, word
+
+Document = Mapping[str, Any]
+
+_LISTED = 30
+"""Problems; with the rest the summary would be longer than a comment may be (65,536 characters)."""
+_MESSAGE = 400
+_TICKS = re.compile(r"`+")
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+.!|~@:&$-])")
+
+
+def code(text: object, limit: int = _MESSAGE) -> str:
+    """Text from anywhere as a code span: no link, no mention, no markup comes out of it."""
+    line = plain(text, limit).strip() or " "
+    fence = "`" * (max((len(run) for run in _TICKS.findall(line)), default=0) + 1)
+    padding = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{padding}{line}{padding}{fence}"
+
+
+def words_of(text: object) -> str:
+    """Text of the catalogue as plain words, its markup escaped."""
+    return _SPECIAL.sub(r"\\\1", plain(text, _MESSAGE))
+
+
+def summary(document: Document) -> str:
+    """The run in Markdown: the verdict in words, the counts, and each failure with the line that repeats it."""
+    return "\n".join(_lines(document)) + "\n"
+
+
+def _lines(document: Document) -> Iterator[str]:
+    target, cost = document["target"], document["cost"]
+    yield f"### Completions conformance: {verdict_in_words(document)}"
+    yield ""
+    yield (
+        f"{code(target['url'])}, model {code(target['model'] or '(none found)')}, profile {code(document['profile'])}, "
+        f"{moment(document['started'])}: {cost['requests']} requests, {cost['generated_tokens']} tokens generated, {duration(cost['seconds'])}"
+    )
+    if document["unusable"]:
+        yield from ("", code(document["unusable"], 2_000))
+        return
+    yield ""
+    yield from _table(document)
+    for verdict in PROBLEMS:
+        found = [result for result in document["requirements"] if result["verdict"] == verdict]
+        if found:
+            yield from ("", f"**{word(verdict).label.capitalize()}** ({len(found)})", "")
+            for result in found[:_LISTED]:
+                kind = " (taken and ignored)" if result["kind"] == "ignored" else ""
+                yield f"- **{words_of(result['id'])}** {words_of(result['title'])}{kind}: {code(result['message'])}"
+            if len(found) > _LISTED:
+                yield f"- … and {len(found) - _LISTED} more"
+    first = next((result for result in document["requirements"] if result["verdict"] == "fail"), None)
+    if first:
+        yield from ("", f"Repeat one: {code(pytest_line(document, first['id']), 2_000)}")
+
+
+def _table(document: Document) -> Iterator[str]:
+    shown = [
+        name for name in VERDICTS if any(result["verdict"] == name for result in document["requirements"])
+    ]
+    yield "| | " + " | ".join(word(name).label for name in shown) + " |"
+    yield "|---|" + "--:|" * len(shown)
+    for tier, levels in document["summary"].items():
+        for level, counts in levels.items():
+            if counts:
+                yield (
+                    f"| {tier} {level} | "
+                    + " | ".join(str(counts.get(name, 0) or "") for name in shown)
+                    + " |"
+                )

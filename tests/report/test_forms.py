@@ -1,0 +1,194 @@
+"""The smaller forms of a report: summary, badge, columns of pytest-html, and the files of a run."""
+
+from __future__ import annotations
+
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from conformance.catalogue import spec_root
+from conformance.report import badge, markdown, words
+from conformance.report.files import write_report
+from conformance.report.page import page
+from conformance.report.pytest_html import Columns
+from conformance.report.repeat import pytest_line
+from conformance.report.text import summary_lines, verdict_in_words
+from conformance.verdict import Verdict
+
+from .documents import document, exchange, hostile, large, requirement, small
+
+
+def test_every_form_is_written(reports: Callable[[str], Path]) -> None:
+    """A report is the document and what is made from it."""
+    assert {path.name for path in reports("small").iterdir()} == {
+        "results.json",
+        "index.html",
+        "summary.md",
+        "badge.json",
+        "badge.svg",
+    }
+
+
+def test_a_job_shows_the_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In GitHub Actions the summary is added to what other steps wrote."""
+    step = tmp_path / "step.md"
+    step.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(step))
+    write_report(small(), tmp_path / "out")
+
+    assert step.read_text("utf-8") == "before\n" + (tmp_path / "out" / "summary.md").read_text("utf-8")
+
+
+def test_pages_are_bounded(reports: Callable[[str], Path]) -> None:
+    """Neither 1,000 exchanges nor texts of 10 MB make a page that a browser does not like."""
+    assert len(page(large(300, 1000))) < 8_000_000
+    assert (reports("hostile") / "index.html").stat().st_size < 8_000_000
+
+
+def test_a_page_names_what_was_left_out() -> None:
+    """Evidence beyond the bound is named with the place where it is."""
+    found = [requirement(f"STOP-{n:03}", "fail", exchanges=[f"x{n}"]) for n in range(1, 900)]
+    made = page(document(found, [exchange(f"x{n}", text="y" * 9_000) for n in range(1, 900)]))
+
+    assert "left out to keep this page small" in made
+    assert len(made) < 8_000_000
+
+
+def test_an_unusable_run_has_a_page() -> None:
+    """Where nothing could be judged, the page says why."""
+    made = page(document(unusable="The key is wrong: 401.", complete=True))
+
+    assert "Nothing could be judged" in made
+    assert "The key is wrong: 401." in made
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        ((("core", "pass"), ("extended", "fail")), "conforms to core; 1 extended requirement fails"),
+        ((("core", "fail"), ("extended", "pass")), "1 core requirement fails; no extended requirement fails"),
+        ((("core", "pass"), ("core", "inconclusive")), "conforms to core (1 of 2 requirements judged)"),
+        ((("core", "pass"), ("core", "unsupported")), "conforms to core"),
+        ((("core", "error"),), "1 check of the suite broke"),
+        ((), "nothing could be judged"),
+    ],
+)
+def test_the_verdict_in_words(verdicts: tuple[tuple[str, str], ...], said: str) -> None:
+    """The sentence says what fails, and claims no more than was judged."""
+    found = [requirement(f"STOP-{n:03}", verdict, tier=tier) for n, (tier, verdict) in enumerate(verdicts, 1)]
+
+    assert verdict_in_words(document(found)) == said
+
+
+def test_the_summary_of_a_hostile_run_is_harmless() -> None:
+    """In Markdown everything from a target is a code span on one line, and the whole fits into a comment."""
+    text = markdown.summary(hostile())
+    outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", text)
+
+    assert not re.search(r"<|\]\(|@|https?:", outside)
+    assert text.replace("\n", "").isprintable()
+    assert len(text) < 60_000
+
+
+@pytest.mark.parametrize(
+    ("text", "span"),
+    [
+        ("a", "`a`"),
+        ("a`b", "``a`b``"),
+        ("`a`", "`` `a` ``"),
+        ("a``b`c", "```a``b`c```"),
+        ("", "` `"),
+        ("a\nb", r"`a\nb`"),
+    ],
+)
+def test_code_spans_end_where_they_shall(text: str, span: str) -> None:
+    """Backticks inside a span are outnumbered by those around it."""
+    assert markdown.code(text) == span
+
+
+def test_the_terminal_of_a_hostile_run_is_harmless() -> None:
+    """No line of the terminal summary has a character that a terminal acts on."""
+    lines = list(summary_lines(hostile()))
+
+    assert all(line.isprintable() for line in lines)
+    assert max(map(len, lines)) < 20_000
+
+
+def test_a_badge_has_counts() -> None:
+    """The badge counts by tier, in both forms, and has no percentage."""
+    data = json.loads(badge.endpoint(small()))
+    picture = ET.fromstring(badge.svg(small()))  # noqa: S314 - reads what this project has just written
+
+    assert data == {
+        "schemaVersion": 1,
+        "label": "/v1/completions",
+        "message": "core 1 fail, 1 warn, 1 pass · extended 1 fail",
+        "color": "red",
+    }
+    assert picture.findtext("{http://www.w3.org/2000/svg}title") == f"/v1/completions: {data['message']}"
+    assert "%" not in data["message"]
+
+
+@pytest.mark.parametrize(
+    ("tier", "verdict", "color"),
+    [
+        ("core", "pass", "green"),
+        ("core", "fail", "red"),
+        ("extended", "fail", "yellow"),
+        ("core", "not_run", "lightgrey"),
+    ],
+)
+def test_the_colour_of_a_badge(tier: str, verdict: str, color: str) -> None:
+    """Red is for core, yellow for extended, grey where nothing can be said."""
+    assert badge.color(document([requirement("STOP-001", verdict, tier=tier)])) == color
+
+
+def test_pytest_lines_are_quoted() -> None:
+    """What a target calls its model is one word of the shell, without line breaks."""
+    found = document(
+        target={"url": "http://h/v1", "model": "a; rm\n-rf '$HOME'", "server": ""},
+        profile="vllm",
+        strict=True,
+    )
+
+    assert pytest_line(found, "STOP-001") == (
+        """pytest --target-url=http://h/v1 '--model=a; rm\\n-rf '"'"'$HOME'"'"'' --profile=vllm --strict -k STOP-001"""
+    )
+
+
+def test_columns_are_escaped() -> None:
+    """pytest-html puts cells into the page as they are, so nothing in them is markup."""
+    columns, head, cells = Columns(), ["result", "test"], ["result", "test"]
+    columns.pytest_html_results_table_header(head)
+    report = SimpleNamespace(
+        user_properties=[("verdict", "fail"), ("message", '"><script>'), ("requirement", "<b>")]
+    )
+    columns.pytest_html_results_table_row(report, cells)
+
+    assert len(head) == len(cells) == 5
+    assert "<script>" not in "".join(cells)
+    assert "<b>" not in "".join(cells)
+
+
+def test_columns_appear_in_the_page_of_pytest_html(pytester: pytest.Pytester) -> None:
+    """A run of the suite has the columns; other tests have none."""
+    pytester.makepyfile("def test_one(): pass")
+    pytester.runpytest_inprocess("--html=page.html", "--self-contained-html")
+
+    assert "col-requirement" not in (pytester.path / "page.html").read_text("utf-8")
+
+
+def test_the_words_cover_the_spec() -> None:
+    """Every verdict, authority and area of the spec has a name in a report."""
+    schema = json.loads((spec_root() / "requirement.schema.json").read_text("utf-8"))
+    authorities = {one["const"] for one in schema["$defs"]["source"]["properties"]["authority"]["oneOf"]}
+    areas = {file.name.removesuffix(".yaml") for file in (spec_root() / "requirements").iterdir()}
+
+    assert set(words.VERDICTS) == set(Verdict)
+    assert set(words.AUTHORITIES) == authorities
+    assert set(words.AREAS) == areas
