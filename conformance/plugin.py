@@ -25,7 +25,7 @@ from conformance.checks import Check, check_of
 from conformance.embedded import Embedded
 from conformance.engine import Engine
 from conformance.plan import Plan, plan
-from conformance.report.files import write_report
+from conformance.report.files import PAGE, write_report
 from conformance.report.pytest_html import Columns
 from conformance.report.text import failure_block, printable, summary_lines
 from conformance.results import Result, Results
@@ -103,6 +103,7 @@ class Run:
         self.settings, self.report = settings, report
         self.document: dict[str, Any] | None = None
         self.plan: Plan | None = None
+        self.unwritten = ""
         self._embedded: Embedded | None = None
         self._background: BackgroundRun | None = None
 
@@ -292,9 +293,16 @@ def _prepare(config: pytest.Config) -> Run:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Check the options, where checks were collected on another way than by the path of the suite."""
-    if any(isinstance(item, CheckItem) for item in session.items):
-        _prepare(session.config)
+    """Before anything is sent: check the options, and that the report can be written."""
+    if not any(isinstance(item, CheckItem) for item in session.items):
+        return
+    run = _prepare(session.config)
+    if session.config.getoption("collectonly") or session.config.getoption("plan"):
+        return
+    try:
+        run.report.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise pytest.UsageError(f"--report: {run.report}: {error.strerror or error}") from error
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -327,7 +335,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if worker_output is not None:  # a worker of xdist; its controller writes the reports
         worker_output["conformance"] = json.dumps(run.document)
     elif run.document is not None:
-        write_report(run.document, run.report)
+        try:
+            write_report(run.document, run.report)
+        except Exception as error:  # noqa: BLE001 - a run that was paid for must not end without its verdicts
+            run.unwritten = printable(f"{type(error).__name__}: {error}")
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
         if run.document["failed"] and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -365,4 +377,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     for line in summary_lines(run.document):
         terminalreporter.write_line(line)
     terminalreporter.write_line("")
-    terminalreporter.write_line(f"Report: {run.report / 'results.json'}")
+    terminalreporter.write_line(f"Report: {run.report / PAGE}")
+    if run.unwritten:
+        terminalreporter.write_line(f"Not all of the report could be written: {run.unwritten}", red=True)

@@ -116,6 +116,7 @@ def test_a_target_that_is_down_is_said_once(run: Any, pytester: pytest.Pytester,
         (["--max-requests=many"], "*--max-requests takes a whole number*"),
         (["--request-timeout=0"], "*--request-timeout takes a number of seconds*"),
         (["--header=NoColon"], "*--header takes*"),
+        (["--report=/dev/null/out"], "*--report: /dev/null/out*"),
         (["--api-key-env=NO_SUCH_VARIABLE"], "*NO_SUCH_VARIABLE is not set*"),
     ],
 )
