@@ -18,6 +18,7 @@ from typing import Any
 from conformance.catalogue import Catalogue, Level, Requirement
 from conformance.checks import Check, Scope
 from conformance.gates import gate
+from conformance.gateway import Upstream
 from conformance.judge import Judged, judge
 from conformance.preflight import Needs, UnusableTarget, preflight
 from conformance.results import Mark, Result, Results
@@ -69,6 +70,7 @@ class Engine:
         self.unusable: str | None = None
         self._suspects: list[Exchange] = []
         self._unasked = 0
+        self._upstream = None if settings.gateway_port is None else Upstream(settings.gateway_port)
         self._client = HttpClient(
             settings.url,
             key=settings.key,
@@ -89,7 +91,7 @@ class Engine:
     async def run(self) -> Results:
         """Run everything; never raises for what a target does, nor for a defect of the suite, which becomes the verdict *error*."""
         try:
-            async with self._client:
+            async with self._client, self._upstream or contextlib.nullcontext():
                 await self._judge()
         except Exception:  # noqa: BLE001 - whoever waits for verdicts gets them
             for check in self._unsettled():
@@ -157,6 +159,7 @@ class Engine:
             expensive=self.settings.expensive,
             examples=self.settings.examples,
             seed=self.settings.seed,
+            upstream=self._upstream,
         )
 
     # -- scenarios ---------------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from conformance.wire.redact import is_credential
 
 DEFAULT_EXAMPLES = 30
 DEFAULT_REPORT = "conformance-report"
+_PORTS = 65536
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 Get = Callable[[str], Any]
@@ -59,6 +60,11 @@ OPTIONS = (
         "SECONDS",
         "wait so long for the first byte of an answer, and between two (default: 60)",
     ),
+    Option(
+        "gateway-upstream-port",
+        "PORT",
+        "serve a scripted upstream on 127.0.0.1:PORT, to which the gateway under test relays (use with -k GW)",
+    ),
     Option("report", "DIR", f"folder for results.json and the reports (default: {DEFAULT_REPORT})"),
 )
 """The options that take one value; a front end adds `header` (several values), `expensive`, `allow-http` and `strict` (switches)."""
@@ -87,6 +93,7 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
         expensive=bool(get("expensive")),
         examples=_examples(get("examples")),
         seed=_seed(get("hypothesis-seed")),
+        gateway_port=_port("gateway-upstream-port", get("gateway-upstream-port")),
     )
     if url:
         _check_sendable(found)
@@ -99,6 +106,13 @@ def _check_sendable(found: Settings) -> None:
         HttpClient(found.url, key=found.key, headers=found.headers)
     except ValueError as error:
         raise OptionError(f"the target's URL, key or headers can't be sent: {error}") from error
+
+
+def _port(name: str, value: str | None) -> int | None:
+    port = _count(name, value)
+    if port is not None and port >= _PORTS:
+        raise OptionError(f"--{name} takes a port below {_PORTS}, not {value!r}")
+    return port
 
 
 def _count(name: str, value: str | None) -> int | None:

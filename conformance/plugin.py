@@ -278,31 +278,30 @@ def _about_the_suite(config: pytest.Config) -> bool:
 
 
 def _prepare(config: pytest.Config) -> Run:
-    """The run of this session, made from the options the first time that it is asked for."""
+    """The run of this session, made from the options the first time that it is asked for.
+
+    All that the user may have got wrong shows here, before anything is sent: a value, or a report that can't be written.
+    """
     if _RUN not in config.stash:
         get = _getter(config)
+        report = config.invocation_params.dir / (get("report") or options.DEFAULT_REPORT)
         try:
             settings = options.settings(get)
+            if not config.getoption("collectonly") and not config.getoption("plan"):
+                report.mkdir(parents=True, exist_ok=True)
         except options.OptionError as error:
             raise pytest.UsageError(str(error)) from error
-        config.stash[_RUN] = Run(
-            settings, config.invocation_params.dir / (get("report") or options.DEFAULT_REPORT)
-        )
+        except OSError as error:
+            raise pytest.UsageError(f"--report: {report}: {error.strerror or error}") from error
+        config.stash[_RUN] = Run(settings, report)
         config.pluginmanager.register(Columns(), "conformance.report.pytest_html")
     return config.stash[_RUN]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Before anything is sent: check the options, and that the report can be written."""
-    if not any(isinstance(item, CheckItem) for item in session.items):
-        return
-    run = _prepare(session.config)
-    if session.config.getoption("collectonly") or session.config.getoption("plan"):
-        return
-    try:
-        run.report.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise pytest.UsageError(f"--report: {run.report}: {error.strerror or error}") from error
+    """Check the options, where checks were collected on another way than by the path of the suite."""
+    if any(isinstance(item, CheckItem) for item in session.items):
+        _prepare(session.config)
 
 
 @pytest.hookimpl(tryfirst=True)

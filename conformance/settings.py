@@ -30,6 +30,8 @@ class Settings:
     """How many requests are generated; a front end's default is 30."""
     seed: int = 0
     """What the generated requests are drawn with."""
+    gateway_port: int | None = None
+    """The port of the loopback interface on which the run serves the upstream of a gateway under test."""
     recovery: float = 20.0
     """Seconds that a target which stopped answering gets to come back."""
 

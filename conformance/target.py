@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, NoReturn
 
 from conformance.catalogue import Profile
+from conformance.gateway import Upstream
 from conformance.session import Session
 from conformance.verdict import Broken, Inconclusive, NotRun, Unsupported
 from conformance.wire.completion import Completion
@@ -79,6 +80,8 @@ class Target:
     expensive: bool = False
     examples: int = 0
     seed: int = 0
+    upstream: Upstream | None = None
+    """The scripted upstream behind a gateway under test, where the run serves one."""
     used: list[Exchange] = field(default_factory=list)
 
     @property

@@ -134,7 +134,8 @@ async def test_different_seeds_give_different_texts(target: Target) -> None:
 async def test_greedy_text_ignores_seed_and_top_p(target: Target) -> None:
     """At temperature 0 neither `seed` nor `top_p` changes the text."""
     plain = await target.complete()
-    for name, value in (("seed", SEEDS[0]), ("top_p", 0.5)):
+    unmoved: dict[str, Any] = {"seed": SEEDS[0], "top_p": 0.5}
+    for name, value in unmoved.items():
         answer = await target.complete(optional=name, **{name: value})
         if not same(answer.text, plain.text):
             raise Broken(
@@ -199,7 +200,7 @@ _RARE = 0.0005
 
 
 async def _chance_of_the_greedy_text(target: Target, prompt: str) -> float:
-    """The highest probability with which temperature 2 gives the beginning of the greedy text; 0 where the target has no log probabilities.
+    """The highest probability with which temperature 2 gives the greedy text; 0 where the target has no log probabilities.
 
     The greedy token of log probability a and the next best of b stand at temperature t in the ratio exp((a - b) / t); all others only
     lower its share. A rival that is 20 times less likely does not count: llama.cpp cuts it off before it applies the temperature. Where
@@ -207,7 +208,7 @@ async def _chance_of_the_greedy_text(target: Target, prompt: str) -> float:
     """
     if not await has(target, "logprobs"):
         return 0.0
-    found = scores(await target.complete(prompt=prompt, logprobs=2, max_tokens=8))
+    found = scores(await target.complete(prompt=prompt, logprobs=2))
     chance = 1.0
     for value, top in zip(found.values, found.tops, strict=True):
         rival = (sorted(top.values(), reverse=True)[1:2] or [-math.inf])[0]

@@ -52,6 +52,23 @@ async def test_a_suffix_is_not_ignored(target: Target) -> None:
         raise Unsupported(f"the target refuses `suffix` with {found.note}")
     if found.mode is Mode.UNCLEAR:
         raise Inconclusive(f"{said}: {found.note}")
+    if found.mode is Mode.INSERT and target.facts.repeats:
+        await _inserted_before(target)
+
+
+async def _inserted_before(target: Target) -> None:
+    """The text stands before the suffix. A server that only joins prompt and suffix goes on behind it."""
+    suffix = SUFFIXES[0]
+    without, joined, exchange = await asyncio.gather(
+        target.complete(max_tokens=LENGTH),
+        target.complete(prompt=target.prompt + suffix, max_tokens=LENGTH),
+        with_suffix(target, suffix),
+    )
+    answer = target.read(exchange)
+    if answer.text == joined.text != without.text:
+        raise Broken(
+            f"`suffix` was {shown(suffix)}: the text is {shown(answer.text)}, as for the prompt {shown(target.prompt + suffix)}"
+        )
 
 
 @requirement("SUF-003")
@@ -133,5 +150,7 @@ async def test_inserting_and_appending_are_both_right(target: Target) -> None:
     found = await suffix_mode(target)
     if found.mode is Mode.REJECT:
         raise Unsupported(f"the target refuses `suffix` with {found.note}")
+    if found.mode is Mode.UNCLEAR:
+        raise NotRun(f"what becomes of a suffix is unclear: {found.note}")
     if found.mode not in {Mode.INSERT, Mode.APPEND}:
-        raise NotRun(f"a suffix is {found.mode}; see SUF-002")
+        raise Broken(f"a suffix is neither inserted, nor appended, nor refused: {found.note}; see SUF-002")
