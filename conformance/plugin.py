@@ -9,6 +9,7 @@ for its own verdict, so that pytest reports in order while the requests are made
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -36,6 +37,8 @@ from conformance.wire.record import to_json
 SUITE = Path(__file__).parent / "suite"
 _QUIET_SECONDS = 5.0
 """After so long without news the reader is told that the run is alive."""
+
+_NODE_OF_A_CHECK = re.compile(r"\[[A-Z]+-\d{3}\]$")
 
 # What pytest shows for each verdict: its category in the last line, the letter of a quiet run, the word of a verbose one.
 _SHOWN: dict[str, tuple[str, str, str | tuple[str, dict[str, bool]]]] = {
@@ -358,7 +361,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class OneWorkerForTheSuite(LoadScopeScheduling):  # type: ignore[misc]  # the base has no types
         def _split_scope(self, nodeid: str) -> str:
-            return "conformance" if nodeid.endswith("]") and "conformance/suite/" in nodeid else nodeid
+            return "conformance" if _NODE_OF_A_CHECK.search(nodeid) else nodeid
 
     return OneWorkerForTheSuite(config, log) if config.getoption("dist", "no") == "load" else None
 

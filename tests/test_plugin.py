@@ -163,6 +163,7 @@ def test_two_workers_do_not_pay_twice(run: Any, pytester: pytest.Pytester, serve
     )
 
     assert spread.parseoutcomes()["passed"] == alone.parseoutcomes()["passed"]
+    assert results(pytester)["complete"]
     assert results(pytester)["cost"]["requests"] == document["cost"]["requests"]
 
 

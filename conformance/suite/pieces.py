@@ -24,6 +24,7 @@ _SHORTEST, _LONGEST = 3, 8
 
 _WORD = re.compile(r" [A-Za-z]{2,7}(?![A-Za-z])")
 _BETWEEN_WORDS = re.compile(r"(?=[A-Za-z]{2}([A-Za-z]{2,3} [A-Za-z]{2,3})[A-Za-z])")
+_TWICE = re.compile(r"(?=([A-Za-z])\1)")
 _INSIDE_A_WORD = re.compile(r"(?<=[A-Za-z]{2})[A-Za-z]{3}(?=[A-Za-z])")
 
 
@@ -49,6 +50,11 @@ def crossings(text: str) -> tuple[str, ...]:
 def insides(text: str) -> tuple[str, ...]:
     """Fair pieces from inside a word."""
     return _fair(text, (match.span() for match in _INSIDE_A_WORD.finditer(text)))
+
+
+def restarts(text: str) -> tuple[str, ...]:
+    """Fair pieces that begin with the second of two equal letters, where a search that forgets to begin anew has lost its way."""
+    return _fair(text, ((match.start() + 1, match.start() + 5) for match in _TWICE.finditer(text)))
 
 
 def across(text: str, tokens: Sequence[str]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from conformance.checks import requirement
 from conformance.session import fingerprint
 from conformance.suite.pieces import NEVER, crossings, pieces, spread, tails
-from conformance.suite.stopping import Sample, sample, stopped
+from conformance.suite.stopping import Sample, expect_cut, sample, stopped
 from conformance.target import MAX_TOKENS, Target, shown
 from conformance.verdict import Broken, NotRun
 from conformance.wire.completion import Choice, Completion
@@ -163,8 +163,8 @@ def _only_in_one(texts: Sequence[str], *of: str) -> Iterator[str]:
 
 @requirement("STOP-021")
 async def test_an_echoed_prompt_is_not_searched(target: Target) -> None:
-    """A stop sequence that occurs only in the prompt changes nothing in an echoed answer."""
-    target.prompts(1)
+    """In an echoed answer a stop sequence that only the prompt has changes nothing, and one of the completion cuts that."""
+    await _cut_behind_the_echo(target)
     for prompt in target.facts.prompts[:3]:
         whole = await target.complete(prompt=prompt)
         stop = next((word for word in _words(prompt) if word not in whole.text), None)
@@ -175,6 +175,18 @@ async def test_an_echoed_prompt_is_not_searched(target: Target) -> None:
             _same(stop, answer, plain)
             return
     raise NotRun("every word of the prompts is in their answers too")
+
+
+async def _cut_behind_the_echo(target: Target) -> None:
+    whole = await sample(target)
+    stop = whole.found[0]
+    if stop in whole.prompt:
+        return
+    plain, cut = await asyncio.gather(
+        target.complete(prompt=whole.prompt, echo=True),
+        stopped(target, stop, prompt=whole.prompt, echo=True),
+    )
+    expect_cut(stop, cut, plain.text)
 
 
 def _same(stop: str, answer: Completion, plain: Completion) -> None:

@@ -41,6 +41,11 @@ def test_a_crossing_goes_from_word_to_word() -> None:
     assert pieces.crossings("one little server answered at all") == ("tle ser", "le ser", "ver ans", "er ans")
 
 
+def test_a_restart_begins_with_the_second_of_two_equal_letters() -> None:
+    """The search for it fails at the first of the two and must begin anew with the second."""
+    assert pieces.restarts("There was a small mill, and all of it was sold.") == ("l mi", "l, a", "l of")
+
+
 def test_a_piece_across_a_known_border_begins_and_ends_inside_tokens() -> None:
     """The tokens on both sides of the border are both cut."""
     tokens = ["one", " lit", "tle", " server"]
