@@ -180,7 +180,9 @@ async def _usage_exact(target: Target) -> Capability:
     limits = [view.exchange.request.integer("max_tokens", 0) for view in cut]
     off = {count and count - limit for count, limit in zip(counted, limits, strict=True)}
     note = f"answers cut at {limits} tokens count {counted} completion_tokens, which looks like an estimate"
-    return _verdict(exchanges[0], works=len(off) < len(exchanges) and None not in off, ignored=True, note=note)
+    return _verdict(
+        exchanges[0], works=len(off) < len(exchanges) and None not in off, ignored=True, note=note
+    )
 
 
 async def _taken(target: Target, **changes: Any) -> Capability:

@@ -15,6 +15,7 @@ from conformance.target import shown
 from conformance.verdict import NotRun
 from conformance.wire.completion import Completion
 
+_ROUNDING = 1e-6
 _SAME_ON_AVERAGE = 0.06
 _SAME_AT_ALL = 0.5
 
@@ -49,14 +50,17 @@ def scores(answer: Completion, index: int = 0) -> Scores:
         raise NotRun(
             f"choice {index} of {answer.exchange.id} has no log probabilities of the completions form; see LOGP-001"
         )
-    tops = found.top_logprobs or ({},) * len(found.tokens)
+    tops: tuple[Any, ...] = found.top_logprobs or ({},) * len(found.tokens)
     if len({len(found.tokens), len(found.token_logprobs), len(tops)}) != 1:
         raise NotRun(f"the arrays of {answer.exchange.id} differ in length; see LOGP-001")
     if not all(isinstance(token, str) for token in found.tokens):
         raise NotRun(f"the tokens of {answer.exchange.id} are not all strings; see LOGP-002")
-    return Scores(
+    read = Scores(
         found.tokens, tuple(map(_number, found.token_logprobs)), tuple(dict(_sound(top)) for top in tops)
     )
+    if any(value is not None and value > _ROUNDING for value in read.values):
+        raise NotRun(f"some values of {answer.exchange.id} are above 0, no log probabilities; see LOGP-002")
+    return read
 
 
 def _number(value: Any) -> float | None:

@@ -1,0 +1,203 @@
+"""What is judged about one generated request: that it is served, that rules hold on it, that its texts follow from the plain ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from conformance.catalogue import Catalogue, Level, load_catalogue
+from conformance.checks import Check, Scope
+from conformance.generated.draw import request
+from conformance.generated.passes import Judge, ask, confirm, drawn, failures, first_pass, ground_of
+from conformance.generated.relations import Law, broken_law, comparable, difference, plain
+from conformance.generated.schema import Params, numeric, open_value
+from conformance.generated.shrink import Shrunk
+from conformance.judge import judge
+from conformance.suite.test_rules import test_rules
+from conformance.target import Target, error_text
+from conformance.verdict import Inconclusive, NotRun
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Exchange, FaultKind, Request
+
+_SERVER_ERROR = 500
+
+# -- served ----------------------------------------------------------------------------------------------------------------------------
+
+_ORDINARY: Mapping[str, Any] = MappingProxyType(
+    {
+        "stop": ["\n\n\n###"],
+        "suffix": " end",
+        "user": "user",
+        "logprobs": 1,
+        "seed": 1,
+        "top_p": 0.5,
+        "logit_bias": {},
+    }
+)
+
+
+def failed(exchange: Exchange) -> str | None:
+    """How a request brought the server to fail: no answer, half an answer, a 5xx, or a 2xx with something else; None where it did not."""
+    response = exchange.response
+    if response is None or not response.complete:
+        if exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT:
+            raise Inconclusive(f"no connection to the target: {exchange.fault.message}")
+        return f"it got no whole answer: {exchange.fault.message if exchange.fault else 'it broke off'}"
+    if response.status >= _SERVER_ERROR:
+        return f"it was answered with status {response.status}, which says that the server failed: {error_text(exchange)}"
+    if exchange.served and not Completion.read(exchange).choices:
+        return f"it was answered with status {response.status}, but not with a completion: {error_text(exchange)}"
+    return None
+
+
+async def served(target: Target, params: Params) -> str | None:
+    """A well-formed request is served, or refused for what it asks, not for a value that the documentation allows."""
+    exchange = await target.send(request(params))
+    found = failed(exchange)
+    if found is not None or not exchange.refused or open_value(params):
+        return found
+    ordinary = {name: _ordinary(target, name, value) for name, value in params.items()}
+    if ordinary == params:
+        return None  # it lacks a feature and says so
+    twin = await target.send(request(ordinary))
+    if not twin.served:
+        return None
+    return f"it was refused with status {exchange.status}, though the same with ordinary values is served: {error_text(exchange)}"
+
+
+def _ordinary(target: Target, name: str, value: Any) -> Any:
+    """A value without tricks of the same kind, which asks for the same feature."""
+    if value is None:
+        return value
+    if name == "prompt":
+        return [target.prompt] * len(value) if isinstance(value, list) else target.prompt
+    if name == "temperature":
+        return int(value > 0)
+    if name in {"presence_penalty", "frequency_penalty"} or (name == "top_p" and value != 1):
+        return 0.5
+    return _ORDINARY.get(name, int(value) if numeric(name) else value)
+
+
+# -- rules -----------------------------------------------------------------------------------------------------------------------------
+
+
+async def rule_failures(target: Target) -> tuple[list[tuple[Check, Shrunk]], int]:
+    """The rules that an answer to a generated request breaks, each with the shrunk request; and how many rules were held against them.
+
+    A rule that the ordinary request breaks, plain or streamed, needs no generated one: it fails under its own name.
+    """
+    examples = await drawn(target)
+    ordinary = [await target.post(), await target.post(stream=True)]
+    rules = [check for check in _rules(target) if not judge(check, ordinary, target.profile).objections]
+    first = first_pass(target)
+    await asyncio.gather(*(first.send(request(params)) for params in examples), return_exceptions=True)
+    found: list[tuple[Check, Shrunk]] = []
+    for check in rules:
+        if any(judge(check, (exchange,), target.profile).objections for exchange in first.used):
+            found += [(check, one) for one in (await failures(target, holds(check), examples))[:1]]
+            break  # rules that break together have mostly one cause
+    target.used += [one for one in first.used if all(one is not known for known in target.used)]
+    return found, len(rules)
+
+
+def holds(check: Check) -> Judge:
+    """The judgement of one rule on the answer to a request; a text that breaks a law as well is that law's business."""
+
+    async def judged(target: Target, params: Params) -> str | None:
+        exchange = await target.send(request(params))
+        if not exchange.served:
+            return None
+        objections = [
+            one for one in judge(check, (exchange,), target.profile).objections if not one.finding.lapse
+        ]
+        if not objections or (target.facts.repeats and await _breaks_a_law(target, params)):
+            return None
+        return f"{check.requirement} ({check.fact[:-1]}): {objections[0].finding.message}"
+
+    return judged
+
+
+async def _breaks_a_law(target: Target, params: Params) -> bool:
+    try:
+        return await follows(target, params) is not None
+    except Inconclusive:
+        return False
+
+
+def _rules(target: Target) -> list[Check]:
+    """The rules that look at one exchange and that the profile calls a MUST."""
+    catalogue: Catalogue = load_catalogue()
+    return [
+        check
+        for check in test_rules
+        if check.scope is not Scope.RUN
+        and check.requirement not in _JUDGED_BY_LAWS
+        and target.profile.level(catalogue.requirement(check.requirement)) is Level.MUST
+    ]
+
+
+async def rules_hold(target: Target) -> None:
+    """Raise `Broken` for the first rule that an answer to a generated request breaks."""
+    found, _ = await rule_failures(target)
+    for check, one in found:
+        await confirm(target, holds(check), [one])
+
+
+# -- laws ------------------------------------------------------------------------------------------------------------------------------
+
+_JUDGED_BY_LAWS = frozenset({"STOP-001"})
+_ORDINARY_CHECK = MappingProxyType(
+    {Law.STREAM: "STREAM-014", Law.SEVERAL: "MULTI-002", Law.ECHO: "ECHO-002", Law.STOP: "STOP-002"}
+)
+
+
+async def follows(target: Target, params: Params) -> str | None:
+    """The texts of a greedy request follow from the plain answers to its prompts."""
+    if not comparable(params):
+        raise Inconclusive("nothing says what the answer to this request is")
+    answer = await ask(target, params)
+    alone = await asyncio.gather(*(ask(target, one) for one in plain(params)))
+    return difference(params, answer, alone)
+
+
+async def law_holds(target: Target, law: Law) -> None:
+    """Raise `Broken` where the shrunk request of a failure breaks `law`."""
+    examples = [params for params in await drawn(target) if comparable(params)]
+    found = await failures(target, follows, examples, kind="greedy requests")
+    mine = [one for one in found if broken_law(one.params) is law]
+    if mine and await _is_ordinary(target, law):
+        raise NotRun(f"the ordinary request breaks this law as well; see {_ORDINARY_CHECK[law]}")
+    await confirm(target, follows, mine)
+
+
+async def _is_ordinary(target: Target, law: Law) -> bool:
+    """Whether the law is broken already by the request with which another check looks at it."""
+    first = first_pass(target)
+    whole = await first.complete()
+    cut = whole.text[8:12]
+    requests: Mapping[Law, Sequence[dict[str, Any]]] = {
+        Law.STREAM: [first.params(stream=True)],
+        Law.SEVERAL: [first.params(prompt=list(first.facts.prompts[:3]), max_tokens=8)],
+        Law.ECHO: [first.params(echo=True)],
+        Law.STOP: [first.params(stop=[cut])] if cut else [],
+    }
+    for params in requests.get(law, ()):
+        try:
+            if await follows(first, params):
+                return True
+        except Inconclusive:
+            continue
+    return False
+
+
+# -- served, all of them ---------------------------------------------------------------------------------------------------------------
+
+
+async def all_served(target: Target) -> None:
+    """Raise `Broken` for a well-formed request that brings the server to fail, or is refused for no reason."""
+    await confirm(target, served, await failures(target, served, await drawn(target)))
+
+
+__all__ = ["Request", "all_served", "failed", "ground_of", "law_holds", "rules_hold"]
