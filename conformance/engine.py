@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from conformance.attempts import NOISY_ATTEMPTS, Attempt, contradictory
 from conformance.catalogue import Catalogue, Level, Requirement
 from conformance.checks import Check, Scope
 from conformance.gates import gate
@@ -37,19 +38,6 @@ _CHECKS_UNASKED = 3
 """After so many checks with malformed requests the target is asked whether it still serves, even if nothing seems wrong."""
 
 OnResult = Callable[[Check, Result], None]
-
-NOISY_ATTEMPTS = 4
-"""How often in all a comparison must fail on a target that was seen to contradict itself. A near tie that flips one answer in ten makes a
-false failure of five equal runs about once in 100,000 comparisons."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One run of a scenario: its outcome (None is a pass, a text is a traceback), its evidence, its duration."""
-
-    outcome: Outcome | str | None
-    used: tuple[Exchange, ...]
-    seconds: float
 
 
 @dataclass
@@ -213,28 +201,30 @@ class Engine:
         return attempt
 
     async def _confirm(self, failed: Iterable[tuple[Check, Attempt]]) -> None:
-        """Run what failed once more, alone; a comparison on a noisy target several times more."""
-        again = []
-        for check, first in failed:
-            attempt = await self._repeat(check, 1)
-            if not isinstance(attempt.outcome, Broken):
-                self._unstable(check, first, attempt)
+        """Run what failed once more, alone; on a target that was seen to contradict itself several times more."""
+        again = [(check, [first, await self._repeat(check, 1)]) for check, first in failed]
+        for check, attempts in again:
+            while isinstance(attempts[-1].outcome, Broken) and len(attempts) < self._attempts_needed:
+                attempts.append(await self._repeat(check, len(attempts)))
+            last = attempts[-1]
+            if not isinstance(last.outcome, Broken):
+                self._unstable(check, attempts[-2], last)
+            elif contradiction := contradictory(attempts):
+                self._finish(
+                    check,
+                    Verdict.INCONCLUSIVE,
+                    f"{contradiction}; it failed with: {last.outcome}",
+                    evidence=last.used,
+                )
             else:
-                again.append((check, attempt))
-        for check, latest in again:
-            attempt, number = latest, 2
-            while self._noisy(check) and number <= NOISY_ATTEMPTS and isinstance(attempt.outcome, Broken):
-                attempt, number = await self._repeat(check, number), number + 1
-            if isinstance(attempt.outcome, Broken):
-                self._finish_broken(check, attempt.outcome, attempt)
-            else:
-                self._unstable(check, latest, attempt)
+                self._finish_broken(check, last.outcome, last)
+
+    @property
+    def _attempts_needed(self) -> int:
+        return NOISY_ATTEMPTS if self.session.contradictions else 2
 
     async def _repeat(self, check: Check, number: int) -> Attempt:
         return await (self._hazard(check, number) if check.hazardous else self._attempt(check, number))
-
-    def _noisy(self, check: Check) -> bool:
-        return self._requirement(check).needs.det and bool(self.session.contradictions)
 
     def _gated(self, check: Check) -> bool:
         """Give a verdict to a check whose precondition is not met; False where it may run."""

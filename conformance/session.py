@@ -153,10 +153,9 @@ class Session:
 
     def _compare(self, exchange: Exchange) -> None:
         """Remember what a greedy request was answered, and notice when it is answered differently another time."""
-        request = exchange.request
-        if request.params.get("temperature") != 0 or not exchange.served or request.close_after is not None:
+        if not is_greedy(exchange):
             return
-        first = self._greedy.setdefault(request, exchange)
+        first = self._greedy.setdefault(exchange.request, exchange)
         if first is not exchange and fingerprint(first) != fingerprint(exchange):
             self.contradictions.append(Contradiction(first, exchange))
 
@@ -212,6 +211,12 @@ class Session:
         self._exchanges[number] = exchange
         self._account(exchange)
         return exchange
+
+
+def is_greedy(exchange: Exchange) -> bool:
+    """Whether the exchange is a whole answer that is to come again when the same is asked again."""
+    request = exchange.request
+    return exchange.served and request.params.get("temperature") == 0 and request.close_after is None
 
 
 def fingerprint(exchange: Exchange) -> Any:

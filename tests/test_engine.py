@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -136,24 +137,43 @@ def test_a_confirmation_sees_fresh_exchanges(server: str) -> None:
     assert len(seen) == len(set(seen)) == 2
 
 
-def test_noise_asks_for_more_evidence() -> None:
-    """On a target that contradicts itself a comparison must fail five times before it is a failure."""
+def moody(moods: Iterator[str]) -> Moody:
+    """A server whose answers repeat in the preflight (one token, three prompts, two repetitions) and have `moods` from then on."""
+    server = Moody("reference-1", KEY)
+    server.moods = itertools.chain([""] * 6, moods)
+    return server
+
+
+def test_a_contradiction_is_no_failure() -> None:
+    """What fails each time is inconclusive where the same request got different answers meanwhile."""
 
     @requirement("STOP-002")
     async def comparison(target: Target) -> None:
-        """Two answers are the same."""
-        texts.append((await target.complete()).text)
-        if len(texts) <= failures:
+        """The answer is another one."""
+        await target.complete()
+        raise Broken("different")
+
+    with start(moody(f"{number} " for number in range(100)).app) as running:
+        result = verdict(f"{running.url}/v1", comparison)
+
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "contradicts itself" in result.message
+
+
+@pytest.mark.parametrize(("failures", "expected"), [(4, Verdict.INCONCLUSIVE), (5, Verdict.FAIL)])
+def test_noise_asks_for_more_evidence(failures: int, expected: Verdict) -> None:
+    """A check that asks the same twice must fail five times on a target that contradicts itself."""
+    attempts: list[str] = []
+
+    @requirement("STOP-002")
+    async def comparison(target: Target) -> None:
+        """Two answers to the same request are the same."""
+        attempts.append((await target.complete()).text + (await target.complete(sample=1)).text)
+        if len(attempts) <= failures:
             raise Broken("different")
 
-    texts: list[str] = []
-    for failures, expected in ((4, Verdict.INCONCLUSIVE), (5, Verdict.FAIL)):  # noqa: B007 - the scenario above reads it
-        texts.clear()
-        # The answers repeat in the preflight (one token, three prompts, two repetitions) and change with every one after it.
-        server = Moody("reference-1", KEY)
-        server.moods = iter([""] * 6 + [f"{number} " for number in range(100)])
-        with start(server.app) as running:
-            assert verdict(f"{running.url}/v1", comparison).verdict is expected
+    with start(moody(f"{number} " for number in range(100)).app) as running:
+        assert verdict(f"{running.url}/v1", comparison).verdict is expected
 
 
 def test_answers_that_do_not_repeat_shut_the_gate() -> None:

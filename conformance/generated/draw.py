@@ -158,7 +158,7 @@ def _dealt(ground: Ground, drawn: list[Params]) -> Iterator[Params]:
         body = drawn[number % len(drawn)]
         if number % _SAMPLED_EVERY < _SAMPLED_EVERY - 1:
             # When each three options have met, stop sequences get more than their half: there are many kinds of them.
-            row = next(hand.rows) | ({"stop"} if ROWS <= number % (2 * ROWS) else frozenset())
+            row = next(hand.rows) | ({"stop"} if number % (2 * ROWS) >= ROWS else frozenset())
             yield _within(_row(hand, body, row), ground.bounds)
             continue
         # Half of the others are as they were drawn, half are dealt.
