@@ -34,7 +34,7 @@ from conformance.wire.http import HttpClient, Limits
 _EVIDENCE = 10
 """So many exchanges are shown for one failure."""
 
-_CHECKS_UNASKED = 3
+_CHECKS_UNASKED = 5
 """After so many checks with malformed requests the target is asked whether it still serves, even if nothing seems wrong."""
 
 OnResult = Callable[[Check, Result], None]

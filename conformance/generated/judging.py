@@ -58,25 +58,30 @@ async def served(target: Target, params: Params) -> str | None:
     """A well-formed request is served, or refused for what it asks, not for a value that the documentation allows."""
     exchange = await target.send(request(params))
     found = failed(exchange)
-    if found is not None or not exchange.refused or open_value(params):
+    if found is not None or not exchange.refused:
         return found
+    # First the values that may be refused become ordinary ones, then all: only what lies between is no reason to refuse.
+    decided = {
+        name: _ordinary(target, name, value) if open_value(name, value) else value
+        for name, value in params.items()
+    }
     ordinary = {name: _ordinary(target, name, value) for name, value in params.items()}
-    if ordinary == params:
-        return None  # it lacks a feature and says so
-    twin = await target.send(request(ordinary))
-    if not twin.served:
+    still_open = any(open_value(name, value) for name, value in decided.items())
+    if still_open or ordinary == decided or (await target.send(request(decided))).served:
         return None
+    if not (await target.send(request(ordinary))).served:
+        return None  # it lacks a feature and says so
     return f"it was refused with status {exchange.status}, though the same with ordinary values is served: {error_text(exchange)}"
 
 
 def _ordinary(target: Target, name: str, value: Any) -> Any:
     """A value without tricks of the same kind, which asks for the same feature."""
-    if value is None:
+    if value is None and name != "temperature":
         return value
     if name == "prompt":
         return [target.prompt] * len(value) if isinstance(value, list) else target.prompt
     if name == "temperature":
-        return int(value > 0)
+        return int((value or 1) > 0)
     if name in {"presence_penalty", "frequency_penalty"} or (name == "top_p" and value != 1):
         return 0.5
     return _ORDINARY.get(name, int(value) if numeric(name) else value)

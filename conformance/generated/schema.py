@@ -127,13 +127,10 @@ def undecided(params: Params) -> bool:
     return odd(params) or both or several or None in params.values() or _is_valid("UndecidedRequest", params)
 
 
-def open_value(params: Params) -> bool:
-    """Whether some value may be refused for its own sake, whatever it stands beside."""
+def open_value(name: str, value: Any) -> bool:
+    """Whether a value may be refused for its own sake, whatever it stands beside."""
     base = {"model": "m", "prompt": "a", "max_tokens": 1}
-    return any(
-        undecided({**base, "echo": name == "max_tokens" and value == 0, name: value})
-        for name, value in params.items()
-    )
+    return undecided({**base, "echo": name == "max_tokens", name: value})
 
 
 def odd(params: Params) -> bool:
