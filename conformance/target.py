@@ -6,13 +6,13 @@ its scenario has looked at: the evidence of the verdict.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NoReturn
 
 from conformance.catalogue import Profile
+from conformance.display import shown
 from conformance.gateway import Upstream
 from conformance.session import Session
 from conformance.verdict import Broken, Inconclusive, NotRun, Unsupported
@@ -21,8 +21,6 @@ from conformance.wire.exchange import NOT_JSON, Exchange, FaultKind, Intent, Req
 
 MAX_TOKENS = 24
 """The length of an ordinary answer: long enough to be cut in several places, short enough to be cheap."""
-
-_SHOWN = 160
 
 
 class Support(StrEnum):
@@ -231,13 +229,6 @@ def error_text(exchange: Exchange) -> str:
     if found is NOT_JSON:
         found = response.body.decode("utf-8", "replace")
     return shown(found) if found else "(no text)"
-
-
-def shown(value: Any, limit: int = _SHOWN) -> str:
-    """A value on one short line, invisible characters escaped."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    text = "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in text)
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def _first(found: Sequence[str]) -> str:

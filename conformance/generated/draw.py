@@ -46,13 +46,27 @@ from conformance.wire.exchange import Intent, Request, is_int
 _SAMPLED_EVERY = 5
 """Every so many-th request is not greedy: it is judged by the rules alone, for nobody knows its text."""
 
+LIBERTIES: Mapping[str, Params] = MappingProxyType(
+    {
+        "nulls": {"n": None, "stop": None, "top_p": None, "logprobs": None, "stream": None},
+        "points": {"max_tokens": 1.0},
+        "greedy_n": {"n": 2},
+        "top_p_zero": {"top_p": 0},
+    }
+)
+"""What may be refused: explicit nulls, integers with a point, several greedy choices, `top_p` 0. A request that is refused for one of them
+shows nothing else, so that a target which does so gets none of it."""
+
 _LARGEST_STOPS = 4
 _NO_DEFAULT = frozenset({"model", "prompt", "max_tokens", "temperature", "user"})
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What the requests of a run are drawn from. `known` has prompts with the beginnings of their greedy answers."""
+    """What the requests of a run are drawn from.
+
+    `known` has prompts with the beginnings of their greedy answers; `refused` names of the `LIBERTIES` that the target does not take.
+    """
 
     model: str
     known: tuple[tuple[str, str], ...]
@@ -60,6 +74,7 @@ class Ground:
     seed: int = 0
     examples: int = 30
     bounds: Bounds = CHEAP
+    refused: frozenset[str] = frozenset()
 
     @property
     def invalid(self) -> int:
@@ -69,7 +84,7 @@ class Ground:
     @property
     def price(self) -> int:
         """The most requests for the well-formed examples: each of them, and the plain requests that their texts follow from."""
-        return max(2, self.valid * 23 // 10)
+        return max(2, self.valid * 43 // 20)
 
     @property
     def valid(self) -> int:
@@ -137,10 +152,13 @@ class _Hand:
         self.users = deal(USERS, chance)
         self.matching = deal(MATCHING, chance)
         self.beside = deal(BESIDE, chance)
-        self.nulls = deal((True, False), chance)
+        self.nulls = deal((True, False) if "nulls" not in ground.refused else (False,), chance)
         self.seeds = deal(SEEDS, chance)
         self.logprobs = deal((0, 0, 5), chance)
-        self.steering = {name: deal(values, chance) for name, values in steering(ground.capabilities).items()}
+        edges = steering(ground.capabilities)
+        if "top_p_zero" in ground.refused:
+            edges["top_p"].remove(0)
+        self.steering = {name: deal(values, chance) for name, values in edges.items()}
         self.temperatures = deal(TEMPERATURES, chance)
 
 
@@ -183,6 +201,8 @@ def _row(hand: _Hand, drawn: Params, row: frozenset[str]) -> dict[str, Any]:
     params: dict[str, Any] = {"model": hand.ground.model, "prompt": prompts, "max_tokens": bounds.tokens}
     params["temperature"] = chance.choice((0, 0, 0, 0.0))
     options: dict[str, Any] = {"n": bounds.choices, "echo": True, "stream": True}
+    if "greedy_n" in hand.ground.refused:
+        del options["n"]
     params |= {name: value for name, value in options.items() if name in row}
     if "stream" not in row and "best_of" in row:
         params["best_of"] = bounds.choices
@@ -194,7 +214,8 @@ def _row(hand: _Hand, drawn: Params, row: frozenset[str]) -> dict[str, Any]:
         params["stop"] = _stops(hand, answer)
     if "steer" in row:
         # Little of it where a stop sequence was made for a known answer.
-        params |= _steered(hand, 1 if "stop" in row else len(hand.steering))
+        params |= _steered(hand, 1 if "stop" in row else len(hand.steering) - 1)
+        params["top_p"] = next(hand.steering["top_p"])
     if "seed" in hand.ground.capabilities and chance.random() < 0.5:  # noqa: PLR2004 - a coin
         params["seed"] = next(hand.seeds)
     return _spelled(hand, params) if "spelled" in row else params
@@ -234,7 +255,10 @@ def _stops(hand: _Hand, answer: str) -> str | list[str]:
 
 def _steered(hand: _Hand, count: int) -> dict[str, Any]:
     """So many parameters that change which text is likely, each at an edge."""
-    return {name: next(hand.steering[name]) for name in hand.chance.sample(sorted(hand.steering), count)}
+    return {
+        name: next(hand.steering[name])
+        for name in hand.chance.sample(sorted(hand.steering.keys() - {"top_p"}), count)
+    }
 
 
 def _spelled(hand: _Hand, params: dict[str, Any]) -> dict[str, Any]:
@@ -246,6 +270,8 @@ def _spelled(hand: _Hand, params: dict[str, Any]) -> dict[str, Any]:
             continue
         params[name] = None if nulls and nullable(name) else default(name)
     params["user"] = next(hand.users)
+    if "points" in hand.ground.refused:
+        return params
     pointed = chance.choice([name for name, value in params.items() if is_int(value) and whole(name)])
     if chance.random() < 0.6:  # noqa: PLR2004 - about half
         params[pointed] = float(params[pointed])

@@ -11,11 +11,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from conformance.generated.draw import Ground, request, valid_requests
+from conformance.display import shown
+from conformance.generated.draw import LIBERTIES, Ground, request, valid_requests
 from conformance.generated.schema import CAPABILITIES, CHEAP, EXPENSIVE, Bounds, Params
 from conformance.generated.shrink import Fails, Shrunk, shrink
 from conformance.suite.refusals import support
-from conformance.target import Support, Target, shown
+from conformance.target import Support, Target
 from conformance.verdict import Broken, Inconclusive, NotRun
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, FaultKind
@@ -48,7 +49,9 @@ def most(examples: int, *, expensive: bool = False) -> Most:
     ground = Ground("", (), frozenset(), examples=examples, bounds=_bounds(expensive=expensive))
     if not examples:
         return Most(0, 0)
-    around = 4  # the requests in between that show whether the target still serves, of a token or two
+    around = (
+        7  # the liberties, and what shows in between whether the target still serves; each of a token or two
+    )
     tokens = ground.valid * ground.bounds.product + (ground.price - ground.valid) * ground.bounds.tokens
     return Most(ground.price + ground.invalid + around, tokens + ground.invalid + 2 * around)
 
@@ -68,7 +71,15 @@ async def ground_of(target: Target) -> Ground:
     answers = await asyncio.gather(*(target.complete(prompt=prompt) for prompt in prompts))
     known = tuple((prompt, answer.text) for prompt, answer in zip(prompts, answers, strict=True))
     bounds = _bounds(expensive=target.expensive)
-    return Ground(target.facts.model, known, working, target.seed, target.examples, bounds)
+    tried = await asyncio.gather(*(_takes(target, liberty) for liberty in LIBERTIES.values()))
+    refused = frozenset(name for name, taken in zip(LIBERTIES, tried, strict=True) if not taken)
+    return Ground(target.facts.model, known, working, target.seed, target.examples, bounds, refused)
+
+
+async def _takes(target: Target, liberty: Params) -> bool:
+    """Whether the target serves this, or fails at it, which is to be found out by the requests that are drawn."""
+    exchange = await target.send(request({**target.params(max_tokens=1), **liberty}))
+    return not exchange.refused
 
 
 def first_pass(target: Target) -> Target:
@@ -78,7 +89,7 @@ def first_pass(target: Target) -> Target:
 
 async def drawn(target: Target) -> list[Params]:
     """The well-formed requests of this run."""
-    ground = await ground_of(target)
+    ground = await ground_of(first_pass(target))
     # Hypothesis is synchronous and takes a second: the event loop goes on meanwhile.
     return [one.params for one in await asyncio.to_thread(valid_requests, ground)]
 

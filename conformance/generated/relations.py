@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from conformance.display import shown
 from conformance.generated.schema import Params, default
 from conformance.suite.comparing import same
-from conformance.target import shown
 from conformance.wire.completion import Choice, Completion
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from conformance.display import shown
 from conformance.generated.schema import Params, fits
-from conformance.target import shown
 from conformance.verdict import Inconclusive
 
 Fails = Callable[[Params], Awaitable[str | None]]

@@ -5,7 +5,6 @@ Nothing here trusts a type: whatever JSON a target sends, these functions give a
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
@@ -14,20 +13,7 @@ from conformance.wire.completion import DONE, Chunk, Completion
 from conformance.wire.exchange import Exchange, Intent, Request, is_int
 from conformance.wire.sse import Event
 
-_SHOWN = 160
 _DEEPEST = 20
-
-
-def shown(value: Any, limit: int = _SHOWN) -> str:
-    """A value on one short line, invisible characters escaped."""
-    try:
-        text = json.dumps(value, ensure_ascii=False, default=str)
-    except RecursionError:
-        return "(a value that is nested too deep to be shown)"
-    except ValueError:  # Python prints no integer of more than 4,300 digits
-        return "(a number that is too long to be shown)"
-    text = "".join(character if character.isprintable() else f"\\u{ord(character):04x}" for character in text)
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -8,7 +8,8 @@ from typing import Any
 
 from conformance.catalogue import Profile
 from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
-from conformance.rules._shapes import is_of_endpoint, shown, strings_in
+from conformance.display import shown
+from conformance.rules._shapes import is_of_endpoint, strings_in
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import NOT_JSON, Exchange, Intent, is_int
 

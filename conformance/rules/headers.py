@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
-from conformance.rules._shapes import is_framed, shown
+from conformance.display import shown
+from conformance.rules._shapes import is_framed
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, FaultKind, Response
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
-from conformance.rules._shapes import shown
+from conformance.display import shown
 from conformance.rules.headers import falls_short
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import NOT_JSON, Exchange, FaultKind, Intent

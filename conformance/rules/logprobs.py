@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
-from conformance.rules._shapes import echoes, is_given, is_number, shown
+from conformance.display import shown
+from conformance.rules._shapes import echoes, is_given, is_number
 from conformance.wire.completion import Completion, Logprobs
 from conformance.wire.exchange import is_int
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from conformance.catalogue import Profile
 from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
-from conformance.rules._shapes import is_given, promised, shown
+from conformance.display import shown
+from conformance.rules._shapes import is_given, promised
 from conformance.wire.completion import Completion
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from conformance.catalogue import Level, Profile
 from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
-from conformance.rules._shapes import choices_of, is_chat, is_given, plain, promised, shown
+from conformance.display import shown
+from conformance.rules._shapes import choices_of, is_chat, is_given, plain, promised
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, is_int
 

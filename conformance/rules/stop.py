@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
-from conformance.rules._shapes import generated, is_given, shown
+from conformance.display import shown
+from conformance.rules._shapes import generated, is_given
 from conformance.wire.completion import Completion
 
 _AROUND = 20

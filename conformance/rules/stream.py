@@ -11,6 +11,7 @@ from typing import Any
 
 from conformance.catalogue import Profile
 from conformance.checks import NOT_APPLICABLE, Finding, Judgement, Scope, broken, lapse, rule
+from conformance.display import shown
 from conformance.rules._shapes import (
     asked_for_usage,
     has_failed,
@@ -19,7 +20,6 @@ from conformance.rules._shapes import (
     is_given,
     missing_indices,
     promised,
-    shown,
     sound_chunks,
 )
 from conformance.rules.response import KEYS, OBJECT

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
-from conformance.rules._shapes import asked_for_usage, generated, is_given, is_of_endpoint, promised, shown
+from conformance.display import shown
+from conformance.rules._shapes import asked_for_usage, generated, is_given, is_of_endpoint, promised
 from conformance.wire.completion import Completion, Usage
 from conformance.wire.exchange import Exchange, Intent, is_int
 

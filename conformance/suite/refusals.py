@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from conformance.capabilities import learn
-from conformance.target import Capability, Support, Target, error_text, shown
+from conformance.display import shown
+from conformance.target import Capability, Support, Target, error_text
 from conformance.verdict import Broken, Inconclusive
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, FaultKind, Intent

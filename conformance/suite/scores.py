@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.target import shown
+from conformance.display import shown
 from conformance.verdict import NotRun
 from conformance.wire.completion import Completion
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from conformance.display import shown
 from conformance.gateway import Upstream
 from conformance.gateway_scripts import MARK, WORDS, finish_reason, texts
-from conformance.target import Target, error_text, shown
+from conformance.target import Target, error_text
 from conformance.verdict import Broken, Inconclusive, Lapse, NotRun, Unsupported
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, Request

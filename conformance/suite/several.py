@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from conformance.display import shown
 from conformance.suite.comparing import owner
 from conformance.suite.refusals import support
-from conformance.target import Support, Target, shown
+from conformance.target import Support, Target
 from conformance.verdict import Broken, Ignored, Inconclusive
 from conformance.wire.completion import Completion
 

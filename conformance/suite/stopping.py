@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from conformance.display import shown
 from conformance.suite.pieces import Finder, before, pieces
-from conformance.target import Capability, Support, Target, error_text, shown
+from conformance.target import Capability, Support, Target, error_text
 from conformance.verdict import Broken, Inconclusive
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange

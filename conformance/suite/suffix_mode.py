@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from conformance.target import Capability, Support, Target, error_text, shown
+from conformance.display import shown
+from conformance.target import Capability, Support, Target, error_text
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange
 

@@ -9,7 +9,8 @@ import secrets
 from http import HTTPStatus
 
 from conformance.checks import requirement
-from conformance.target import Target, error_text, shown
+from conformance.display import shown
+from conformance.target import Target, error_text
 from conformance.verdict import Broken, Lapse, NotRun
 from conformance.wire.exchange import Auth, Exchange, Intent, Request, Response
 

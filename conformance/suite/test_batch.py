@@ -7,6 +7,7 @@ from typing import Any
 
 from conformance.capabilities import SOME_IDS
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.comparing import same
 from conformance.suite.refusals import all_refused, bent
 from conformance.suite.several import (
@@ -20,7 +21,7 @@ from conformance.suite.several import (
     objects,
     singles,
 )
-from conformance.target import Target, shown
+from conformance.target import Target
 from conformance.verdict import Broken, Inconclusive, NotRun
 from conformance.wire.completion import Completion
 

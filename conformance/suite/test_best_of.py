@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.comparing import same
 from conformance.suite.several import BY_N, LENGTH, expect_choices, objects
-from conformance.target import Target, shown
+from conformance.target import Target
 from conformance.verdict import Broken, Ignored, NotRun
 from conformance.wire.exchange import Intent
 

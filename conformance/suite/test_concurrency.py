@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.comparing import owner, same
 from conformance.suite.refusals import repeats, support
-from conformance.target import Support, Target, shown
+from conformance.target import Support, Target
 from conformance.verdict import Broken, Inconclusive, NotRun
 from conformance.wire.exchange import Exchange, Intent, Request
 

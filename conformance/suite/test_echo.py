@@ -6,7 +6,8 @@ import asyncio
 
 from conformance.capabilities import NONCE, SOME_IDS
 from conformance.checks import requirement
-from conformance.target import Target, shown
+from conformance.display import shown
+from conformance.target import Target
 from conformance.verdict import Broken, Ignored, Inconclusive, Lapse, NotRun
 from conformance.wire.completion import Choice, Logprobs
 

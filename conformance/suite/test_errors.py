@@ -8,8 +8,9 @@ from typing import Any
 
 from conformance.capabilities import NO_SUCH_MODEL
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.refusals import all_refused, bent, survived
-from conformance.target import Target, error_text, shown
+from conformance.target import Target, error_text
 from conformance.verdict import Broken, Lapse, NotRun, Unsupported
 from conformance.wire.exchange import NOT_JSON, Exchange, Intent, Request
 

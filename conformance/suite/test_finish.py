@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.comparing import goes_on, same
-from conformance.target import MAX_TOKENS, Target, shown
+from conformance.target import MAX_TOKENS, Target
 from conformance.verdict import Broken, Inconclusive, NotRun
 
 _SHORT = 2

@@ -11,9 +11,10 @@ from typing import Any
 
 from conformance.capabilities import NONCE
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.scores import scores
 from conformance.suite.several import has
-from conformance.target import Target, shown
+from conformance.target import Target
 from conformance.verdict import Broken, Inconclusive, NotRun
 from conformance.wire.completion import Completion
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.gateway_scripts import RETRY_AFTER, USAGE, logprobs
 from conformance.suite.scripted import LENGTH, expect_content, relay, served
-from conformance.target import Target, error_text, shown
+from conformance.target import Target, error_text
 from conformance.verdict import Broken, Ignored, Inconclusive, NotRun, Unsupported
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.gateway_scripts import FAILURE, WIDE_WORDS
 from conformance.suite.scripted import LENGTH, expect_content, relay, served
-from conformance.target import Target, error_text, shown
+from conformance.target import Target, error_text
 from conformance.verdict import Broken, Inconclusive, NotRun
 from conformance.wire.completion import DONE, Completion
 from conformance.wire.exchange import NOT_JSON, parse_json

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from conformance.checks import requirement
-from conformance.target import Target, shown
+from conformance.display import shown
+from conformance.target import Target
 from conformance.verdict import Broken, NotRun
 from conformance.wire.completion import Completion
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from conformance.capabilities import SOME_IDS
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.comparing import same
 from conformance.suite.pieces import pieces
 from conformance.suite.test_sampling import LENGTH, SEEDS, seeded
-from conformance.target import Target, shown
+from conformance.target import Target
 from conformance.verdict import Broken, Inconclusive, NotRun
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, Intent, Request

@@ -9,6 +9,7 @@ from typing import Any
 
 from conformance.capabilities import NONCE
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.session import fingerprint
 from conformance.suite.comparing import same
 from conformance.suite.pieces import pieces
@@ -16,7 +17,7 @@ from conformance.suite.refusals import completes, survived, survives
 from conformance.suite.scores import Scores, difference, expected_same, in_common, scores
 from conformance.suite.several import BY_N, has
 from conformance.suite.stopping import sample, stopped
-from conformance.target import Target, shown
+from conformance.target import Target
 from conformance.verdict import Broken, Ignored, Inconclusive, Lapse, NotRun
 from conformance.wire.completion import Choice, Completion
 from conformance.wire.exchange import Intent, is_int

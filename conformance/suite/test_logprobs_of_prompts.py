@@ -7,8 +7,9 @@ from typing import Any
 
 from conformance.capabilities import NONCE, SOME_IDS
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.scores import Scores, expected_same, in_common, scores
-from conformance.target import Target, shown
+from conformance.target import Target
 from conformance.verdict import Broken, Inconclusive, Lapse, NotRun
 from conformance.wire.completion import Choice, Completion
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from conformance.capabilities import NONCE
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.context import FAR_TOO_MANY, context_length, impossible_limit
 from conformance.suite.refusals import survived
-from conformance.target import Target, error_text, shown
+from conformance.target import Target, error_text
 from conformance.verdict import Broken, Inconclusive, Lapse, NotRun
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, Intent, Request

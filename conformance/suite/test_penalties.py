@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Iterator
 
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.comparing import same
 from conformance.suite.scores import Scores, scores
-from conformance.target import Target, shown
+from conformance.target import Target
 from conformance.verdict import Broken, Ignored, Inconclusive
 from conformance.wire.completion import Completion
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.refusals import repeats
-from conformance.target import Target, error_text, shown
+from conformance.target import Target, error_text
 from conformance.verdict import Broken
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, Request

@@ -7,10 +7,11 @@ from typing import Any
 
 from conformance.capabilities import SOME_IDS
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.session import fingerprint
 from conformance.suite.refusals import support
 from conformance.suite.suffix_mode import suffix_support
-from conformance.target import Support, Target, shown
+from conformance.target import Support, Target
 from conformance.verdict import Broken, Ignored, Inconclusive, Kind, Lapse
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent

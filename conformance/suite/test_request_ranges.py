@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.refusals import (
     Bent,
     all_refused,
@@ -15,7 +16,7 @@ from conformance.suite.refusals import (
     survived,
     survives,
 )
-from conformance.target import Support, Target, error_text, shown
+from conformance.target import Support, Target, error_text
 from conformance.verdict import Broken, NotRun, Unsupported
 from conformance.wire.exchange import Exchange, Intent, Request
 

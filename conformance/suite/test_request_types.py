@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.refusals import (
     all_refused,
     bent,
@@ -17,7 +18,7 @@ from conformance.suite.refusals import (
     support,
     survives,
 )
-from conformance.target import Support, Target, shown
+from conformance.target import Support, Target
 from conformance.verdict import Broken, Lapse
 from conformance.wire.exchange import NOT_JSON
 

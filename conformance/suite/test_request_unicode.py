@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.refusals import survives
-from conformance.target import Target, shown
+from conformance.target import Target
 from conformance.verdict import Broken
 
 _SCRIPTS = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.pieces import (
     NEVER,
     Finder,
@@ -22,7 +23,7 @@ from conformance.suite.pieces import (
     spread,
 )
 from conformance.suite.stopping import Sample, expect_cut, expect_whole, sample, stopped
-from conformance.target import Target, shown
+from conformance.target import Target
 from conformance.verdict import Broken, Ignored, Inconclusive, Lapse, NotRun, Outcome
 from conformance.wire.completion import Completion
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.pieces import NEVER
 from conformance.suite.stopping import expect_cut, sample
-from conformance.target import Target, shown
+from conformance.target import Target
 from conformance.verdict import Broken, Ignored
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent

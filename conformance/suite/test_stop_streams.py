@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.session import fingerprint
 from conformance.suite.pieces import NEVER, crossings, pieces, spread, tails
 from conformance.suite.stopping import Sample, expect_cut, sample, stopped
-from conformance.target import MAX_TOKENS, Target, shown
+from conformance.target import MAX_TOKENS, Target
 from conformance.verdict import Broken, NotRun
 from conformance.wire.completion import Choice, Completion
 

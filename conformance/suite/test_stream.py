@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.comparing import goes_on, reordered, same, settled, torn
 from conformance.suite.several import LENGTH, by_prompts, has
-from conformance.target import MAX_TOKENS, Target, shown
+from conformance.target import MAX_TOKENS, Target
 from conformance.verdict import Broken, Inconclusive, NotRun, Unsupported
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import is_int

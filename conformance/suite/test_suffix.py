@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.suffix_mode import LENGTH, SUFFIXES, Mode, SuffixMode, suffix_mode, with_suffix
-from conformance.target import Target, error_text, shown
+from conformance.target import Target, error_text
 from conformance.verdict import Broken, Ignored, Inconclusive, NotRun, Unsupported
 
 _WORDS = 60

@@ -6,9 +6,10 @@ import asyncio
 
 from conformance.capabilities import SOME_IDS
 from conformance.checks import requirement
+from conformance.display import shown
 from conformance.suite.comparing import same
 from conformance.suite.several import BY_N, LENGTH, by_prompts, singles, ways
-from conformance.target import Target, shown
+from conformance.target import Target
 from conformance.verdict import Broken, Inconclusive, NotRun
 from conformance.wire.completion import Completion, Usage
 
