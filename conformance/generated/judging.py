@@ -64,8 +64,9 @@ async def served(target: Target, params: Params) -> str | None:
     decided = {
         name: _ordinary(target, name, value) if open_value(name, value) else value
         for name, value in params.items()
+        if value is not None
     }
-    ordinary = {name: _ordinary(target, name, value) for name, value in params.items()}
+    ordinary = {name: _ordinary(target, name, value) for name, value in decided.items()}
     still_open = any(open_value(name, value) for name, value in decided.items())
     if still_open or ordinary == decided or (await target.send(request(decided))).served:
         return None
@@ -76,12 +77,10 @@ async def served(target: Target, params: Params) -> str | None:
 
 def _ordinary(target: Target, name: str, value: Any) -> Any:
     """A value without tricks of the same kind, which asks for the same feature."""
-    if value is None and name != "temperature":
-        return value
     if name == "prompt":
         return [target.prompt] * len(value) if isinstance(value, list) else target.prompt
     if name == "temperature":
-        return int((value or 1) > 0)
+        return int(value > 0)
     if name in {"presence_penalty", "frequency_penalty"} or (name == "top_p" and value != 1):
         return 0.5
     return _ORDINARY.get(name, int(value) if numeric(name) else value)

@@ -129,8 +129,10 @@ def undecided(params: Params) -> bool:
 
 def open_value(name: str, value: Any) -> bool:
     """Whether a value may be refused for its own sake, whatever it stands beside."""
-    base = {"model": "m", "prompt": "a", "max_tokens": 1}
-    return undecided({**base, "echo": name == "max_tokens", name: value})
+    alone = {"model": "m", "prompt": "a", "max_tokens": 1, "echo": name == "max_tokens", name: value}
+    if name == "stream_options":
+        alone["stream"] = True
+    return value is None or odd(alone) or _is_valid("UndecidedRequest", alone)
 
 
 def odd(params: Params) -> bool:
