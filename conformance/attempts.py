@@ -24,17 +24,37 @@ class Attempt:
 
 
 def contradictory(attempts: Sequence[Attempt]) -> str | None:
-    """Why attempts that all failed prove nothing: the same greedy request was answered differently from one to the next.
+    """Why attempts that all failed prove nothing: answers to the same greedy requests came and went between them.
 
-    A check whose single attempt asks the same twice judges just that, and is not kept from it.
+    They do prove something where one of them failed although each of its requests was answered as that request mostly was (a near tie is
+    one answer in a few), and where a request was answered differently every single time (what is sampled is no near tie). A check whose
+    attempt asks the same twice judges just that, and is not kept from it.
     """
-    for attempt in attempts:
-        greedy = [exchange.request for exchange in attempt.used if is_greedy(exchange)]
-        if len(set(greedy)) < len(greedy):
-            return None
-    first: dict[Request, Exchange] = {}
-    for exchange in (exchange for attempt in attempts for exchange in attempt.used if is_greedy(exchange)):
-        known = first.setdefault(exchange.request, exchange)
-        if fingerprint(known) != fingerprint(exchange):
-            return f"the target contradicts itself: the same greedy request got different answers in {known.id} and {exchange.id}"
-    return None
+    seen = [
+        {exchange.request: fingerprint(exchange) for exchange in greedy} for greedy in map(_greedy, attempts)
+    ]
+    if any(len(answers) < len(_greedy(attempt)) for answers, attempt in zip(seen, attempts, strict=True)):
+        return None
+    by_request: dict[Request, list[object]] = {}
+    for answers in seen:
+        for request, answer in answers.items():
+            by_request.setdefault(request, []).append(answer)
+    if any(_always_different(found) for found in by_request.values()):
+        return None
+    if any(
+        all(_mostly(by_request[request], answer) for request, answer in answers.items()) for answers in seen
+    ):
+        return None
+    return "the target contradicts itself: the same greedy requests were answered differently from one attempt to the next"
+
+
+def _greedy(attempt: Attempt) -> list[Exchange]:
+    return [exchange for exchange in attempt.used if is_greedy(exchange)]
+
+
+def _mostly(answers: list[object], answer: object) -> bool:
+    return 2 * answers.count(answer) > len(answers)
+
+
+def _always_different(answers: list[object]) -> bool:
+    return len(answers) >= NOISY_ATTEMPTS and all(answers.count(answer) == 1 for answer in answers)

@@ -144,22 +144,6 @@ def moody(moods: Iterator[str]) -> Moody:
     return server
 
 
-def test_a_contradiction_is_no_failure() -> None:
-    """What fails each time is inconclusive where the same request got different answers meanwhile."""
-
-    @requirement("STOP-002")
-    async def comparison(target: Target) -> None:
-        """The answer is another one."""
-        await target.complete()
-        raise Broken("different")
-
-    with start(moody(f"{number} " for number in range(100)).app) as running:
-        result = verdict(f"{running.url}/v1", comparison)
-
-    assert result.verdict is Verdict.INCONCLUSIVE
-    assert "contradicts itself" in result.message
-
-
 @pytest.mark.parametrize(("failures", "expected"), [(4, Verdict.INCONCLUSIVE), (5, Verdict.FAIL)])
 def test_noise_asks_for_more_evidence(failures: int, expected: Verdict) -> None:
     """A check that asks the same twice must fail five times on a target that contradicts itself."""
