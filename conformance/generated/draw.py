@@ -14,7 +14,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from conformance.generated.design import ROWS, rows
+from conformance.generated.design import rows
 from conformance.generated.relations import comparable, plain
 from conformance.generated.schema import (
     CHEAP,
@@ -43,7 +43,7 @@ from conformance.generated.values import (
 )
 from conformance.wire.exchange import Intent, Request, is_int
 
-_SAMPLED_EVERY = 5
+_SAMPLED_EVERY = 7
 """Every so many-th request is not greedy: it is judged by the rules alone, for nobody knows its text."""
 
 LIBERTIES: Mapping[str, Params] = MappingProxyType(
@@ -84,7 +84,7 @@ class Ground:
     @property
     def price(self) -> int:
         """The most requests for the well-formed examples: each of them, and the plain requests that their texts follow from."""
-        return max(2, self.valid * 43 // 20)
+        return max(2, self.valid * 23 // 10)
 
     @property
     def valid(self) -> int:
@@ -136,8 +136,9 @@ def _drawn(ground: Ground) -> list[Params]:
 
 
 _WHOLES = MappingProxyType({"blank": BLANKS, "edge": EDGES, "odd": ODD})
-_KINDS = ("mixed", "mixed", "mixed", "mixed", "blank", "blank", "edge", "odd", "schema")
-"""Of what kind the next hard prompt is."""
+_FIRST = ("mixed", "mixed", "mixed", "blank", "edge", "odd", "schema")
+_LATER = ("mixed", "mixed", "blank", "blank", "edge", "odd")
+"""Of what kind a hard prompt is: the first one, and those behind it."""
 
 
 class _Hand:
@@ -147,13 +148,13 @@ class _Hand:
         self.ground = ground
         self.chance = chance = random.Random(f"{ground.seed}/{ground.examples}")  # noqa: S311 - no secret
         self.rows = rows(_options(ground.capabilities), chance)
-        self.kinds = deal(_KINDS, chance)
+        self.first, self.later = deal(_FIRST, chance), deal(_LATER, chance)
         self.wholes = {name: deal(texts, chance) for name, texts in _WHOLES.items()}
         self.users = deal(USERS, chance)
         self.matching = deal(MATCHING, chance)
         self.beside = deal(BESIDE, chance)
         self.nulls = deal((True, False) if "nulls" not in ground.refused else (False,), chance)
-        self.seeds = deal(SEEDS, chance)
+        self.seeds = deal([one for one in SEEDS if one is not None or "nulls" not in ground.refused], chance)
         self.logprobs = deal((0, 0, 5), chance)
         edges = steering(ground.capabilities)
         if "top_p_zero" in ground.refused:
@@ -175,13 +176,13 @@ def _dealt(ground: Ground, drawn: list[Params]) -> Iterator[Params]:
     for number in range(ground.valid):
         body = drawn[number % len(drawn)]
         if number % _SAMPLED_EVERY < _SAMPLED_EVERY - 1:
-            # When each three options have met, stop sequences get more than their half: there are many kinds of them.
-            row = next(hand.rows) | ({"stop"} if number % (2 * ROWS) >= ROWS else frozenset())
-            yield _within(_row(hand, body, row), ground.bounds)
+            yield _within(_row(hand, body, next(hand.rows)), ground.bounds)
             continue
         # Half of the others are as they were drawn, half are dealt.
-        whole_body = dict(body) | _steered(hand, 1)
-        sampled = whole_body if number % 2 else _row(hand, body, next(hand.rows) | {"stop"})
+        if number // _SAMPLED_EVERY % 2 == 0:
+            sampled = dict(body) | _steered(hand, len(hand.steering) - 1)
+        else:  # a stop sequence would be wasted on a text that nobody knows
+            sampled = _row(hand, body, next(hand.rows) - {"stop"})
         yield _within(_sampled(hand, sampled), ground.bounds)
 
 
@@ -213,8 +214,8 @@ def _row(hand: _Hand, drawn: Params, row: frozenset[str]) -> dict[str, Any]:
     if "stop" in row:
         params["stop"] = _stops(hand, answer)
     if "steer" in row:
-        # Little of it where a stop sequence was made for a known answer.
-        params |= _steered(hand, 1 if "stop" in row else len(hand.steering) - 1)
+        # A stop sequence is made for an answer that is known, which all of this but `top_p` would change.
+        params |= _steered(hand, 0 if "stop" in row else len(hand.steering) - 1)
         params["top_p"] = next(hand.steering["top_p"])
     if "seed" in hand.ground.capabilities and chance.random() < 0.5:  # noqa: PLR2004 - a coin
         params["seed"] = next(hand.seeds)
@@ -226,16 +227,18 @@ def _prompts(hand: _Hand, drawn: Params, row: frozenset[str]) -> tuple[str | lis
     chance = hand.chance
     known, answer = chance.choice(hand.ground.known) if hand.ground.known else ("Hello, world", "")
     # A stop sequence has to have something to stop.
-    first = known if "stop" in row else _text(hand, drawn, full="echo" in row)
+    first = known if "stop" in row else _text(hand, drawn, "full" if "echo" in row else next(hand.first))
     if "batch" not in row:
         return first, answer
     more = chance.choice((0, 1, 1, 1, 2))
-    return [first, *(_text(hand, drawn) for _ in range(min(more, hand.ground.bounds.prompts - 1)))], answer
+    return [
+        first,
+        *(_text(hand, drawn, next(hand.later)) for _ in range(min(more, hand.ground.bounds.prompts - 1))),
+    ], answer
 
 
-def _text(hand: _Hand, drawn: Params, *, full: bool = False) -> str:
-    """A hard text: mostly one of many fragments (`full`: of all), sometimes a blank one and the like, or what the schema gave."""
-    kind = "mixed" if full else next(hand.kinds)
+def _text(hand: _Hand, drawn: Params, kind: str) -> str:
+    """A hard text: one of many fragments (`full`: of all), a blank one and the like, or what the schema gave."""
     given = drawn.get("prompt")
     given = given[-1] if isinstance(given, list) else given
     if kind == "schema" and isinstance(given, str):
@@ -243,14 +246,17 @@ def _text(hand: _Hand, drawn: Params, *, full: bool = False) -> str:
     if kind in hand.wholes:
         text: str = next(hand.wholes[kind])
         return text
-    some = hand.chance.sample(FRAGMENTS, len(FRAGMENTS) * (3 if full else 2) // 3)
+    some = hand.chance.sample(FRAGMENTS, len(FRAGMENTS) * (3 if kind == "full" else 2) // 3)
     return " ".join(some)[: hand.ground.bounds.characters]
 
 
 def _stops(hand: _Hand, answer: str) -> str | list[str]:
-    makers = (next(hand.matching), next(hand.beside))
-    found = [stop for make in makers for stop in make(answer, hand.chance)][:_LARGEST_STOPS]
-    return found[0] if hand.chance.random() < 0.15 else found  # noqa: PLR2004 - now and then a string
+    """Stop sequences of which the first nearly match or do, and others beside them; now and then one that matches, as a string."""
+    matching: list[str] = next(hand.matching)(answer, hand.chance)
+    if hand.chance.random() < 0.15:  # noqa: PLR2004 - now and then
+        return matching[-1]
+    beside = [stop for _ in range(2) for stop in next(hand.beside)(answer, hand.chance)]
+    return [*matching, *beside][:_LARGEST_STOPS]
 
 
 def _steered(hand: _Hand, count: int) -> dict[str, Any]:
@@ -268,7 +274,9 @@ def _spelled(hand: _Hand, params: dict[str, Any]) -> dict[str, Any]:
     for name in sorted(known - params.keys()):
         if chance.random() < 0.25 or (name == "best_of" and params.get("n", 1) > 1):  # noqa: PLR2004 - most of them
             continue
-        params[name] = None if nulls and nullable(name) else default(name)
+        value = None if nulls and nullable(name) else default(name)
+        if value is not None or "nulls" not in hand.ground.refused:
+            params[name] = value
     params["user"] = next(hand.users)
     if "points" in hand.ground.refused:
         return params

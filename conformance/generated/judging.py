@@ -51,6 +51,8 @@ def failed(exchange: Exchange) -> str | None:
         return f"it was answered with status {response.status}, which says that the server failed: {error_text(exchange)}"
     if exchange.served and not Completion.read(exchange).choices:
         return f"it was answered with status {response.status}, but not with a completion: {error_text(exchange)}"
+    if exchange.served and any(document.get("error") for document in Completion.read(exchange).documents):
+        return f"it was answered with status {response.status}, and then with an error"
     return None
 
 
@@ -117,7 +119,7 @@ def holds(check: Check) -> Judge:
 
     async def judged(target: Target, params: Params) -> str | None:
         exchange = await target.send(request(params))
-        if not exchange.served:
+        if not exchange.served or failed(exchange) is not None:
             return None
         objections = [
             one for one in judge(check, (exchange,), target.profile).objections if not one.finding.lapse

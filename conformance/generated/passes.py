@@ -177,6 +177,6 @@ async def ask(target: Target, params: Params) -> Completion:
     if not exchange.served or exchange.response is None or not exchange.response.complete:
         raise Inconclusive(f"{exchange.id} was not answered with a completion")
     answer = Completion.read(exchange)
-    if not answer.choices:
-        raise Inconclusive(f"{exchange.id} has no choices")
+    if not answer.choices or any(document.get("error") for document in answer.documents):
+        raise Inconclusive(f"{exchange.id} has no choices, or an error")
     return answer

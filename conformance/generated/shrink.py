@@ -2,14 +2,14 @@
 
 Hypothesis' own shrinker is made for tests that cost nothing: it takes hundreds of tries, one after the other, where every try here is
 paid for. A request is a flat JSON object, so that much less is enough: leave a parameter out, put an ordinary value in its place, halve a
-list or a text. All such steps from where it stands are tried side by side; those that still fail are then taken together.
+list or a text. The parameters are tried side by side, each by one step; the steps that still fail are then taken together.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -65,41 +65,61 @@ def _differ(value: Any, other: Any) -> bool:
     return value is not other and (value != other or type(value) is not type(other))
 
 
-async def shrink(params: Params, message: str, fails: Fails, *, ordinary: str, most: int = 60) -> Shrunk:
-    """The smallest request on the way down from `params` that `fails`, within `most` tries; `ordinary` is a prompt without tricks."""
-    tried: dict[str, str | None] = {_key(params): message}
-    tries = 0
+class _Tries:
+    """What is known about the requests that were tried, each of them once."""
 
-    async def attempt(candidate: Params) -> str | None:
-        nonlocal tries
-        key = _key(candidate)
-        if key not in tried:
-            if tries >= most or not fits(candidate):
+    def __init__(self, fails: Fails, most: int) -> None:
+        self._fails, self._most = fails, most
+        self.known: dict[str, str | None] = {}
+        self.count = 0
+
+    async def attempt(self, params: Params) -> str | None:
+        """What is wrong with the answer to a request; None where nothing is, or where it is not tried."""
+        key = _key(params)
+        if key not in self.known:
+            if self.count >= self._most or not fits(params):
                 return None
-            tries += 1
+            self.count += 1
             try:
-                tried[key] = await fails(candidate)
+                self.known[key] = await self._fails(params)
             except Inconclusive:
                 return None
-        return tried[key]
+        return self.known[key]
 
-    current, passing = params, None
-    been: set[str] = set()
+    async def first_that_fails(self, steps: Iterable[Params]) -> Params | None:
+        """The first of these requests that fails, the others behind it not tried."""
+        for step in steps:
+            if await self.attempt(step):
+                return step
+        return None
+
+    def passed(self, params: Params) -> bool:
+        """Whether a request was tried and nothing was wrong."""
+        return self.known.get(_key(params), ...) is None
+
+
+async def shrink(params: Params, message: str, fails: Fails, *, ordinary: str, most: int = 60) -> Shrunk:
+    """The smallest request on the way down from `params` that `fails`, within `most` tries; `ordinary` is a prompt without tricks."""
+    tries = _Tries(fails, most)
+    tries.known[_key(params)] = message
+    current, been = params, {_key(params)}
     large = True  # parameters first: each that goes saves all steps of its value
     while True:
-        been.add(_key(current))
-        steps = [step for step in _steps(current, ordinary, large=large) if _key(step) not in been]
-        found = await asyncio.gather(*map(attempt, steps))
-        failing = [step for step, wrong in zip(steps, found, strict=True) if wrong]
-        if not failing and large:
+        ways = [
+            [step for step in steps if _key(step) not in been]
+            for steps in _ways(current, ordinary, large=large)
+        ]
+        found = await asyncio.gather(*map(tries.first_that_fails, ways))
+        failing = [step for step in found if step is not None]
+        if failing:
+            current = await _together(current, failing, tries.attempt)
+            been.add(_key(current))
+        elif large:
             large = False
-            continue
-        if not failing:
-            right = [step for step in steps if tried.get(_key(step), ...) is None]
+        else:
+            right = [step for steps in ways for step in steps if tries.passed(step)]
             passing = min(right, key=lambda step: _distance(current, step), default=None)
-            break
-        current = await _together(current, failing, attempt)
-    return Shrunk(current, tried[_key(current)] or message, passing, tries)
+            return Shrunk(current, tries.known[_key(current)] or message, passing, tries.count)
 
 
 async def _together(current: Params, failing: Sequence[Params], attempt: Fails) -> Params:
@@ -130,20 +150,20 @@ def _joined(base: Params, before: Params, after: Params) -> dict[str, Any]:
     return found
 
 
-def _steps(params: Params, ordinary: str, *, large: bool) -> Iterator[dict[str, Any]]:
-    """The requests that are one step smaller: `large` ones leave a parameter out or replace the prompt, the others are all there are."""
+def _ways(params: Params, ordinary: str, *, large: bool) -> Iterator[list[Params]]:
+    """The ways to a smaller request, each a list of steps of which one is taken, the largest first.
+
+    `large` steps leave a parameter out or put the ordinary prompt in place; else every value is made plainer as well.
+    """
     for name in reversed(list(params)):
         if name not in _KEPT:
             without = {key: value for key, value in params.items() if key != name}
             if name == "stream":
                 without.pop("stream_options", None)
-            yield without
+            yield [without]
     for name, value in params.items():
-        for simpler in (
-            [ordinary] if large and name == "prompt" else [] if large else _simpler(name, value, ordinary)
-        ):
-            if _differ(simpler, value):
-                yield {**params, name: simpler}
+        plainer = [ordinary] * (name == "prompt") if large else _simpler(name, value, ordinary)
+        yield [{**params, name: one} for one in plainer if _differ(one, value)]
 
 
 def _simpler(name: str, value: Any, ordinary: str) -> Iterator[Any]:

@@ -44,13 +44,15 @@ ODD: tuple[str, ...] = ("x\u0001y\u001b[0mz", "a\u0000b", "half \ud83d", "\u007f
 _MARKS = ("[a-z]", ".*", "\\w+", "(", "a|e", "?", "$")
 _OTHERS = ("\n", " ", "\U0001f600", "\u0301", "\u3002", "\r\n", "\u200d")
 _LONG = 5000
+_FIRST = 3
+"""So far from the beginning of an answer the first piece is: what its first token has ends it before anything else can happen."""
 _SPREAD = 5
 """So far apart the pieces begin that stop sequences are made of: the answers are short, and each piece is to be reached."""
 
 Maker = Callable[[str, random.Random], list[str]]
 
 
-def _piece(text: str, chance: random.Random, first: int = 1, length: int = 3) -> str:
+def _piece(text: str, chance: random.Random, first: int = _FIRST, length: int = 3) -> str:
     """A piece of the beginning of a text; of a text that is too short some letter."""
     start = first + chance.randrange(_SPREAD)
     return text[start : start + length] or "e"
@@ -60,18 +62,22 @@ def _literal(text: str, chance: random.Random) -> list[str]:
     return [_piece(text, chance, length=chance.randint(1, 4))]
 
 
+def _later(text: str, chance: random.Random) -> list[str]:
+    return [_piece(text, chance, _FIRST + _SPREAD)]
+
+
 def _pattern(text: str, chance: random.Random) -> list[str]:
-    """A piece in which a regular expression would see any character, or a whole expression."""
+    """A piece in which a regular expression would see any character, before one that is found as it is written."""
     piece = _piece(text, chance)
-    return [chance.choice((f"{piece[:1]}.{piece[2:]}", f"{piece[:1]}.", chance.choice(_MARKS)))]
+    return [chance.choice((f"{piece[:1]}.{piece[2:]}", f"{piece[:1]}.")), *_later(text, chance)]
 
 
 def _other_case(text: str, chance: random.Random) -> list[str]:
-    return [_piece(text, chance).swapcase()]
+    return [_piece(text, chance).swapcase(), *_later(text, chance)]
 
 
 def _overlapping(text: str, chance: random.Random) -> list[str]:
-    start = 1 + chance.randrange(_SPREAD)
+    start = _FIRST + chance.randrange(_SPREAD)
     found = [text[start : start + 4], text[start + 2 : start + 6]]
     return [one for one in found if one] or ["e"]
 
@@ -93,19 +99,19 @@ def _very_long(text: str, chance: random.Random) -> list[str]:
     return [_piece(text, chance) + "x" * _LONG]
 
 
-def _later(text: str, chance: random.Random) -> list[str]:
-    return [_piece(text, chance, 1 + _SPREAD)]
-
-
 def _later_twice(text: str, chance: random.Random) -> list[str]:
     return _later(text, chance) * 2
+
+
+def _mark(_: str, chance: random.Random) -> list[str]:
+    return [chance.choice(_MARKS)]
 
 
 def _other(_: str, chance: random.Random) -> list[str]:
     return [chance.choice(_OTHERS)]
 
 
-BESIDE: tuple[Maker, ...] = (_very_long, _very_long, _never_whole, _later, _later_twice, _other)
+BESIDE: tuple[Maker, ...] = (_very_long, _never_whole, _later, _later_twice, _mark, _other)
 """Ways to make stop sequences that stand beside those: they match later, or not at all."""
 
 
@@ -125,7 +131,7 @@ def steering(capabilities: Collection[str]) -> dict[str, list[Any]]:
     return found | ({"logit_bias": list(_BIASES)} if "logit_bias" in capabilities else {})
 
 
-_BIASES: tuple[Any, ...] = ({}, {"300": 1}, {"300": -100, "301": 1}, {"300": 100})
+_BIASES: tuple[Any, ...] = ({}, {"300": 1}, {"300": -100, "301": 1})
 TEMPERATURES: tuple[Any, ...] = (..., 1, 2, None, 0.001, 1.999, 1.0)
 SEEDS: tuple[Any, ...] = (0, 1, 2**31 - 1, 2**31, 2**53 - 1, -1, None)
 USERS: tuple[str, ...] = ("", "u-1", "\U0001f600 \u05e9\u05dc\u05d5\u05dd", 'quote " and \\')
