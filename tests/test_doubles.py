@@ -84,6 +84,10 @@ def test_a_mutant_trips_what_it_lists_and_nothing_else(double: Double, host: str
     """A run against a mutant finds each requirement that it lists broken, and no requirement that it does not list."""
     results = judge(double, host, STRICTEST)
     found = said(results, Verdict.FAIL, Verdict.WARN)
+    if results.unusable or not found.keys() >= set(double.trips):
+        # Defects that show as slowness, or by chance, can hide on a machine that is busy; a check that is blind stays blind.
+        results = judge(double, host, STRICTEST)
+        found = said(results, Verdict.FAIL, Verdict.WARN)
     missed = {
         result.requirement.id: f"{result.verdict}: {result.message}"
         for result in results.results
