@@ -41,6 +41,7 @@ from conformance.generated.values import (
     deal,
     steering,
 )
+from conformance.suite.pieces import NEVER
 from conformance.wire.exchange import Intent, Request, is_int
 
 _SAMPLED_EVERY = 7
@@ -58,6 +59,7 @@ LIBERTIES: Mapping[str, Params] = MappingProxyType(
 shows nothing else, so that a target which does so gets none of it."""
 
 _LARGEST_STOPS = 4
+_TRIES = 9
 _NO_DEFAULT = frozenset({"model", "prompt", "max_tokens", "temperature", "user"})
 
 
@@ -160,6 +162,7 @@ class _Hand:
         if "top_p_zero" in ground.refused:
             edges["top_p"].remove(0)
         self.steering = {name: deal(values, chance) for name, values in edges.items()}
+        self.top_p = deal(edges["top_p"], chance)
         self.temperatures = deal(TEMPERATURES, chance)
 
 
@@ -180,7 +183,7 @@ def _dealt(ground: Ground, drawn: list[Params]) -> Iterator[Params]:
             continue
         # Half of the others are as they were drawn, half are dealt.
         if number // _SAMPLED_EVERY % 2 == 0:
-            sampled = dict(body) | _steered(hand, len(hand.steering) - 1)
+            sampled = dict(body) | _steered(hand)
         else:  # a stop sequence would be wasted on a text that nobody knows
             sampled = _row(hand, body, next(hand.rows) - {"stop"})
         yield _within(_sampled(hand, sampled), ground.bounds)
@@ -212,11 +215,12 @@ def _row(hand: _Hand, drawn: Params, row: frozenset[str]) -> dict[str, Any]:
     if "logprobs" in row:
         params["logprobs"] = next(hand.logprobs)
     if "stop" in row:
-        params["stop"] = _stops(hand, answer)
-    if "steer" in row:
-        # A stop sequence is made for an answer that is known, which all of this but `top_p` would change.
-        params |= _steered(hand, 0 if "stop" in row else len(hand.steering) - 1)
-        params["top_p"] = next(hand.steering["top_p"])
+        params["stop"] = _stops(hand, prompts if isinstance(prompts, str) else prompts[0], answer)
+    if "steer" in row and "stop" in row:
+        # The sequence is made for an answer that is known, which anything but `top_p` would change.
+        params["top_p"] = next(hand.top_p)
+    elif "steer" in row:
+        params |= _steered(hand)
     if "seed" in hand.ground.capabilities and chance.random() < 0.5:  # noqa: PLR2004 - a coin
         params["seed"] = next(hand.seeds)
     return _spelled(hand, params) if "spelled" in row else params
@@ -250,21 +254,23 @@ def _text(hand: _Hand, drawn: Params, kind: str) -> str:
     return " ".join(some)[: hand.ground.bounds.characters]
 
 
-def _stops(hand: _Hand, answer: str) -> str | list[str]:
-    """Stop sequences of which the first nearly match or do, and others beside them; now and then one that matches, as a string."""
-    matching: list[str] = next(hand.matching)(answer, hand.chance)
-    if hand.chance.random() < 0.15:  # noqa: PLR2004 - now and then
-        return matching[-1]
-    beside = [stop for _ in range(2) for stop in next(hand.beside)(answer, hand.chance)]
+def _stops(hand: _Hand, prompt: str, answer: str) -> str | list[str]:
+    """Stop sequences of which the first nearly match or do, and others beside them; or a single one, as a string.
+
+    None stands in the prompt, for in an echo nobody says whether it counts there.
+    """
+    make = next(hand.matching)
+    tries = ([stop for stop in make(answer, hand.chance) if stop not in prompt] for _ in range(_TRIES))
+    matching = next(filter(None, tries), [NEVER])
+    if len(matching) == 1 and hand.chance.random() < 0.5:  # noqa: PLR2004 - a coin
+        return matching[0]
+    beside = [stop for _ in range(2) for stop in next(hand.beside)(answer, hand.chance) if stop not in prompt]
     return [*matching, *beside][:_LARGEST_STOPS]
 
 
-def _steered(hand: _Hand, count: int) -> dict[str, Any]:
-    """So many parameters that change which text is likely, each at an edge."""
-    return {
-        name: next(hand.steering[name])
-        for name in hand.chance.sample(sorted(hand.steering.keys() - {"top_p"}), count)
-    }
+def _steered(hand: _Hand) -> dict[str, Any]:
+    """The parameters that change which text is likely, each at an edge."""
+    return {name: next(values) for name, values in hand.steering.items()}
 
 
 def _spelled(hand: _Hand, params: dict[str, Any]) -> dict[str, Any]:

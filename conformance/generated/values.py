@@ -42,7 +42,7 @@ ODD: tuple[str, ...] = ("x\u0001y\u001b[0mz", "a\u0000b", "half \ud83d", "\u007f
 """Whole prompts: blank ones, those whose ends are special, and those with characters that a server may refuse."""
 
 _MARKS = ("[a-z]", ".*", "\\w+", "(", "a|e", "?", "$")
-_OTHERS = ("\n", " ", "\U0001f600", "\u0301", "\u3002", "\r\n", "\u200d")
+_OTHERS = ("\n\n", "  ", "\U0001f600", "\u0301", "\u3002", "\r\n", "\u200d")
 _LONG = 5000
 _FIRST = 3
 """So far from the beginning of an answer the first piece is: what its first token has ends it before anything else can happen."""

@@ -32,7 +32,6 @@ MUTANTS = doubles_in(fixtures.generated)
 
 MINIMAL = {
     "top_p_zero_beside_a_penalty_fails": 2,
-    "penalties_count_for_all_choices": 2,
     "a_whole_number_with_a_point_fails_in_a_stream": 2,
     "an_echo_of_several_has_positive_log_probabilities": 3,
     "echo_n_and_stop_forget_the_echo": 3,
