@@ -30,11 +30,12 @@ def contradictory(attempts: Sequence[Attempt]) -> str | None:
     one answer in a few), and where a request was answered differently every single time (what is sampled is no near tie). A check whose
     attempt asks the same twice judges just that, and is not kept from it.
     """
-    seen = [
-        {exchange.request: fingerprint(exchange) for exchange in greedy} for greedy in map(_greedy, attempts)
-    ]
-    if any(len(answers) < len(_greedy(attempt)) for answers, attempt in zip(seen, attempts, strict=True)):
-        return None
+    seen = []
+    for attempt in attempts:
+        greedy = [exchange for exchange in attempt.used if is_greedy(exchange)]
+        seen.append({exchange.request: fingerprint(exchange) for exchange in greedy})
+        if len(seen[-1]) < len(greedy):
+            return None
     by_request: dict[Request, list[object]] = {}
     for answers in seen:
         for request, answer in answers.items():
@@ -46,10 +47,6 @@ def contradictory(attempts: Sequence[Attempt]) -> str | None:
     ):
         return None
     return "the target contradicts itself: the same greedy requests were answered differently from one attempt to the next"
-
-
-def _greedy(attempt: Attempt) -> list[Exchange]:
-    return [exchange for exchange in attempt.used if is_greedy(exchange)]
 
 
 def _mostly(answers: list[object], answer: object) -> bool:

@@ -59,6 +59,17 @@ async def learn(target: Target, wanted: Iterable[str]) -> Mapping[str, Capabilit
     return MappingProxyType(found)
 
 
+async def support(target: Target, name: str) -> Capability:
+    """What the target does with an optional feature, found out now where the run has not needed to know it."""
+    known = target.facts.capabilities.get(name) or (await learn(target, [name])).get(name)
+    return known or Capability(Support.UNKNOWN, "there is no way to find out")
+
+
+async def has(target: Target, capability: str) -> bool:
+    """Whether an optional feature works, found out now where the run has not needed to know it."""
+    return (await support(target, capability)).support is Support.YES
+
+
 async def _probe(target: Target, name: str) -> Capability:
     try:
         found = await PROBES[name](target)

@@ -15,9 +15,7 @@ from conformance.checks import Check
 from conformance.embedded import Embedded
 from conformance.engine import Engine
 from conformance.settings import Settings
-from conformance.wire.exchange import Exchange
-
-_DEFAULT_MAX_TOKENS = 16
+from conformance.wire.exchange import DEFAULT_MAX_TOKENS, Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +71,6 @@ def _most_tokens(exchange: Exchange) -> int:
     if not exchange.served and not exchange.closed_by_us:
         return 0
     # A stream that is left after some events has hardly generated more tokens than that.
-    each = request.close_after or request.integer("max_tokens", _DEFAULT_MAX_TOKENS)
+    each = request.close_after or request.integer("max_tokens", DEFAULT_MAX_TOKENS)
     prompts = max(1, len(request.prompts))
     return each * prompts * max(request.integer("n", 1), request.integer("best_of", 1))

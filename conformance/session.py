@@ -110,8 +110,10 @@ class Session:
             raise Inconclusive(self.gone)
         if self.budget.requests is not None and self.cost.requests >= self.budget.requests:
             raise Inconclusive(f"the budget of {self.budget.requests} requests is spent (--max-requests)")
-        asked = request.integer("max_tokens", 16) * request.choices
-        if self.budget.tokens is not None and self.cost.generated_tokens + asked > self.budget.tokens:
+        if (
+            self.budget.tokens is not None
+            and self.cost.generated_tokens + request.most_tokens > self.budget.tokens
+        ):
             raise Inconclusive(f"the budget of {self.budget.tokens} generated tokens is spent (--max-tokens)")
         self.cost.requests += 1
 
@@ -148,8 +150,7 @@ class Session:
             produced = sum(
                 len(choice.text.encode("utf-8", "replace")) for choice in completion.choices.values()
             )
-            asked = exchange.request.integer("max_tokens", 16) * exchange.request.choices
-            self.cost.generated_tokens += min(produced, asked)
+            self.cost.generated_tokens += min(produced, exchange.request.most_tokens)
 
     def _compare(self, exchange: Exchange) -> None:
         """Remember what a greedy request was answered, and notice when it is answered differently another time."""

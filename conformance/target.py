@@ -93,11 +93,6 @@ class Target:
             raise Inconclusive(f"no {count} prompts were found that the model continues at any length")
         return self.facts.prompts[:count]
 
-    def supports(self, capability: str) -> bool:
-        """Whether the preflight saw the feature work."""
-        found = self.facts.capabilities.get(capability)
-        return found is not None and found.support is Support.YES
-
     # -- sending -----------------------------------------------------------------------------------------------------------------
 
     def params(self, **changes: Any) -> dict[str, Any]:
@@ -204,7 +199,7 @@ class Target:
         if exchange.refused:
             return
         if exchange.response is None:
-            raise Broken(f"{what} got no answer at all: {exchange.fault.message if exchange.fault else ''}")
+            raise Broken(f"{what} got no answer at all: {error_text(exchange)}")
         if exchange.served:
             raise Broken(f"{what} was served with status {exchange.status}")
         if exchange.response.status >= 500:  # noqa: PLR2004 - the 5xx class

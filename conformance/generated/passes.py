@@ -11,11 +11,11 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from conformance.capabilities import support
 from conformance.display import shown
 from conformance.generated.draw import LIBERTIES, Ground, request, valid_requests
 from conformance.generated.schema import CAPABILITIES, CHEAP, EXPENSIVE, Bounds, Params
 from conformance.generated.shrink import Fails, Shrunk, shrink
-from conformance.suite.refusals import support
 from conformance.target import Support, Target
 from conformance.verdict import Broken, Inconclusive, NotRun
 from conformance.wire.completion import Completion

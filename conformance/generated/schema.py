@@ -116,17 +116,6 @@ def fits(params: Params) -> bool:
     return _is_valid("CreateCompletionRequest", params)
 
 
-def undecided(params: Params) -> bool:
-    """Whether a request may be served as well as refused.
-
-    Besides what `UndecidedRequest` lists: what is `odd`; explicit nulls, which have a requirement of their own; and what not every model
-    can do together.
-    """
-    both = params.get("echo") is True and params.get("logprobs") is not None
-    several = (params.get("best_of") or 1) > 1
-    return odd(params) or both or several or None in params.values() or _is_valid("UndecidedRequest", params)
-
-
 def open_value(name: str, value: Any) -> bool:
     """Whether a value may be refused for its own sake, whatever it stands beside."""
     alone = {"model": "m", "prompt": "a", "max_tokens": 1, "echo": name == "max_tokens", name: value}

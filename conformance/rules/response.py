@@ -13,14 +13,13 @@ from conformance.catalogue import Level, Profile
 from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
 from conformance.display import shown
 from conformance.rules._shapes import choices_of, is_chat, is_given, plain, promised
-from conformance.wire.completion import Completion
+from conformance.wire.completion import COUNTERS, Completion
 from conformance.wire.exchange import Exchange, is_int
 
 KEYS = ("id", "object", "created", "model", "choices")
 OBJECT = "text_completion"
 FINISH_REASONS = ("stop", "length", "content_filter")
 
-_COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _DETAILS = ("prompt_tokens_details", "completion_tokens_details")
 _ARRAYS = ("text_offset", "token_logprobs", "tokens", "top_logprobs")
 
@@ -230,7 +229,7 @@ def counts_and_times_are_json_integers(completion: Completion) -> Judgement:
     found += [
         ("index", choice["index"]) for choice in choices_of(document) if choice.get("index") is not None
     ]
-    found += [(f"usage.{name}", counts[name]) for name in _COUNTERS if counts.get(name) is not None]
+    found += [(f"usage.{name}", counts[name]) for name in COUNTERS if counts.get(name) is not None]
     wrong = [f"`{name}` is {shown(value)}" for name, value in found if not is_int(value)]
     if wrong:
         return broken("; ".join(wrong[:5]))
@@ -264,9 +263,7 @@ def _is_sound_without_options(document: Mapping[str, Any]) -> bool:
         and bool(choices)
         and all(is_int(choice.get("index")) and isinstance(choice.get("text"), str) for choice in choices)
         and all(isinstance(choice.get("finish_reason"), str) for choice in choices)
-        and (
-            usage is None or (isinstance(usage, dict) and all(is_int(usage.get(name)) for name in _COUNTERS))
-        )
+        and (usage is None or (isinstance(usage, dict) and all(is_int(usage.get(name)) for name in COUNTERS)))
     )
 
 

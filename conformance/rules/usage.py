@@ -9,10 +9,9 @@ from typing import Any
 from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.display import shown
 from conformance.rules._shapes import asked_for_usage, generated, is_given, is_of_endpoint, promised
-from conformance.wire.completion import Completion, Usage
+from conformance.wire.completion import COUNTERS, Completion, Usage
 from conformance.wire.exchange import Exchange, Intent, is_int
 
-_COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _DETAILS = ("prompt_tokens_details", "completion_tokens_details")
 
 _UNSEEN_TOKENS = 8
@@ -25,7 +24,7 @@ def three_counts_are_present_and_not_negative(completion: Completion) -> Judgeme
     usage = completion.usage
     if usage is None:
         return NOT_APPLICABLE
-    values = {name: usage.raw.get(name) for name in _COUNTERS}
+    values = {name: usage.raw.get(name) for name in COUNTERS}
     # In a plain answer a count of another type is RESP-016's.
     if not completion.streamed and any(value is not None and not is_int(value) for value in values.values()):
         return NOT_APPLICABLE

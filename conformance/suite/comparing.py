@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import takewhile
 
+from conformance.wire.completion import COUNTERS, Usage
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 _TELLING = 8
@@ -37,6 +39,15 @@ def begins(text: str, part: str) -> bool:
 def goes_on(text: str, part: str) -> bool:
     """Whether `text` begins like `part` and says more."""
     return begins(text, part) and not same(text, part)
+
+
+def recounted(one: Usage | None, other: Usage | None) -> tuple[str, int, int] | None:
+    """The first counter that two answers both have with different values, and the values; None where there is none."""
+    for name in COUNTERS:
+        here, there = getattr(one, name, None), getattr(other, name, None)
+        if here is not None and there is not None and here != there:
+            return name, here, there
+    return None
 
 
 def torn(text: str) -> str | None:

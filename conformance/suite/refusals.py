@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from conformance.capabilities import learn
 from conformance.display import shown
-from conformance.target import Capability, Support, Target, error_text
+from conformance.target import Target, error_text
 from conformance.verdict import Broken, Inconclusive
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, FaultKind, Intent
@@ -82,12 +81,6 @@ def completes(exchange: Exchange, what: str) -> None:
         raise Broken(
             f"{what} was served with status {exchange.status}, but not with a completion: {error_text(exchange)}"
         )
-
-
-async def support(target: Target, name: str) -> Capability:
-    """What the target does with an optional feature, found out now where the run has not needed to know it."""
-    known = target.facts.capabilities.get(name) or (await learn(target, [name])).get(name)
-    return known or Capability(Support.UNKNOWN, "there is no way to find out")
 
 
 async def repeats(target: Target) -> bool:

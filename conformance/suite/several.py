@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from conformance.capabilities import has
 from conformance.display import shown
 from conformance.suite.comparing import owner
-from conformance.suite.refusals import support
-from conformance.target import Support, Target
+from conformance.target import Target
 from conformance.verdict import Broken, Ignored, Inconclusive
 from conformance.wire.completion import Completion
 
@@ -23,11 +23,6 @@ BY_N: Mapping[str, Any] = {"n": 2, "temperature": 1, "max_tokens": LENGTH}
 def by_prompts(target: Target) -> dict[str, Any]:
     """One choice for each of three prompts."""
     return {"prompt": list(target.prompts(3)), "max_tokens": LENGTH}
-
-
-async def has(target: Target, capability: str) -> bool:
-    """Whether an optional feature works, found out now where the run has not needed to know it."""
-    return (await support(target, capability)).support is Support.YES
 
 
 async def ways(target: Target) -> list[dict[str, Any]]:

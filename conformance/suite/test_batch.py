@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.capabilities import SOME_IDS
+from conformance.capabilities import SOME_IDS, has
 from conformance.checks import requirement
 from conformance.display import shown
 from conformance.suite.comparing import same
@@ -16,7 +16,6 @@ from conformance.suite.several import (
     expect_choices,
     expect_ends,
     expect_indices,
-    has,
     misplaced,
     objects,
     singles,

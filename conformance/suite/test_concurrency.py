@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 
+from conformance.capabilities import has
 from conformance.checks import requirement
 from conformance.display import shown
 from conformance.suite.comparing import owner, same
-from conformance.suite.refusals import repeats, support
-from conformance.target import Support, Target
+from conformance.suite.refusals import repeats
+from conformance.target import Target
 from conformance.verdict import Broken, Inconclusive, NotRun
 from conformance.wire.exchange import Exchange, Intent, Request
 
@@ -34,7 +35,7 @@ async def test_concurrent_answers_do_not_mix(target: Target) -> None:
     """Of requests sent at the same time each gets its own answer."""
     if target.session.concurrency < _CLIENTS // 2:
         raise Inconclusive(f"the run sends only {target.session.concurrency} requests at the same time")
-    if (await support(target, "echo")).support is Support.YES:
+    if await has(target, "echo"):
         await _echoes_come_back(target)
     else:
         await _answers_are_as_when_alone(target)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from conformance.capabilities import NONCE, SOME_IDS
+from conformance.capabilities import NONCE, SOME_IDS, has
 from conformance.checks import requirement
 from conformance.display import shown
+from conformance.suite.comparing import recounted
 from conformance.target import Target
 from conformance.verdict import Broken, Ignored, Inconclusive, Lapse, NotRun
 from conformance.wire.completion import Choice, Logprobs
@@ -87,7 +88,7 @@ async def test_each_choice_echoes_its_own_prompt(target: Target) -> None:
 async def test_a_stream_echoes_each_prompt_once(target: Target) -> None:
     """In a stream the joined text of every choice begins with its prompt, which comes once."""
     answers = [await target.stream(optional="echo in streams", prompt=NONCE, echo=True, max_tokens=4)]
-    if target.supports("n"):
+    if await has(target, "n"):
         # Streams of several choices may be refused; that is judged elsewhere.
         several = await target.post(stream=True, prompt=NONCE, echo=True, n=2, temperature=1, max_tokens=4)
         answers += [target.read(several)] if several.served else []
@@ -108,10 +109,9 @@ async def test_echo_changes_no_counts_and_no_reason(target: Target) -> None:
         raise Broken(
             f"finish_reason is {shown(echoed.finish_reason)} with `echo`, and {shown(whole.finish_reason)} without"
         )
-    for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
-        with_echo, without = getattr(echoed.usage, name, None), getattr(whole.usage, name, None)
-        if None not in (with_echo, without) and with_echo != without:
-            raise Broken(f"`{name}` is {with_echo} with `echo`, and {without} without")
+    if changed := recounted(echoed.usage, whole.usage):
+        name, with_echo, without = changed
+        raise Broken(f"`{name}` is {with_echo} with `echo`, and {without} without")
 
 
 @requirement("ECHO-008")

@@ -9,11 +9,10 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.capabilities import NONCE
+from conformance.capabilities import NONCE, has
 from conformance.checks import requirement
 from conformance.display import shown
 from conformance.suite.scores import scores
-from conformance.suite.several import has
 from conformance.target import Target
 from conformance.verdict import Broken, Inconclusive, NotRun
 from conformance.wire.completion import Completion

@@ -7,15 +7,15 @@ import math
 from itertools import pairwise
 from typing import Any
 
-from conformance.capabilities import NONCE
+from conformance.capabilities import NONCE, has
 from conformance.checks import requirement
 from conformance.display import shown
 from conformance.session import fingerprint
-from conformance.suite.comparing import same
+from conformance.suite.comparing import recounted, same
 from conformance.suite.pieces import pieces
 from conformance.suite.refusals import completes, survived, survives
 from conformance.suite.scores import Scores, difference, expected_same, in_common, scores
-from conformance.suite.several import BY_N, has
+from conformance.suite.several import BY_N
 from conformance.suite.stopping import sample, stopped
 from conformance.target import Target
 from conformance.verdict import Broken, Ignored, Inconclusive, Lapse, NotRun
@@ -168,10 +168,9 @@ async def test_asking_for_logprobs_changes_no_answer(target: Target) -> None:
             f"with `logprobs` the answer is {shown(with_them.text)} ({shown(with_them.finish_reason)}),"
             f" without {shown(without.text)} ({shown(without.finish_reason)})"
         )
-    for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
-        one, other = getattr(with_them.usage, name, None), getattr(without.usage, name, None)
-        if None not in (one, other) and one != other:
-            raise Broken(f"`{name}` is {one} with `logprobs`, and {other} without")
+    if changed := recounted(with_them.usage, without.usage):
+        name, one, other = changed
+        raise Broken(f"`{name}` is {one} with `logprobs`, and {other} without")
 
 
 @requirement("LOGP-015")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from conformance.capabilities import has
 from conformance.checks import requirement
 from conformance.display import shown
 from conformance.suite.comparing import begins, goes_on, settled
-from conformance.suite.several import has, ways
+from conformance.suite.several import ways
 from conformance.target import MAX_TOKENS, Target, error_text
 from conformance.verdict import Broken, Inconclusive, NotRun, Unsupported
 from conformance.wire.completion import Completion

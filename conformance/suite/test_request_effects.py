@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from conformance.capabilities import SOME_IDS
+from conformance.capabilities import SOME_IDS, support
 from conformance.checks import requirement
 from conformance.display import shown
 from conformance.session import fingerprint
-from conformance.suite.refusals import support
 from conformance.suite.suffix_mode import suffix_support
 from conformance.target import Support, Target
 from conformance.verdict import Broken, Ignored, Inconclusive, Kind, Lapse

@@ -5,17 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from conformance.capabilities import has, support
 from conformance.checks import requirement
 from conformance.display import shown
-from conformance.suite.refusals import (
-    Bent,
-    all_refused,
-    bent,
-    refuses,
-    support,
-    survived,
-    survives,
-)
+from conformance.suite.refusals import Bent, all_refused, bent, refuses, survived, survives
 from conformance.target import Support, Target, error_text
 from conformance.verdict import Broken, NotRun, Unsupported
 from conformance.wire.exchange import Exchange, Intent, Request
@@ -139,7 +132,7 @@ async def test_impossible_best_of_and_bias_are_refused(target: Target) -> None:
 
 async def _reads(target: Target, parameter: str) -> bool:
     """Whether the target takes a parameter and looks at it: it then refuses a value that can mean nothing."""
-    if (await support(target, parameter)).support is not Support.YES:
+    if not await has(target, parameter):
         return False
     _, exchange = (await bent(target, parameter, "abc"))[0]
     survived(exchange, f"`{parameter}` {shown('abc')}")

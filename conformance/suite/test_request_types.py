@@ -8,17 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from conformance.capabilities import has
 from conformance.checks import requirement
 from conformance.display import shown
-from conformance.suite.refusals import (
-    all_refused,
-    bent,
-    completes,
-    refuses,
-    support,
-    survives,
-)
-from conformance.target import Support, Target
+from conformance.suite.refusals import all_refused, bent, completes, refuses, survives
+from conformance.target import Target
 from conformance.verdict import Broken, Lapse
 from conformance.wire.exchange import NOT_JSON
 
@@ -94,14 +88,10 @@ async def test_values_of_wrong_type_are_refused(target: Target) -> None:
     for parameter, value in _WRONG.items():
         sent = await bent(target, parameter, value)
         served = any(exchange.served for _, exchange in sent)
-        if served and parameter in _MAY_BE_UNREAD and not await _reads(target, parameter):
+        if served and parameter in _MAY_BE_UNREAD and not await has(target, parameter):
             continue
         requests += sent
     all_refused(target, requests)
-
-
-async def _reads(target: Target, parameter: str) -> bool:
-    return (await support(target, parameter)).support is Support.YES
 
 
 @requirement("REQ-024", hazardous=True)

@@ -11,14 +11,13 @@ import asyncio
 import math
 from typing import Any
 
-from conformance.capabilities import NONCE
+from conformance.capabilities import NONCE, has
 from conformance.checks import requirement
 from conformance.display import shown
 from conformance.preflight import DET_RUNS
 from conformance.session import fingerprint
 from conformance.suite.comparing import same
 from conformance.suite.scores import scores
-from conformance.suite.several import has
 from conformance.target import Target
 from conformance.verdict import Broken, Ignored, Inconclusive, NotRun
 from conformance.wire.completion import Completion

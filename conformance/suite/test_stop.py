@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from conformance.capabilities import has
 from conformance.checks import requirement
 from conformance.display import shown
 from conformance.suite.pieces import (
@@ -155,7 +156,7 @@ async def _off_the_borders(target: Target) -> list[tuple[str, Sample]]:
     )
     for find in (crossings, insides):
         found += [(stop, whole) for stop in spread(find(whole.text), 2)]
-    if target.supports("logprobs"):
+    if await has(target, "logprobs"):
         try:
             logprobs = (await target.complete(logprobs=2, max_tokens=8)).choice.logprobs
         except Outcome:
@@ -191,7 +192,7 @@ async def test_sequences_beyond_ascii_cut_correctly(target: Target) -> None:
             found = stop, prompt
     if found is None:
         raise Inconclusive("the model answered no prompt with characters beyond ASCII")
-    if target.supports("stream"):
+    if await has(target, "stream"):
         # That a stream has the text of the plain answer is the business of STOP-017.
         stop, prompt = found
         try:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from conformance.capabilities import has
 from conformance.checks import requirement
 from conformance.display import shown
 from conformance.suite.comparing import goes_on, reordered, same, settled, torn
-from conformance.suite.several import LENGTH, by_prompts, has
+from conformance.suite.several import LENGTH, by_prompts
 from conformance.target import MAX_TOKENS, Target
 from conformance.verdict import Broken, Inconclusive, NotRun, Unsupported
 from conformance.wire.completion import Completion

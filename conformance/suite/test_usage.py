@@ -7,13 +7,11 @@ import asyncio
 from conformance.capabilities import SOME_IDS
 from conformance.checks import requirement
 from conformance.display import shown
-from conformance.suite.comparing import same
+from conformance.suite.comparing import recounted, same
 from conformance.suite.several import BY_N, LENGTH, by_prompts, singles, ways
 from conformance.target import Target
 from conformance.verdict import Broken, Inconclusive, NotRun
 from conformance.wire.completion import Completion, Usage
-
-_COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
 
 
 def _usage(answer: Completion) -> Usage:
@@ -103,10 +101,9 @@ async def test_a_stream_reports_the_same_usage(target: Target) -> None:
     )
     if not same(plain.text, stream.text):
         raise NotRun("the stream has another text than its plain twin; see STREAM-014")
-    for name in _COUNTERS:
-        here, there = getattr(_usage(plain), name), getattr(_usage(stream), name)
-        if None not in (here, there) and here != there:
-            raise Broken(f"{name} is {here} in the plain answer, and {there} in the same answer as a stream")
+    if changed := recounted(_usage(plain), _usage(stream)):
+        name, here, there = changed
+        raise Broken(f"{name} is {here} in the plain answer, and {there} in the same answer as a stream")
 
 
 @requirement("USAGE-011")

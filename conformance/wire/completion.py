@@ -16,6 +16,7 @@ from conformance.wire import sse
 from conformance.wire.exchange import NOT_JSON, Exchange, is_int, parse_json
 
 DONE = "[DONE]"
+COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _KEPT = "_completion"
 _ARRAYS = ("tokens", "token_logprobs", "top_logprobs", "text_offset")
 
@@ -34,7 +35,7 @@ class Usage:
         """The counters of a `usage` member, None where that is no object."""
         if not isinstance(raw, dict):
             return None
-        counters = (raw.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
+        counters = (raw.get(name) for name in COUNTERS)
         return cls(raw, *(value if is_int(value) else None for value in counters))
 
 
@@ -192,13 +193,6 @@ class Completion:
         """The usage of the whole request: the last `usage` object that came."""
         found = (Usage.read(document.get("usage")) for document in reversed(self.documents))
         return next((usage for usage in found if usage is not None), None)
-
-    @property
-    def readable(self) -> bool:
-        """Whether every choice that the request asked for came with a text and an end."""
-        return bool(self.choices) and all(
-            choice.texts and choice.finish_reason is not None for choice in self.choices.values()
-        )
 
 
 def is_stream(exchange: Exchange) -> bool:

@@ -35,6 +35,10 @@ _NOT_ABOUT_THE_BODY = frozenset(
 """Refusals for want of a key, a route, or patience."""
 
 
+DEFAULT_MAX_TOKENS = 16
+"""What OpenAI's specification says of a request without `max_tokens`."""
+
+
 class Intent(StrEnum):
     """What the suite meant by a request; rules about refusals judge only what was meant to be refused."""
 
@@ -141,6 +145,11 @@ class Request:
         """The parameter `name` where it is an integer, else `default` (absent, null, or bent on purpose)."""
         value = self.params.get(name)
         return value if is_int(value) else default
+
+    @property
+    def most_tokens(self) -> int:
+        """How many tokens the choices that are returned may have in all; without `max_tokens` OpenAI's default counts."""
+        return self.integer("max_tokens", DEFAULT_MAX_TOKENS) * self.choices
 
     @property
     def choices(self) -> int:
