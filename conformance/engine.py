@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from typing import Any
 
 from conformance.attempts import NOISY_ATTEMPTS, Attempt, contradictory
@@ -187,16 +188,20 @@ class Engine:
     async def _hazard(self, check: Check, number: int = 0) -> Attempt:
         """Run a check that sends malformed requests, and see afterwards whether the target still serves.
 
-        A target that answers as if nothing had happened is asked after every few checks only, for each question costs a request.
+        A target that answers as if nothing had happened is asked after every few checks only, for each question costs a request; one
+        that has just served a valid request need not be asked at all.
         """
         attempt = await self._attempt(check, number)
         self._suspects += [
             exchange for exchange in attempt.used if exchange.request.intent is not Intent.VALID
         ]
-        calm = all(exchange.served or exchange.refused for exchange in attempt.used)
         self._unasked += 1
-        if self._suspects and self.session.gone is None and not (calm and self._unasked < _CHECKS_UNASKED):
+        calm = all(map(_is_calm, attempt.used)) and self._unasked < _CHECKS_UNASKED
+        serves = _serves_as_ever(self.session.exchanges[-1:])
+        if self._suspects and self.session.gone is None and not calm and not serves:
             await self.session.revive(self._suspects)
+            serves = True
+        if serves:
             self._suspects, self._unasked = [], 0
         return attempt
 
@@ -388,3 +393,17 @@ class Engine:
             marks=marks,
             seconds=seconds,
         )
+
+
+def _is_calm(exchange: Exchange) -> bool:
+    """Whether a target answered as one does that is well: whole, and not with a 5xx."""
+    response = exchange.response
+    return response is not None and response.complete and response.status < HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _serves_as_ever(latest: Sequence[Exchange]) -> bool:
+    """Whether what was sent last of all, after any malformed request, was a valid request that was served."""
+    return any(
+        exchange.served and exchange.request.intent is Intent.VALID and exchange.request.close_after is None
+        for exchange in latest
+    )

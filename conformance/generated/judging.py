@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Any
 
@@ -97,11 +99,7 @@ async def rule_failures(target: Target) -> tuple[list[tuple[Check, Shrunk]], int
     A rule that ordinary requests break needs no generated one: it fails under its own name.
     """
     examples = await drawn(target)
-    usual = first_pass(target)
-    for scene in traffic.HARMLESS:
-        with contextlib.suppress(Outcome):
-            await scene(usual)
-    ordinary = usual.used
+    ordinary = await _ordinary_exchanges(target, examples)
     rules = [check for check in _rules(target) if not judge(check, ordinary, target.profile).objections]
     first = first_pass(target)
     await asyncio.gather(*(first.send(request(params)) for params in examples), return_exceptions=True)
@@ -112,6 +110,17 @@ async def rule_failures(target: Target) -> tuple[list[tuple[Check, Shrunk]], int
             break  # rules that break together have mostly one cause
     target.used += [one for one in first.used if all(one is not known for known in target.used)]
     return found, len(rules)
+
+
+async def _ordinary_exchanges(target: Target, examples: Sequence[Params]) -> list[Exchange]:
+    """The exchanges of the run from before the first generated request, and the typical ones."""
+    usual = replace(first_pass(target), name="")  # so that the samples are those that the whole run shares
+    for scene in traffic.HARMLESS:
+        with contextlib.suppress(Outcome):
+            await scene(usual)
+    generated = {request(params) for params in examples}
+    before = takewhile(lambda exchange: exchange.request not in generated, target.session.exchanges)
+    return [*before, *usual.used]
 
 
 def holds(check: Check) -> Judge:

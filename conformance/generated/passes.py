@@ -19,7 +19,7 @@ from conformance.generated.shrink import Fails, Shrunk, shrink
 from conformance.target import Support, Target
 from conformance.verdict import Broken, Inconclusive, NotRun
 from conformance.wire.completion import Completion
-from conformance.wire.exchange import Exchange, FaultKind
+from conformance.wire.exchange import Exchange, FaultKind, Intent
 
 _KNOWN = 2
 _CAUSES = 3
@@ -78,7 +78,7 @@ async def ground_of(target: Target) -> Ground:
 
 async def _takes(target: Target, liberty: Params) -> bool:
     """Whether the target serves this, or fails at it, which is to be found out by the requests that are drawn."""
-    exchange = await target.send(request({**target.params(max_tokens=1), **liberty}))
+    exchange = await target.post(intent=Intent.OPEN, **{"max_tokens": 1, **liberty})
     return not exchange.refused
 
 

@@ -76,7 +76,7 @@ async def test_each_choice_echoes_its_own_prompt(target: Target) -> None:
     """With several prompts each choice begins with the prompt that it answers."""
     prompts = list(target.prompts(3))
     answer = await target.complete(
-        optional="echo with several prompts", prompt=prompts, echo=True, max_tokens=8
+        optional="echo with several prompts", prompt=prompts, echo=True, max_tokens=4
     )
     for index, prompt in enumerate(prompts):
         if index not in answer.choices:

@@ -15,7 +15,7 @@ from conformance.target import MAX_TOKENS, Target
 from conformance.verdict import Broken, NotRun
 from conformance.wire.completion import Choice, Completion
 
-_RUNS = 5
+_RUNS = 3
 _SAMPLED = "e"
 """A letter that few sentences do without."""
 
@@ -47,11 +47,12 @@ _SOON_ENDED = ("What colour is the sky?", "Q: Is it raining?\nA:")
 @requirement("STOP-018")
 async def test_text_held_back_is_released(target: Target) -> None:
     """Text that only began a stop sequence is delivered, wherever it stands and however the text ends, plain and streamed."""
-    for whole in await _endings(target):
+    first, *others = await _endings(target)
+    for whole in (first, *others):
         await _released(target, whole.found[0], whole.prompt, whole.answer)
-        # Now the end of the text and a piece in its middle begin a sequence.
-        middle = [piece + NEVER for piece in spread(pieces(whole.text), 1)]
-        await _released(target, [whole.found[-1], *middle], whole.prompt, whole.answer)
+    # Now the end of the text and a piece in its middle begin a sequence.
+    middle = [piece + NEVER for piece in spread(pieces(first.text), 1)]
+    await _released(target, [first.found[-1], *middle], first.prompt, first.answer)
     await _released_by_another(target)
 
 

@@ -11,7 +11,7 @@ from conformance.checks import requirement
 from conformance.session import Incident
 from conformance.target import Target, error_text
 from conformance.verdict import Broken, Inconclusive
-from conformance.wire.exchange import Intent, Request
+from conformance.wire.exchange import Exchange, Intent, Request
 
 _ANEW = 1000
 """Samples from here on are nobody else's, so that these requests are really sent, and in this order."""
@@ -23,21 +23,23 @@ _SUSPECTS = 3
 
 @requirement("HTTP-010", hazardous=True)
 async def test_service_goes_on_after_a_refusal(target: Target) -> None:
-    """After every refused request a valid one is answered, on the same connection and on a new one."""
+    """After every refused request a valid one is answered, on the same connection, and at last on a new one."""
     for incident in target.session.incidents[:_INCIDENTS]:
         await _judge(target, incident)
     await target.control()
+    ordinary = Request.of(target.params(max_tokens=1))
     for number, (what, malformed) in enumerate(_battery(target)):
         refused = await target.send(malformed, sample=_ANEW)
-        for new_connection in (False, True):
-            request = replace(Request.of(target.params(max_tokens=1)), new_connection=new_connection)
-            exchange = await target.send(request, sample=_ANEW + number)
-            if not exchange.served:
-                where = "a new connection" if new_connection else "the same connection"
-                raise Broken(
-                    f"after {what} ({refused.id}) a valid request on {where} was not served:"
-                    f" {exchange.status or 'no answer'}, {error_text(exchange)}"
-                )
+        _expect_served(await target.send(ordinary, sample=_ANEW + number), f"{what} ({refused.id})")
+    anew = await target.send(replace(ordinary, new_connection=True), sample=_ANEW)
+    _expect_served(anew, "all of these, on a new connection,")
+
+
+def _expect_served(exchange: Exchange, after: str) -> None:
+    if not exchange.served:
+        raise Broken(
+            f"after {after} a valid request was not served: {exchange.status or 'no answer'}, {error_text(exchange)}"
+        )
 
 
 def _battery(target: Target) -> tuple[tuple[str, Request], ...]:

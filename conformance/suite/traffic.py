@@ -24,7 +24,7 @@ async def several_choices(target: Target) -> None:
     """More than one choice, by `n` and by prompts."""
     await target.post(n=2, temperature=1, max_tokens=8)
     await target.post(n=2, temperature=1, max_tokens=8, stream=True)
-    await target.post(prompt=list(target.prompts(2)), max_tokens=8)
+    await target.post(prompt=list(target.prompts(3)), max_tokens=8)
 
 
 async def optional_features(target: Target) -> None:
