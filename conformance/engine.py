@@ -1,8 +1,8 @@
 """Runs a selection of checks against one target and says what was found. Knows nothing of pytest.
 
-The order of a run: preflight; all harmless scenarios side by side; those that send malformed requests one by one, each followed by a
-small valid request, since such a request may bring a server down; then whatever failed once more, alone, on fresh exchanges; at last the
-rules, over every exchange of the run. One observation is not a verdict: only a failure that repeats is one.
+The order of a run: preflight; all harmless scenarios side by side; those that send malformed requests one by one, with a small valid
+request now and then, since such a request may bring a server down; at last the rules, over every exchange of the run. One observation is
+not a verdict: what fails is run once more, alone, on fresh exchanges, and only a failure that repeats is one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from conformance.gateway import Upstream
 from conformance.judge import Judged, judge
 from conformance.preflight import Needs, UnusableTarget, preflight
 from conformance.results import Mark, Result, Results
-from conformance.session import Session
+from conformance.session import Session, serves_as_ever
 from conformance.settings import Settings
 from conformance.suite import traffic
 from conformance.target import Facts, Target
@@ -156,17 +156,14 @@ class Engine:
     async def _run_scenarios(self, checks: Sequence[Check]) -> None:
         runnable = [check for check in checks if not self._gated(check)]
         harmless = [check for check in runnable if not check.hazardous]
-        failed = [
-            (check, attempt)
-            for check, attempt in zip(
-                harmless, await asyncio.gather(*map(self._attempt, harmless)), strict=True
-            )
-            if self._settle(check, attempt)
-        ]
+        attempts = zip(harmless, await asyncio.gather(*map(self._attempt, harmless)), strict=True)
+        # Confirmed before anything malformed is sent: a target that dies of that can be asked nothing more.
+        await self._confirm([(check, attempt) for check, attempt in attempts if self._settle(check, attempt)])
         hazardous = [check for check in runnable if check.hazardous]
         if hazardous:
             # What died of the harmless requests must not be blamed on the malformed ones.
             await self.session.revive(self.session.exchanges[-_EVIDENCE:])
+        failed = []
         for check in hazardous:
             attempt = await self._hazard(check)
             if self._settle(check, attempt):
@@ -197,7 +194,7 @@ class Engine:
         ]
         self._unasked += 1
         calm = all(map(_is_calm, attempt.used)) and self._unasked < _CHECKS_UNASKED
-        serves = _serves_as_ever(self.session.exchanges[-1:])
+        serves = all(map(serves_as_ever, self.session.exchanges[-1:]))
         if self._suspects and self.session.gone is None and not calm and not serves:
             await self.session.revive(self._suspects)
             serves = True
@@ -399,11 +396,3 @@ def _is_calm(exchange: Exchange) -> bool:
     """Whether a target answered as one does that is well: whole, and not with a 5xx."""
     response = exchange.response
     return response is not None and response.complete and response.status < HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-def _serves_as_ever(latest: Sequence[Exchange]) -> bool:
-    """Whether what was sent last of all, after any malformed request, was a valid request that was served."""
-    return any(
-        exchange.served and exchange.request.intent is Intent.VALID and exchange.request.close_after is None
-        for exchange in latest
-    )

@@ -112,11 +112,12 @@ class Results:
 
     @property
     def failed(self) -> bool:
-        """Whether the run ends with a non-zero status: something fails, or nothing could be judged."""
+        """Whether the run ends with a non-zero status: something fails, nothing could be judged, or the target was gone for good."""
         judged = any(
             result.verdict in {Verdict.PASS, Verdict.WARN, Verdict.UNSUPPORTED} for result in self.results
         )
-        return bool(self.count(Verdict.FAIL) or self.count(Verdict.ERROR)) or not judged
+        gone = any(not incident.recovered for incident in self.incidents)
+        return bool(self.count(Verdict.FAIL) or self.count(Verdict.ERROR)) or gone or not judged
 
     def to_json(self) -> dict[str, Any]:
         """The results document, redacted; see `spec/results.schema.json`."""

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 from conformance.verdict import Inconclusive
@@ -21,6 +22,8 @@ Send = Callable[[Request], Awaitable[Exchange]]
 _CANARY_PROMPT = "Are you still there?"
 _FAULTS_IN_A_ROW = 4
 """After so many faults without an answer between them the target is asked whether it is still alive."""
+_SUSPECTS = 10
+"""So many exchanges are named of those after which a target stopped answering."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +175,18 @@ class Session:
     async def revive(self, suspects: Sequence[Exchange]) -> bool:
         """Whether the target serves, after waiting for it if need be; notes an incident if it had stopped.
 
-        `suspects` are what it had been sent just before, the likeliest last.
+        Suspected is what was sent after the last valid request that was served. Where that was the last of all, `suspects` are: what
+        the caller had sent just before, the likeliest last.
         """
         async with self._reviving:
             if self.gone:
                 return False
+            sent = self.exchanges
             canary = await self._canary()
             if _serves(canary):
                 self._faults_in_a_row = 0
                 return True
+            suspects = tuple(_unserved_end(sent)) or tuple(suspects)
             deadline = time.monotonic() + self.recovery
             pause = 0.1
             while time.monotonic() < deadline:
@@ -189,14 +195,12 @@ class Session:
                 if _serves(await self._canary()):
                     self._faults_in_a_row = 0
                     self.incidents.append(
-                        Incident(
-                            _what_happened(canary, "it came back later"), tuple(suspects), recovered=True
-                        )
+                        Incident(_what_happened(canary, "it came back later"), suspects, recovered=True)
                     )
                     return True
             self.gone = f"the target stopped answering {_after(suspects)}: {_shown(canary)}"
             self.incidents.append(
-                Incident(_what_happened(canary, "it did not come back"), tuple(suspects), recovered=False)
+                Incident(_what_happened(canary, "it did not come back"), suspects, recovered=False)
             )
             return False
 
@@ -226,6 +230,18 @@ def fingerprint(exchange: Exchange) -> Any:
     return {index: (choice.text, choice.finish_reason) for index, choice in choices.items()}
 
 
+def serves_as_ever(exchange: Exchange) -> bool:
+    """Whether an exchange proves that the target was well when it was made: a valid request that was served to its end."""
+    request = exchange.request
+    return exchange.served and request.intent is Intent.VALID and request.close_after is None
+
+
+def _unserved_end(exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
+    """The last few exchanges, as far as none of them proves that the target was well."""
+    unserved = list(takewhile(lambda exchange: not serves_as_ever(exchange), reversed(exchanges)))
+    return unserved[:_SUSPECTS][::-1]
+
+
 def _serves(exchange: Exchange) -> bool:
     # A target that asks for patience is alive.
     return exchange.served or exchange.rate_limited
@@ -242,5 +258,5 @@ def _what_happened(canary: Exchange, end: str) -> str:
 
 
 def _after(suspects: Sequence[Exchange]) -> str:
-    ids = ", ".join(exchange.id for exchange in suspects if exchange.request.intent is not Intent.VALID)
+    ids = ", ".join(exchange.id for exchange in suspects)
     return f"after {ids}" if ids else "in the middle of the run"

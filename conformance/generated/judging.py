@@ -14,11 +14,13 @@ from conformance.catalogue import Catalogue, Level, load_catalogue
 from conformance.checks import Check, Scope
 from conformance.generated.draw import request
 from conformance.generated.passes import Judge, ask, confirm, drawn, failures, first_pass, ground_of
-from conformance.generated.relations import Law, broken_law, comparable, difference, plain
+from conformance.generated.relations import Law, broken_law, comparable, difference, laws, plain
 from conformance.generated.schema import Params, numeric, open_value
 from conformance.generated.shrink import Shrunk
 from conformance.judge import judge
 from conformance.suite import traffic
+from conformance.suite.pieces import pieces, spread
+from conformance.suite.stopping import CUTS
 from conformance.suite.test_rules import test_rules
 from conformance.target import Target, error_text
 from conformance.verdict import Inconclusive, NotRun, Outcome
@@ -184,25 +186,29 @@ async def follows(target: Target, params: Params) -> str | None:
 
 
 async def law_holds(target: Target, law: Law) -> None:
-    """Raise `Broken` where the shrunk request of a failure breaks `law`."""
+    """Raise `Broken` where the shrunk request of a failure breaks `law`.
+
+    A law that ordinary requests break has a check of its own; a request that makes use of it shows nothing, and is not shrunk.
+    """
     examples = [params for params in await drawn(target) if comparable(params)]
-    found = await failures(target, follows, examples, kind="greedy requests")
-    mine = [one for one in found if broken_law(one.params) is law]
-    if mine and await _is_ordinary(target, law):
+    used = {used for params in examples for used in laws(params)}
+    known = {used for used in sorted(used) if await _is_ordinarily_broken(target, used)}
+    if law in known:
         raise NotRun(f"the ordinary request breaks this law as well; see {_ORDINARY_CHECK[law]}")
-    await confirm(target, follows, mine)
+    sound = [params for params in examples if known.isdisjoint(laws(params))]
+    found = await failures(target, follows, sound, kind="greedy requests")
+    await confirm(target, follows, [one for one in found if broken_law(one.params) is law])
 
 
-async def _is_ordinary(target: Target, law: Law) -> bool:
-    """Whether the law is broken already by the request with which another check looks at it."""
+async def _is_ordinarily_broken(target: Target, law: Law) -> bool:
+    """Whether a law is broken already by the requests with which another check looks at it."""
     first = first_pass(target)
     whole = await first.complete()
-    cut = whole.text[8:12]
     requests: Mapping[Law, Sequence[dict[str, Any]]] = {
         Law.STREAM: [first.params(stream=True)],
         Law.SEVERAL: [first.params(prompt=list(first.facts.prompts[:3]), max_tokens=8)],
         Law.ECHO: [first.params(echo=True)],
-        Law.STOP: [first.params(stop=[cut])] if cut else [],
+        Law.STOP: [first.params(stop=[piece]) for piece in spread(pieces(whole.text), CUTS)],
     }
     for params in requests.get(law, ()):
         try:

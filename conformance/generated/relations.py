@@ -73,21 +73,26 @@ def plain(params: Params) -> list[dict[str, Any]]:
     return [{"model": base["model"], "prompt": prompt} | base | steering for prompt in prompts(params)]
 
 
-def broken_law(params: Params) -> Law:
-    """The law that a request breaks which can't be shrunk: that of any of its parts, for each of them makes the difference."""
-    if params.get("stream"):
-        return Law.STREAM
-    if stops(params):
-        return Law.STOP
-    if params.get("echo"):
-        return Law.ECHO
-    if (
+def laws(params: Params) -> list[Law]:
+    """The laws by which a request's texts follow from plain answers."""
+    several = (
         isinstance(params.get("prompt"), list)
         or (params.get("n") or 1) > 1
         or (params.get("best_of") or 1) > 1
-    ):
-        return Law.SEVERAL
-    return Law.NEUTRAL
+    )
+    holding = {
+        Law.STREAM: bool(params.get("stream")),
+        Law.STOP: bool(stops(params)),
+        Law.ECHO: bool(params.get("echo")),
+        Law.SEVERAL: several,
+        Law.NEUTRAL: True,
+    }
+    return [law for law, holds in holding.items() if holds]
+
+
+def broken_law(params: Params) -> Law:
+    """The law that a request breaks which can't be shrunk: that of any of its parts, for each of them makes the difference."""
+    return laws(params)[0]
 
 
 # -- the comparison --------------------------------------------------------------------------------------------------------------------

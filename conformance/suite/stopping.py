@@ -13,6 +13,8 @@ from conformance.verdict import Broken, Inconclusive
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange
 
+CUTS = 5
+"""At so many places an ordinary answer is cut."""
 PROMPTS = 3
 """So many prompts are tried for an answer with the pieces that a check needs."""
 

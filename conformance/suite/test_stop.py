@@ -23,7 +23,7 @@ from conformance.suite.pieces import (
     restarts,
     spread,
 )
-from conformance.suite.stopping import Sample, expect_cut, expect_whole, sample, stopped
+from conformance.suite.stopping import CUTS, Sample, expect_cut, expect_whole, sample, stopped
 from conformance.target import Target
 from conformance.verdict import Broken, Ignored, Inconclusive, Lapse, NotRun, Outcome
 from conformance.wire.completion import Completion
@@ -34,9 +34,9 @@ _BEYOND_ASCII = ("日本語のテキスト。", "Emoji: 😀 😃 😄", "Le caf
 
 
 async def _cuts(target: Target) -> tuple[Sample, dict[str, Completion]]:
-    """An answer, and the same cut at five places."""
+    """An answer, and the same cut at several places."""
     whole = await sample(target)
-    stops = spread(whole.found, 5)
+    stops = spread(whole.found, CUTS)
     answers = await asyncio.gather(
         *(stopped(target, stop, optional=True, prompt=whole.prompt) for stop in stops)
     )
@@ -218,7 +218,8 @@ async def test_white_space_counts_in_sequences(target: Target) -> None:
                 f"`stop`: {shown(stop)} cut everything, and no text of the target begins with white space"
             )
         wanted = before(whole.text, stop)
-        if cut.text != wanted and cut.text.rstrip() == wanted.rstrip():
+        trimmed = stop not in cut.text and cut.text.rstrip() == wanted.rstrip()
+        if cut.text != wanted and trimmed:
             # No authority speaks of texts that are trimmed, so that is no more than a warning.
             raise Lapse(f"`stop` was {shown(stop)}: the text is {shown(cut.text)} instead of {shown(wanted)}")
         expect_cut(stop, cut, whole.text)
