@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from conformance.session import fingerprint, is_greedy
 from conformance.verdict import Outcome
-from conformance.wire.exchange import Exchange, Request
+from conformance.wire.exchange import Exchange, Intent, Request
 
 NOISY_ATTEMPTS = 5
 """How often in all a check must fail on a target that was seen to contradict itself. A near tie that flips one answer in ten makes five
@@ -21,6 +22,23 @@ class Attempt:
     outcome: Outcome | str | None
     used: tuple[Exchange, ...]
     seconds: float
+
+    @property
+    def calm(self) -> bool:
+        """Whether the target answered as one does that is well: all of it, whole, and never with a 5xx."""
+        answers = [exchange.response for exchange in self.used]
+        return all(
+            answer is not None and answer.complete and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
+            for answer in answers
+        )
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether a valid request was neither served nor refused for what it asks."""
+        return any(
+            exchange.request.intent is Intent.VALID and not exchange.served and not exchange.refused
+            for exchange in self.used
+        )
 
 
 def contradictory(attempts: Sequence[Attempt]) -> str | None:

@@ -13,7 +13,6 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from http import HTTPStatus
 from typing import Any
 
 from conformance.attempts import NOISY_ATTEMPTS, Attempt, contradictory
@@ -157,13 +156,15 @@ class Engine:
         runnable = [check for check in checks if not self._gated(check)]
         harmless = [check for check in runnable if not check.hazardous]
         attempts = zip(harmless, await asyncio.gather(*map(self._attempt, harmless)), strict=True)
-        # Confirmed before anything malformed is sent: a target that dies of that can be asked nothing more.
-        await self._confirm([(check, attempt) for check, attempt in attempts if self._settle(check, attempt)])
+        failed = [(check, attempt) for check, attempt in attempts if self._settle(check, attempt)]
+        # Confirmed before anything malformed is sent: a target that dies of that can be asked nothing more. It may as well die of what it
+        # did not answer, when it is asked that again: this comes last of all.
+        await self._confirm([(check, attempt) for check, attempt in failed if not attempt.unanswered])
+        failed = [(check, attempt) for check, attempt in failed if attempt.unanswered]
         hazardous = [check for check in runnable if check.hazardous]
         if hazardous:
             # What died of the harmless requests must not be blamed on the malformed ones.
             await self.session.revive(self.session.exchanges[-_EVIDENCE:])
-        failed = []
         for check in hazardous:
             attempt = await self._hazard(check)
             if self._settle(check, attempt):
@@ -193,7 +194,7 @@ class Engine:
             exchange for exchange in attempt.used if exchange.request.intent is not Intent.VALID
         ]
         self._unasked += 1
-        calm = all(map(_is_calm, attempt.used)) and self._unasked < _CHECKS_UNASKED
+        calm = attempt.calm and self._unasked < _CHECKS_UNASKED
         serves = all(map(serves_as_ever, self.session.exchanges[-1:]))
         if self._suspects and self.session.gone is None and not calm and not serves:
             await self.session.revive(self._suspects)
@@ -204,7 +205,10 @@ class Engine:
 
     async def _confirm(self, failed: Iterable[tuple[Check, Attempt]]) -> None:
         """Run what failed once more, alone; on a target that was seen to contradict itself several times more."""
-        again = [(check, [first, await self._repeat(check, 1)]) for check, first in failed]
+        again = [
+            (check, [first, await self._repeat(check, 1)])
+            for check, first in sorted(failed, key=lambda item: item[1].unanswered)
+        ]
         for check, attempts in again:
             while isinstance(attempts[-1].outcome, Broken) and len(attempts) < self._attempts_needed:
                 attempts.append(await self._repeat(check, len(attempts)))
@@ -226,7 +230,13 @@ class Engine:
         return NOISY_ATTEMPTS if self.session.contradictions else 2
 
     async def _repeat(self, check: Check, number: int) -> Attempt:
-        return await (self._hazard(check, number) if check.hazardous else self._attempt(check, number))
+        if check.hazardous:
+            return await self._hazard(check, number)
+        attempt = await self._attempt(check, number)
+        if attempt.unanswered:
+            # What a target that is gone leaves unanswered must not be blamed on it once more in another check's name.
+            await self.session.revive(attempt.used[-_EVIDENCE:])
+        return attempt
 
     def _gated(self, check: Check) -> bool:
         """Give a verdict to a check whose precondition is not met; False where it may run."""
@@ -390,9 +400,3 @@ class Engine:
             marks=marks,
             seconds=seconds,
         )
-
-
-def _is_calm(exchange: Exchange) -> bool:
-    """Whether a target answered as one does that is well: whole, and not with a 5xx."""
-    response = exchange.response
-    return response is not None and response.complete and response.status < HTTPStatus.INTERNAL_SERVER_ERROR

@@ -15,7 +15,7 @@ from referencing import Registry, Resource
 from conformance.catalogue import load_catalogue, load_profile, spec_root
 from conformance.checks import NOT_APPLICABLE, Check, Judgement, Scope, broken, check_of, requirement, rule
 from conformance.engine import Engine
-from conformance.reference import Reference
+from conformance.reference import Params, Reference, Refusal
 from conformance.reference.serve import start
 from conformance.results import Result, Results
 from conformance.settings import Settings
@@ -135,6 +135,40 @@ def test_a_confirmation_sees_fresh_exchanges(server: str) -> None:
     run(server, scenario)
 
     assert len(seen) == len(set(seen)) == 2
+
+
+class Mortal(Reference):
+    """A reference server that fails at a list of prompts, and dies of the second one."""
+
+    lists = 0
+
+    def validate(self, fields: dict[str, Any]) -> Params:
+        """Count the lists, and serve nothing after two."""
+        is_list = isinstance(fields.get("prompt"), list)
+        self.lists += is_list
+        if is_list or self.lists > 1:
+            raise Refusal(500, "the engine failed")
+        return super().validate(fields)
+
+
+def test_what_a_target_does_not_answer_is_asked_again_last() -> None:
+    """A target that dies when its failure is confirmed has been judged by all else; only the deadly request is named, and the run fails."""
+
+    @requirement(MUST)
+    async def deadly(target: Target) -> None:
+        """It sends a list of prompts."""
+        await target.complete(prompt=["a", "b"])
+
+    with start(Mortal("reference-1", KEY).app) as running:
+        results = run(f"{running.url}/v1", deadly, raising(SHOULD, Broken("wrong")))
+    [incident] = results.incidents
+
+    assert {result.requirement.id: result.verdict for result in results.results} == {
+        MUST: Verdict.FAIL,
+        SHOULD: Verdict.WARN,
+    }
+    assert [suspect.request.prompts for suspect in incident.suspects] == [("a", "b")]
+    assert results.failed
 
 
 def moody(moods: Iterator[str]) -> Moody:

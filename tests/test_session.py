@@ -193,6 +193,22 @@ def test_the_suspect_is_named() -> None:
     assert "after x1" in session.gone
 
 
+def test_what_was_sent_after_the_last_good_answer_is_suspected() -> None:
+    """A target that still served after a malformed request is not said to have died of that one, but of what came later."""
+
+    async def scenario(session: Session) -> None:
+        bad = await session.send(Request(body=b"{", intent=Intent.INVALID))
+        await session.send(request())
+        await session.send(request(prompt=["a", "b"]))
+
+        assert not await session.revive((bad,))
+
+    wire = Wire(lambda sent, count: completion(sent) if count <= 2 else dropped(sent))
+    session = run(scenario, wire)
+
+    assert [found.id for incident in session.incidents for found in incident.suspects] == ["x3"]
+
+
 def test_a_single_fault_is_weather() -> None:
     """One broken connection among good ones is no incident."""
 
