@@ -156,8 +156,11 @@ class Session:
             self.cost.generated_tokens += min(produced, exchange.request.most_tokens)
 
     def _compare(self, exchange: Exchange) -> None:
-        """Remember what a greedy request was answered, and notice when it is answered differently another time."""
-        if not is_greedy(exchange):
+        """Remember what a greedy request was answered, and notice when it is answered differently another time.
+
+        Where choices share an index their pieces are mixed as they come, which says nothing of the model.
+        """
+        if not is_greedy(exchange) or len(Completion.read(exchange).choices) < exchange.request.choices:
             return
         first = self._greedy.setdefault(exchange.request, exchange)
         if first is not exchange and fingerprint(first) != fingerprint(exchange):

@@ -10,6 +10,7 @@ from itertools import takewhile
 from types import MappingProxyType
 from typing import Any
 
+from conformance.capabilities import has
 from conformance.catalogue import Catalogue, Level, load_catalogue
 from conformance.checks import Check, Scope
 from conformance.generated.draw import request
@@ -188,31 +189,42 @@ async def follows(target: Target, params: Params) -> str | None:
 async def law_holds(target: Target, law: Law) -> None:
     """Raise `Broken` where the shrunk request of a failure breaks `law`.
 
-    A law that ordinary requests break has a check of its own; a request that makes use of it shows nothing, and is not shrunk.
+    What ordinary requests break has a check of its own; a generated one that asks for that as well shows nothing, and is not shrunk.
     """
     examples = [params for params in await drawn(target) if comparable(params)]
-    used = {used for params in examples for used in laws(params)}
-    known = {used for used in sorted(used) if await _is_ordinarily_broken(target, used)}
-    if law in known:
+    known = await _ordinarily_broken(target)
+    if {law} in known:
         raise NotRun(f"the ordinary request breaks this law as well; see {_ORDINARY_CHECK[law]}")
-    sound = [params for params in examples if known.isdisjoint(laws(params))]
+    sound = [params for params in examples if not any(broken <= {*laws(params)} for broken in known)]
     found = await failures(target, follows, sound, kind="greedy requests")
     await confirm(target, follows, [one for one in found if broken_law(one.params) is law])
 
 
-async def _is_ordinarily_broken(target: Target, law: Law) -> bool:
-    """Whether a law is broken already by the requests with which another check looks at it."""
+async def _ordinarily_broken(target: Target) -> list[set[Law]]:
+    """The laws, and the pairs of laws, that the requests break with which other checks look at them."""
     first = first_pass(target)
     whole = await first.complete()
-    requests: Mapping[Law, Sequence[dict[str, Any]]] = {
-        Law.STREAM: [first.params(stream=True)],
-        Law.SEVERAL: [first.params(prompt=list(first.facts.prompts[:3]), max_tokens=8)],
-        Law.ECHO: [first.params(echo=True)],
-        Law.STOP: [first.params(stop=[piece]) for piece in spread(pieces(whole.text), CUTS)],
-    }
-    for params in requests.get(law, ()):
+    several = {"prompt": list(first.facts.prompts[:3]), "max_tokens": 8}
+    ordinary: list[tuple[set[Law], list[str], list[dict[str, Any]]]] = [
+        ({Law.STREAM}, ["stream"], [{"stream": True}]),
+        ({Law.SEVERAL}, ["multi_prompt"], [several]),
+        ({Law.STREAM, Law.SEVERAL}, ["stream", "multi_prompt"], [{**several, "stream": True}]),
+        ({Law.ECHO}, ["echo"], [{"echo": True}]),
+        ({Law.STOP}, ["stop"], [{"stop": [piece]} for piece in spread(pieces(whole.text), CUTS)]),
+    ]
+    found = []
+    for laws_of_it, needed, requests in ordinary:
+        # What does not work at all is not drawn, and some servers die of it.
+        works = all([await has(target, name) for name in needed])
+        if works and await _any_breaks(first, requests):
+            found.append(laws_of_it)
+    return found
+
+
+async def _any_breaks(target: Target, requests: Sequence[dict[str, Any]]) -> bool:
+    for changes in requests:
         try:
-            if await follows(first, params):
+            if await follows(target, target.params(**changes)):
                 return True
         except Inconclusive:
             continue
