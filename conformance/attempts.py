@@ -24,21 +24,31 @@ class Attempt:
     seconds: float
 
     @property
+    def answered(self) -> bool:
+        """Whether every request got a whole answer, whatever it says."""
+        return all(map(_is_whole, self.used))
+
+    @property
     def calm(self) -> bool:
         """Whether the target answered as one does that is well: all of it, whole, and never with a 5xx."""
-        answers = [exchange.response for exchange in self.used]
-        return all(
-            answer is not None and answer.complete and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
-            for answer in answers
+        return self.answered and all(
+            exchange.status is not None and exchange.status < HTTPStatus.INTERNAL_SERVER_ERROR
+            for exchange in self.used
         )
 
     @property
     def unanswered(self) -> bool:
-        """Whether a valid request was neither served nor refused for what it asks."""
+        """Whether a valid request was neither served to the end nor refused for what it asks."""
         return any(
-            exchange.request.intent is Intent.VALID and not exchange.served and not exchange.refused
+            exchange.request.intent is Intent.VALID
+            and not exchange.closed_by_us
+            and not (_is_whole(exchange) and (exchange.served or exchange.refused))
             for exchange in self.used
         )
+
+
+def _is_whole(exchange: Exchange) -> bool:
+    return exchange.response is not None and exchange.response.complete
 
 
 def contradictory(attempts: Sequence[Attempt]) -> str | None:

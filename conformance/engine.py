@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 from typing import Any
 
 from conformance.attempts import NOISY_ATTEMPTS, Attempt, contradictory
@@ -23,19 +24,17 @@ from conformance.gateway import Upstream
 from conformance.judge import Judged, judge
 from conformance.preflight import Needs, UnusableTarget, preflight
 from conformance.results import Mark, Result, Results
-from conformance.session import Session, serves_as_ever
+from conformance.session import Session
 from conformance.settings import Settings
 from conformance.suite import traffic
 from conformance.target import Facts, Target
 from conformance.verdict import Broken, Inconclusive, Kind, Lapse, NotRun, Outcome, Unsupported, Verdict
+from conformance.vigil import Vigil
 from conformance.wire.exchange import Exchange, Intent
 from conformance.wire.http import HttpClient, Limits
 
 _EVIDENCE = 10
 """So many exchanges are shown for one failure."""
-
-_CHECKS_UNASKED = 5
-"""After so many checks with malformed requests the target is asked whether it still serves, even if nothing seems wrong."""
 
 OnResult = Callable[[Check, Result], None]
 
@@ -56,8 +55,6 @@ class Engine:
         self.started = time.time()
         self.facts = Facts(model=settings.model or "")
         self.unusable: str | None = None
-        self._suspects: list[Exchange] = []
-        self._unasked = 0
         self._upstream = None if settings.gateway_port is None else Upstream(settings.gateway_port)
         self._client = HttpClient(
             settings.url,
@@ -73,6 +70,7 @@ class Engine:
             budget=settings.budget,
             recovery=settings.recovery,
         )
+        self._vigil = Vigil(self.session)
 
     # -- the run -----------------------------------------------------------------------------------------------------------------
 
@@ -155,21 +153,26 @@ class Engine:
     async def _run_scenarios(self, checks: Sequence[Check]) -> None:
         runnable = [check for check in checks if not self._gated(check)]
         harmless = [check for check in runnable if not check.hazardous]
-        attempts = zip(harmless, await asyncio.gather(*map(self._attempt, harmless)), strict=True)
-        failed = [(check, attempt) for check, attempt in attempts if self._settle(check, attempt)]
-        # Confirmed before anything malformed is sent: a target that dies of that can be asked nothing more. It may as well die of what it
-        # did not answer, when it is asked that again: this comes last of all.
-        await self._confirm([(check, attempt) for check, attempt in failed if not attempt.unanswered])
-        failed = [(check, attempt) for check, attempt in failed if attempt.unanswered]
         hazardous = [check for check in runnable if check.hazardous]
+        left = await self._confirm_calm(
+            zip(harmless, await asyncio.gather(*map(self._attempt, harmless)), strict=True)
+        )
         if hazardous:
             # What died of the harmless requests must not be blamed on the malformed ones.
             await self.session.revive(self.session.exchanges[-_EVIDENCE:])
         for check in hazardous:
-            attempt = await self._hazard(check)
-            if self._settle(check, attempt):
-                failed.append((check, attempt))
-        await self._confirm(failed)
+            left += await self._confirm_calm([(check, await self._hazard(check))])
+        await self._confirm(left)
+
+    async def _confirm_calm(self, attempts: Iterable[tuple[Check, Attempt]]) -> list[tuple[Check, Attempt]]:
+        """Settle checks, confirming at once what failed, before the target dies of another request; returns what is left to be confirmed.
+
+        That is what it may die of itself when it is asked again: what it left unanswered, or answered with 5xx. It comes last of all.
+        """
+        failed = [(check, attempt) for check, attempt in attempts if self._settle(check, attempt)]
+        calm = [attempt.calm and not attempt.unanswered for _, attempt in failed]
+        await self._confirm(compress(failed, calm))
+        return [one for one, is_calm in zip(failed, calm, strict=True) if not is_calm]
 
     async def _attempt(self, check: Check, number: int = 0) -> Attempt:
         target, started = self._target(check.requirement, number), time.monotonic()
@@ -184,34 +187,20 @@ class Engine:
         return Attempt(found, tuple(target.used), time.monotonic() - started)
 
     async def _hazard(self, check: Check, number: int = 0) -> Attempt:
-        """Run a check that sends malformed requests, and see afterwards whether the target still serves.
-
-        A target that answers as if nothing had happened is asked after every few checks only, for each question costs a request; one
-        that has just served a valid request need not be asked at all.
-        """
+        """Run a check that sends malformed requests, and see afterwards whether the target still serves."""
         attempt = await self._attempt(check, number)
-        self._suspects += [
-            exchange for exchange in attempt.used if exchange.request.intent is not Intent.VALID
-        ]
-        self._unasked += 1
-        calm = attempt.calm and self._unasked < _CHECKS_UNASKED
-        serves = all(map(serves_as_ever, self.session.exchanges[-1:]))
-        if self._suspects and self.session.gone is None and not calm and not serves:
-            await self.session.revive(self._suspects)
-            serves = True
-        if serves:
-            self._suspects, self._unasked = [], 0
+        await self._vigil.after(attempt)
         return attempt
 
     async def _confirm(self, failed: Iterable[tuple[Check, Attempt]]) -> None:
         """Run what failed once more, alone; on a target that was seen to contradict itself several times more."""
         again = [
-            (check, [first, await self._repeat(check, 1)])
+            (check, [first, await self._repeat(check, first, 1)])
             for check, first in sorted(failed, key=lambda item: item[1].unanswered)
         ]
         for check, attempts in again:
             while isinstance(attempts[-1].outcome, Broken) and len(attempts) < self._attempts_needed:
-                attempts.append(await self._repeat(check, len(attempts)))
+                attempts.append(await self._repeat(check, attempts[0], len(attempts)))
             last = attempts[-1]
             if not isinstance(last.outcome, Broken):
                 self._unstable(check, attempts[-2], last)
@@ -229,10 +218,12 @@ class Engine:
     def _attempts_needed(self) -> int:
         return NOISY_ATTEMPTS if self.session.contradictions else 2
 
-    async def _repeat(self, check: Check, number: int) -> Attempt:
+    async def _repeat(self, check: Check, first: Attempt, number: int) -> Attempt:
         if check.hazardous:
             return await self._hazard(check, number)
-        attempt = await self._attempt(check, number)
+        # Some servers break off one answer when another request arrives: that is HTTP-011's, and not to hide what this check is about.
+        async with self.session.one_at_a_time() if first.unanswered else contextlib.nullcontext():
+            attempt = await self._attempt(check, number)
         if attempt.unanswered:
             # What a target that is gone leaves unanswered must not be blamed on it once more in another check's name.
             await self.session.revive(attempt.used[-_EVIDENCE:])

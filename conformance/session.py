@@ -7,8 +7,9 @@ they cost, notices when a target contradicts itself, and notices when it is gone
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import Any
@@ -107,6 +108,18 @@ class Session:
             self._sent[key] = asyncio.create_task(self._exchange(request))
         # Shielded: a scenario that is cancelled must not take the answer away from others that wait for it.
         return await asyncio.shield(self._sent[key])
+
+    @contextlib.asynccontextmanager
+    async def one_at_a_time(self) -> AsyncIterator[None]:
+        """Send nothing at the same time as anything else: there are servers that break off a stream when another request arrives."""
+        others = self.concurrency - 1
+        for _ in range(others):
+            await self._slots.acquire()
+        try:
+            yield
+        finally:
+            for _ in range(others):
+                self._slots.release()
 
     def _check_budget(self, request: Request) -> None:
         if self.gone:
@@ -223,8 +236,9 @@ class Session:
 
 def is_greedy(exchange: Exchange) -> bool:
     """Whether the exchange is a whole answer that is to come again when the same is asked again."""
-    request = exchange.request
-    return exchange.served and request.params.get("temperature") == 0 and request.close_after is None
+    request, response = exchange.request, exchange.response
+    whole = exchange.served and response is not None and response.complete
+    return whole and request.params.get("temperature") == 0 and request.close_after is None
 
 
 def fingerprint(exchange: Exchange) -> Any:
@@ -235,8 +249,8 @@ def fingerprint(exchange: Exchange) -> Any:
 
 def serves_as_ever(exchange: Exchange) -> bool:
     """Whether an exchange proves that the target was well when it was made: a valid request that was served to its end."""
-    request = exchange.request
-    return exchange.served and request.intent is Intent.VALID and request.close_after is None
+    request, response = exchange.request, exchange.response
+    return exchange.served and response is not None and response.complete and request.intent is Intent.VALID
 
 
 def _unserved_end(exchanges: Sequence[Exchange]) -> Sequence[Exchange]:

@@ -10,7 +10,7 @@ from itertools import takewhile
 from types import MappingProxyType
 from typing import Any
 
-from conformance.capabilities import has
+from conformance.capabilities import NONCE, has
 from conformance.catalogue import Catalogue, Level, load_catalogue
 from conformance.checks import Check, Scope
 from conformance.generated.draw import request
@@ -210,6 +210,11 @@ async def _ordinarily_broken(target: Target) -> list[set[Law]]:
         ({Law.SEVERAL}, ["multi_prompt"], [several]),
         ({Law.STREAM, Law.SEVERAL}, ["stream", "multi_prompt"], [{**several, "stream": True}]),
         ({Law.ECHO}, ["echo"], [{"echo": True}]),
+        (
+            {Law.STREAM, Law.ECHO},
+            ["stream", "echo"],
+            [{"prompt": NONCE, "stream": True, "echo": True, "max_tokens": 4}],
+        ),
         ({Law.STOP}, ["stop"], [{"stop": [piece]} for piece in spread(pieces(whole.text), CUTS)]),
     ]
     found = []
