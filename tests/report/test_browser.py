@@ -41,12 +41,10 @@ def visible_ids(page: Any) -> list[str]:
     return list(page.eval_on_selector_all(".req:not([hidden])", "found => found.map(one => one.id)"))
 
 
-def test_a_page_of_three_hundred_requirements_is_there_at_once(shown: Any) -> None:
-    """The first paint of a page with 1,000 exchanges comes within a second, and no evidence is made before it is opened."""
+def test_a_page_of_three_hundred_requirements_makes_no_evidence_in_advance(shown: Any) -> None:
+    """Of a page with 1,000 exchanges only the requirements are made; the evidence is, when it is opened (see benchmarks/page.py)."""
     page = shown("large")
 
-    paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
-    assert paint < 1000
     assert page.locator(".req").count() == 300
     assert page.locator(".x .inside > *").count() == 0
 
