@@ -146,8 +146,8 @@ def test_texts_are_compared_word_by_word() -> None:
 
 
 def test_long_texts_are_not_compared_word_by_word() -> None:
-    """Of two long texts without a common beginning or end one is deleted and the other inserted, as far as they are shown."""
+    """Of two long texts with little in common one is deleted and the other inserted, as far as they are shown."""
     found = changes("a b " * 100_000, "b a " * 100_000)
 
-    assert [sign for sign, _ in found] == ["-", "+"]
-    assert {len(text) for _, text in found} < {*range(100_000)}
+    assert [sign for sign, text in found if text.strip()] == ["-", "+"]
+    assert max(len(text) for _, text in found) < 10_000
