@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance.catalogue import CatalogueError, Profile, load_profile
+from conformance.catalogue import Profile, load_profile
+from conformance.documents import DocumentError
 from conformance.session import Budget
 from conformance.settings import Settings
 from conformance.wire.http import HttpClient
@@ -162,7 +163,7 @@ def _headers(given: Iterable[str]) -> Iterable[tuple[str, str]]:
 def _profile(name: str) -> Profile:
     try:
         return load_profile(name)
-    except (CatalogueError, OSError) as error:
+    except (DocumentError, OSError) as error:
         raise OptionError(f"--profile: {error}") from error
 
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from conformance.catalogue import spec_root
+from conformance.documents import spec_root
 from conformance.report import badge, markdown, words
 from conformance.report.files import write_report
 from conformance.report.page import page
