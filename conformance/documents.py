@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from importlib.resources.abc import Traversable
 
+_SHOWN = 80
+
 
 class DocumentError(Exception):
     """A file below `spec/`, or one that a user wrote, is not what it has to be. The message is for people."""
@@ -84,7 +86,25 @@ def _in_words(error: Any) -> str:
         return f"it takes exactly one of the keys {keys}"
     if error.validator == "pattern" and "description" in error.schema:
         return f"{error.instance!r} does not fit: {error.schema['description']}"
-    return str(error.message)
+    said = str(error.message)
+    if error.validator == "type":
+        said = f"{_short(repr(error.instance))} is not of type {error.validator_value!r}"
+    return said + _advice(error)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
+
+
+def _advice(error: Any) -> str:
+    """What to write instead, where the schema says it."""
+    schema, properties = error.schema, error.schema.get("properties", {})
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        schema = properties.get(missing, {})
+    elif error.validator == "additionalProperties" and properties:
+        return f". There is: {', '.join(properties)}"
+    return f". {schema['description']}" if "description" in schema else ""
 
 
 def _steps(document: Any, path: Iterable[str | int]) -> Iterator[str]:

@@ -381,6 +381,7 @@ class Engine:
             requirement=requirement,
             level=self.settings.profile.level(requirement),
             verdict=verdict,
+            known=self.settings.known.listed(requirement.id, verdict),
             message=self.settings.redactor.text(message),
             kind=kind if verdict in {Verdict.FAIL, Verdict.WARN} else None,
             test=check.place,

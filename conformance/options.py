@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
 from conformance.catalogue import Profile, load_profile
 from conformance.documents import DocumentError
+from conformance.known import KnownFailures, load_known_failures
 from conformance.session import Budget
 from conformance.settings import Settings
 from conformance.wire.http import HttpClient
@@ -52,6 +54,11 @@ OPTIONS = (
         "NAME",
         "which requirements count at which level: a name, or a YAML file (default: reference)",
     ),
+    Option(
+        "known-failures",
+        "FILE",
+        "a YAML list of requirements that are known to fail, each with its id and reason: only what is new fails the run",
+    ),
     Option("concurrency", "N", "the most requests at a time (default: 8)"),
     Option("max-requests", "N", "send at most so many requests"),
     Option("max-tokens", "N", "have at most so many tokens generated"),
@@ -88,6 +95,7 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
         key_variable=variable,
         headers=headers,
         strict=bool(get("strict")),
+        known=_known_failures(get("known-failures")),
         concurrency=_count("concurrency", get("concurrency")) or 8,
         budget=Budget(_count("max-requests", get("max-requests")), _count("max-tokens", get("max-tokens"))),
         request_timeout=_seconds("request-timeout", get("request-timeout"), default=60.0),
@@ -165,6 +173,13 @@ def _profile(name: str) -> Profile:
         return load_profile(name)
     except (DocumentError, OSError) as error:
         raise OptionError(f"--profile: {error}") from error
+
+
+def _known_failures(path: str | None) -> KnownFailures:
+    try:
+        return load_known_failures(Path(path)) if path else KnownFailures()
+    except DocumentError as error:
+        raise OptionError(f"--known-failures: {error}") from error
 
 
 def _url(url: str | None, *, secret: bool, allow_http: bool) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from conformance.catalogue import Profile
+from conformance.known import KnownFailures
 from conformance.session import Budget
 from conformance.wire.record import KEY_VARIABLE
 from conformance.wire.redact import Redactor, is_credential
@@ -22,6 +23,7 @@ class Settings:
     key_variable: str = KEY_VARIABLE
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     strict: bool = False
+    known: KnownFailures = field(default_factory=KnownFailures)
     concurrency: int = 8
     budget: Budget = field(default_factory=Budget)
     request_timeout: float = 60.0

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.report.excerpt import duration
+from conformance.report.known import is_known, is_stale, told
 from conformance.report.repeat import pytest_line
 from conformance.report.text import verdict_in_words
 from conformance.report.visible import plain
@@ -52,18 +53,27 @@ def _lines(document: Document) -> Iterator[str]:
         return
     yield ""
     yield from _table(document)
+    requirements = document["requirements"]
     for verdict in PROBLEMS:
-        found = [result for result in document["requirements"] if result["verdict"] == verdict]
-        if found:
-            yield from ("", f"**{word(verdict).label.capitalize()}** ({len(found)})", "")
-            for result in found[:_LISTED]:
-                kind = " (taken and ignored)" if result["kind"] == "ignored" else ""
-                yield f"- **{words_of(result['id'])}** {words_of(result['title'])}{kind}: {code(result['message'])}"
-            if len(found) > _LISTED:
-                yield f"- … and {len(found) - _LISTED} more"
-    first = next((result for result in document["requirements"] if result["verdict"] == "fail"), None)
-    if first:
+        found = [result for result in requirements if result["verdict"] == verdict and not is_known(result)]
+        yield from _list(word(verdict).label.capitalize(), found)
+    yield from _list("Known failures", [*filter(is_known, requirements)])
+    yield from _list("Stale known failures", [*filter(is_stale, requirements)])
+    failed = [result for result in requirements if result["verdict"] == "fail"]
+    if failed:
+        first = min(failed, key=is_known)
         yield from ("", f"Repeat one: {code(pytest_line(document, first['id']), 2_000)}")
+
+
+def _list(heading: str, found: Sequence[Document]) -> Iterator[str]:
+    """Requirements that someone has to do something about; nothing where there are none."""
+    if found:
+        yield from ("", f"**{heading}** ({len(found)})", "")
+    for result in found[:_LISTED]:
+        kind = " (taken and ignored)" if result["kind"] == "ignored" else ""
+        yield f"- **{words_of(result['id'])}** {words_of(result['title'])}{kind}: {code(told(result))}"
+    if len(found) > _LISTED:
+        yield f"- … and {len(found) - _LISTED} more"
 
 
 def _table(document: Document) -> Iterator[str]:
