@@ -11,48 +11,43 @@ import asyncio
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from conformance.attempts import NOISY_ATTEMPTS, Attempt, contradictory
-from conformance.catalogue import Catalogue, Level, Requirement
+from conformance.catalogue import Catalogue
 from conformance.checks import Check, Scope
-from conformance.gates import gate
 from conformance.gateway import Upstream
 from conformance.judge import Judged, judge
+from conformance.ledger import MOST_EVIDENCE, Ledger
 from conformance.preflight import Needs, UnusableTarget, preflight
-from conformance.results import Mark, Result, Results
-from conformance.session import Session
+from conformance.results import Results
+from conformance.session import Cost, Session
 from conformance.settings import Settings
 from conformance.suite import traffic
 from conformance.target import Facts, Target
-from conformance.verdict import Broken, Inconclusive, Kind, Lapse, NotRun, Outcome, Unsupported, Verdict
+from conformance.verdict import Broken, Inconclusive, Lapse, NotRun, Outcome, Unsupported, Verdict
 from conformance.wire.exchange import Exchange, Intent
 from conformance.wire.http import HttpClient, Limits
-
-_EVIDENCE = 10
-"""So many exchanges are shown for one failure."""
 
 _CHECKS_UNASKED = 5
 """After so many checks with malformed requests the target is asked whether it still serves, even if nothing seems wrong."""
 
-OnResult = Callable[[Check, Result], None]
+_NOTHING_JUDGED = "the target could not be judged; see the message of the run"
 
 
 @dataclass
 class Engine:
-    """One run. `on_result` hears of every verdict as soon as it is final, in no particular order."""
+    """One run against a target that answers."""
 
     settings: Settings
     catalogue: Catalogue
     checks: Sequence[Check]
-    on_result: OnResult = lambda check, result: None  # noqa: ARG005 - the signature is the point
-    results: dict[str, Result] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Set up what the run fills; nothing is opened before `run`."""
         settings, patience = self.settings, self.settings.request_timeout
+        self.ledger = Ledger(settings, self.catalogue, self.checks)
         self.started = time.time()
         self.facts = Facts(model=settings.model or "")
         self.unusable: str | None = None
@@ -82,8 +77,7 @@ class Engine:
             async with self._client, self._upstream or contextlib.nullcontext():
                 await self._judge()
         except Exception:  # noqa: BLE001 - whoever waits for verdicts gets them
-            for check in self._unsettled():
-                self._finish(check, Verdict.ERROR, f"the run broke off:\n{traceback.format_exc()}")
+            self.ledger.settle_all(Verdict.ERROR, f"the run broke off:\n{traceback.format_exc()}")
         return self.snapshot(complete=True)
 
     async def _judge(self) -> None:
@@ -93,33 +87,21 @@ class Engine:
             )
         except (UnusableTarget, Inconclusive) as reason:
             self.unusable = str(reason)
-            for check in self.checks:
-                self._finish(
-                    check, Verdict.INCONCLUSIVE, "the target could not be judged; see the message of the run"
-                )
+            self.ledger.settle_all(Verdict.INCONCLUSIVE, _NOTHING_JUDGED)
             return
         await self._run_scenarios([check for check in self.checks if check.scope is Scope.SCENARIO])
         await self._run_rules([check for check in self.checks if check.scope is not Scope.SCENARIO])
 
-    def _unsettled(self) -> list[Check]:
-        return [check for check in self.checks if check.requirement not in self.results]
-
     def snapshot(self, *, complete: bool) -> Results:
         """The results so far; checks without a verdict yet are `not_run`."""
-        results = [
-            self.results.get(check.requirement)
-            or self._result(check, Verdict.NOT_RUN, "the run ended before this check did")
-            for check in self.checks
-        ]
-        order = {requirement.id: number for number, requirement in enumerate(self.catalogue)}
         return Results(
             url=self.settings.url,
             profile=self.settings.profile.name,
             strict=self.settings.strict,
             facts=self.facts,
-            results=tuple(sorted(results, key=lambda result: order[result.requirement.id])),
-            exchanges=self.session.exchanges,
-            cost=self.session.cost,
+            results=self.ledger.results,
+            exchanges=self.exchanges,
+            cost=self.cost,
             started=self.started,
             finished=time.time(),
             complete=complete,
@@ -128,13 +110,20 @@ class Engine:
             redactor=self.settings.redactor,
         )
 
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Every exchange so far."""
+        return self.session.exchanges
+
+    @property
+    def cost(self) -> Cost:
+        """What the run has cost so far."""
+        return self.session.cost
+
     def _needs(self) -> Needs:
-        needs = [self._requirement(check).needs for check in self.checks]
+        needs = [self.ledger.requirement(check).needs for check in self.checks]
         capabilities = {name for need in needs for name in need.capabilities}
         return Needs(capabilities, det=any(need.det for need in needs))
-
-    def _requirement(self, check: Check) -> Requirement:
-        return self.catalogue.requirement(check.requirement)
 
     def _target(self, name: str = "", attempt: int = 0) -> Target:
         return Target(
@@ -153,7 +142,7 @@ class Engine:
     # -- scenarios ---------------------------------------------------------------------------------------------------------------
 
     async def _run_scenarios(self, checks: Sequence[Check]) -> None:
-        runnable = [check for check in checks if not self._gated(check)]
+        runnable = [check for check in checks if not self.ledger.settle_gated(check, self.facts)]
         harmless = [check for check in runnable if not check.hazardous]
         failed = [
             (check, attempt)
@@ -165,7 +154,7 @@ class Engine:
         hazardous = [check for check in runnable if check.hazardous]
         if hazardous:
             # What died of the harmless requests must not be blamed on the malformed ones.
-            await self.session.revive(self.session.exchanges[-_EVIDENCE:])
+            await self.session.revive(self.session.exchanges[-MOST_EVIDENCE:])
         for check in hazardous:
             attempt = await self._hazard(check)
             if self._settle(check, attempt):
@@ -210,7 +199,7 @@ class Engine:
             if not isinstance(last.outcome, Broken):
                 self._unstable(check, attempts[-2], last)
             elif contradiction := contradictory(attempts):
-                self._finish(
+                self.ledger.settle(
                     check,
                     Verdict.INCONCLUSIVE,
                     f"{contradiction}; it failed with: {last.outcome}",
@@ -226,14 +215,6 @@ class Engine:
     async def _repeat(self, check: Check, number: int) -> Attempt:
         return await (self._hazard(check, number) if check.hazardous else self._attempt(check, number))
 
-    def _gated(self, check: Check) -> bool:
-        """Give a verdict to a check whose precondition is not met; False where it may run."""
-        found = gate(self._requirement(check), self.facts, expensive=self.settings.expensive)
-        if found is None:
-            return False
-        self._finish(check, found.verdict, found.message, evidence=found.evidence)
-        return True
-
     def _settle(self, check: Check, attempt: Attempt) -> bool:
         """Finish a check after its first attempt; True where it must be confirmed first."""
         outcome, verdict = attempt.outcome, Verdict.PASS
@@ -247,31 +228,22 @@ class Engine:
             verdict = Verdict.NOT_RUN
         elif outcome is not None:
             verdict = Verdict.ERROR
-        self._finish(check, verdict, str(outcome or ""), evidence=attempt.used, seconds=attempt.seconds)
+        self.ledger.settle(check, verdict, str(outcome or ""), evidence=attempt.used, seconds=attempt.seconds)
         return False
 
     def _unstable(self, check: Check, failed: Attempt, passed: Attempt) -> None:
         message = f"unstable: it failed once ({failed.outcome}), but not again on fresh exchanges"
         if isinstance(passed.outcome, Inconclusive):
             message = f"it failed once ({failed.outcome}), and could not be confirmed: {passed.outcome}"
-        self._finish(check, Verdict.INCONCLUSIVE, message, evidence=failed.used, seconds=failed.seconds)
+        self.ledger.settle(check, Verdict.INCONCLUSIVE, message, evidence=failed.used, seconds=failed.seconds)
 
     def _finish_broken(self, check: Check, outcome: Broken, attempt: Attempt) -> None:
-        verdict = self._broken(check, lapse=isinstance(outcome, Lapse))
+        verdict = self.ledger.broken(check, lapse=isinstance(outcome, Lapse))
         # The exchange that was looked at last is mostly the telling one.
-        evidence = tuple(reversed(attempt.used))[:_EVIDENCE]
-        self._finish(
+        evidence = tuple(reversed(attempt.used))[:MOST_EVIDENCE]
+        self.ledger.settle(
             check, verdict, str(outcome), evidence=evidence, kind=outcome.kind, seconds=attempt.seconds
         )
-
-    def _broken(self, check: Check, *, lapse: bool) -> Verdict:
-        """What a broken requirement amounts to, by its level in the profile; a lapse breaks only the SHOULD part of a MUST."""
-        level = self.settings.profile.level(self._requirement(check))
-        if level is Level.MUST and lapse:
-            level = Level.SHOULD
-        if level is Level.MUST or (level is Level.SHOULD and self.settings.strict):
-            return Verdict.FAIL
-        return Verdict.WARN if level is Level.SHOULD else Verdict.PASS
 
     # -- rules -------------------------------------------------------------------------------------------------------------------
 
@@ -291,7 +263,7 @@ class Engine:
                 await scene(self._target())
 
     async def _run_rule(self, check: Check) -> None:
-        if self._gated(check):
+        if self.ledger.settle_gated(check, self.facts):
             return
         started = time.monotonic()
         try:
@@ -299,43 +271,10 @@ class Engine:
             if len(judged.objections) == 1 and check.scope is not Scope.RUN:
                 judged = await self._look_again(check, judged)
         except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
-            self._finish(check, Verdict.ERROR, traceback.format_exc())
+            self.ledger.settle(check, Verdict.ERROR, traceback.format_exc())
             return
         seconds = time.monotonic() - started
-        if not judged.looked_at:
-            self._finish(
-                check, Verdict.NOT_RUN, "nothing that this requirement speaks of was seen in this run"
-            )
-        elif not judged.objections:
-            self._finish(check, Verdict.PASS, f"holds on {judged.looked_at} exchanges", seconds=seconds)
-        else:
-            self._finish_objected(check, judged, seconds)
-
-    def _finish_objected(self, check: Check, judged: Judged, seconds: float) -> None:
-        # What breaks the MUST comes before what only lapses.
-        objections = sorted(judged.objections, key=lambda objection: objection.finding.lapse)
-        message, others = objections[0].finding.message, len(objections) - 1
-        if judged.doubt is not None:
-            verdict = Verdict.INCONCLUSIVE
-            message = f"seen once in {judged.looked_at} exchanges, and {judged.doubt}: {message}"
-        else:
-            verdict = self._broken(check, lapse=objections[0].finding.lapse)
-            if others and check.scope is not Scope.RUN:
-                message += f" (and in {others} more of {judged.looked_at} exchanges)"
-        shown = objections[:_EVIDENCE]
-        self._finish(
-            check,
-            verdict,
-            message,
-            evidence=[objection.exchange for objection in shown],
-            marks=tuple(
-                Mark(objection.exchange.id, objection.finding.at)
-                for objection in shown
-                if objection.finding.at is not None
-            ),
-            kind=Kind.WRONG,
-            seconds=seconds,
-        )
+        self.ledger.settle_rule(check, judged, seconds)
 
     async def _look_again(self, check: Check, judged: Judged) -> Judged:
         """Send the one request whose answer a rule objects to once more; one observation is no verdict."""
@@ -356,36 +295,3 @@ class Engine:
                 judged, doubt=f"the same request got {came} the next time, so that it could not be confirmed"
             )
         return replace(judged, doubt="not again when the same was sent")
-
-    # -- verdicts ----------------------------------------------------------------------------------------------------------------
-
-    def _finish(self, check: Check, verdict: Verdict, message: str = "", **details: Any) -> None:
-        """Settle a check for good; `details` are those of `_result`."""
-        result = self._result(check, verdict, message, **details)
-        self.results[check.requirement] = result
-        self.on_result(check, result)
-
-    def _result(  # noqa: PLR0913 - the fields of a result
-        self,
-        check: Check,
-        verdict: Verdict,
-        message: str = "",
-        *,
-        evidence: Sequence[Exchange | str] = (),
-        kind: Kind | None = None,
-        marks: tuple[Mark, ...] = (),
-        seconds: float = 0.0,
-    ) -> Result:
-        requirement = self._requirement(check)
-        return Result(
-            requirement=requirement,
-            level=self.settings.profile.level(requirement),
-            verdict=verdict,
-            known=self.settings.known.listed(requirement.id, verdict),
-            message=self.settings.redactor.text(message),
-            kind=kind if verdict in {Verdict.FAIL, Verdict.WARN} else None,
-            test=check.place,
-            exchanges=tuple(dict.fromkeys(item if isinstance(item, str) else item.id for item in evidence)),
-            marks=marks,
-            seconds=seconds,
-        )
