@@ -53,6 +53,8 @@ class Engine:
         self.unusable: str | None = None
         self._suspects: list[Exchange] = []
         self._unasked = 0
+        self._acquainted = False
+        self._failed_once: dict[str, Broken] = {}
         self._upstream = None if settings.gateway_port is None else Upstream(settings.gateway_port)
         self._client = HttpClient(
             settings.url,
@@ -75,10 +77,30 @@ class Engine:
         """Run everything; never raises for what a target does, nor for a defect of the suite, which becomes the verdict *error*."""
         try:
             async with self._client, self._upstream or contextlib.nullcontext():
-                await self._judge()
+                await self._judge_in_time()
         except Exception:  # noqa: BLE001 - whoever waits for verdicts gets them
             self.ledger.settle_all(Verdict.ERROR, f"the run broke off:\n{traceback.format_exc()}")
         return self.snapshot(complete=True)
+
+    async def _judge_in_time(self) -> None:
+        """Judge, and settle what is left when the time of the run is over."""
+        seconds = self.settings.run_timeout
+        try:
+            async with asyncio.timeout(seconds) as clock:
+                await self._judge()
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            await self.session.abandon()
+            over = f"the time of the run was over after {seconds:g} s (--run-timeout)"
+            if not self._acquainted:
+                self.unusable = (
+                    f"Nothing could be judged: {over} before the target had answered the first requests."
+                )
+            for check in self.ledger.unsettled:
+                once = self._failed_once.get(check.requirement)
+                message = f"it failed once ({once}), and before that was confirmed {over}" if once else over
+                self.ledger.settle(check, Verdict.INCONCLUSIVE, message)
 
     async def _judge(self) -> None:
         try:
@@ -89,6 +111,7 @@ class Engine:
             self.unusable = str(reason)
             self.ledger.settle_all(Verdict.INCONCLUSIVE, _NOTHING_JUDGED)
             return
+        self._acquainted = True
         await self._run_scenarios([check for check in self.checks if check.scope is Scope.SCENARIO])
         await self._run_rules([check for check in self.checks if check.scope is not Scope.SCENARIO])
 
@@ -144,13 +167,7 @@ class Engine:
     async def _run_scenarios(self, checks: Sequence[Check]) -> None:
         runnable = [check for check in checks if not self.ledger.settle_gated(check, self.facts)]
         harmless = [check for check in runnable if not check.hazardous]
-        failed = [
-            (check, attempt)
-            for check, attempt in zip(
-                harmless, await asyncio.gather(*map(self._attempt, harmless)), strict=True
-            )
-            if self._settle(check, attempt)
-        ]
+        failed = [one for one in await asyncio.gather(*map(self._first_attempt, harmless)) if one]
         hazardous = [check for check in runnable if check.hazardous]
         if hazardous:
             # What died of the harmless requests must not be blamed on the malformed ones.
@@ -160,6 +177,11 @@ class Engine:
             if self._settle(check, attempt):
                 failed.append((check, attempt))
         await self._confirm(failed)
+
+    async def _first_attempt(self, check: Check) -> tuple[Check, Attempt] | None:
+        """Run a harmless check; what must be confirmed first, None where its verdict is final."""
+        attempt = await self._attempt(check)
+        return (check, attempt) if self._settle(check, attempt) else None
 
     async def _attempt(self, check: Check, number: int = 0) -> Attempt:
         target, started = self._target(check.requirement, number), time.monotonic()
@@ -219,6 +241,7 @@ class Engine:
         """Finish a check after its first attempt; True where it must be confirmed first."""
         outcome, verdict = attempt.outcome, Verdict.PASS
         if isinstance(outcome, Broken):
+            self._failed_once[check.requirement] = outcome
             return True
         if isinstance(outcome, Unsupported):
             verdict = Verdict.UNSUPPORTED
@@ -254,6 +277,9 @@ class Engine:
             refusals=any(check.scope in {Scope.REFUSAL, Scope.EXCHANGE} for check in checks)
         )
         for check in checks:
+            await asyncio.sleep(
+                0
+            )  # a rule may have nothing to wait for; the clock of the run wants to be heard
             await self._run_rule(check)
 
     async def _send_traffic(self, *, refusals: bool) -> None:

@@ -68,6 +68,7 @@ OPTIONS = (
         "SECONDS",
         "wait so long for the first byte of an answer, and between two (default: 60)",
     ),
+    Option("run-timeout", "SECONDS", "end the run after so long, whatever is left to be judged"),
     Option(
         "gateway-upstream-port",
         "PORT",
@@ -98,7 +99,8 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
         known=_known_failures(get("known-failures")),
         concurrency=_count("concurrency", get("concurrency")) or 8,
         budget=Budget(_count("max-requests", get("max-requests")), _count("max-tokens", get("max-tokens"))),
-        request_timeout=_seconds("request-timeout", get("request-timeout"), default=60.0),
+        request_timeout=_seconds("request-timeout", get("request-timeout")) or 60.0,
+        run_timeout=_seconds("run-timeout", get("run-timeout")),
         expensive=bool(get("expensive")),
         examples=_examples(get("examples")),
         seed=_seed(get("hypothesis-seed")),
@@ -148,9 +150,9 @@ def _seed(value: str | int | None) -> int:
         raise OptionError(f"--hypothesis-seed takes a whole number here, not {value!r}") from error
 
 
-def _seconds(name: str, value: str | None, *, default: float) -> float:
+def _seconds(name: str, value: str | None) -> float | None:
     if value is None:
-        return default
+        return None
     try:
         seconds = float(value)
     except ValueError:

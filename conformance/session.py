@@ -105,6 +105,12 @@ class Session:
         # Shielded: a scenario that is cancelled must not take the answer away from others that wait for it.
         return await asyncio.shield(self._sent[key])
 
+    async def abandon(self) -> None:
+        """Break off what is in flight."""
+        for task in self._sent.values():
+            task.cancel()
+        await asyncio.gather(*self._sent.values(), return_exceptions=True)
+
     def _check_budget(self, request: Request) -> None:
         if self.gone:
             raise Inconclusive(self.gone)

@@ -27,6 +27,8 @@ class Settings:
     concurrency: int = 8
     budget: Budget = field(default_factory=Budget)
     request_timeout: float = 60.0
+    run_timeout: float | None = None
+    """Seconds after which the run ends, whatever is left to be judged; None is no bound."""
     expensive: bool = False
     examples: int = 0
     """How many requests are generated; a front end's default is 30."""
