@@ -119,6 +119,7 @@ class Engine:
         """The results so far; checks without a verdict yet are `not_run`."""
         return Results(
             url=self.settings.url,
+            name=self.settings.name,
             profile=self.settings.profile.name,
             strict=self.settings.strict,
             facts=self.facts,

@@ -21,6 +21,7 @@ from conformance.wire.redact import is_credential
 
 DEFAULT_EXAMPLES = 30
 DEFAULT_REPORT = "conformance-report"
+_LONGEST_NAME = 80
 _PORTS = 65536
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -48,6 +49,7 @@ OPTIONS = (
         "base URL of the target, such as https://host/v1 (default: the embedded reference server)",
     ),
     Option("model", "NAME", "name of the model to ask for (default: the only one that the target lists)"),
+    Option("name", "TEXT", "what the report calls the target (default: what its Server header says)"),
     Option("api-key-env", "NAME", f"environment variable that holds the key (default: {KEY_VARIABLE})"),
     Option(
         "profile",
@@ -92,6 +94,7 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
         url=url,
         profile=_profile(get("profile") or "reference"),
         model=get("model"),
+        name=_name(get("name")),
         key=key if url else None,
         key_variable=variable,
         headers=headers,
@@ -117,6 +120,13 @@ def _check_sendable(found: Settings) -> None:
         HttpClient(found.url, key=found.key, headers=found.headers)
     except ValueError as error:
         raise OptionError(f"the target's URL, key or headers can't be sent: {error}") from error
+
+
+def _name(text: str | None) -> str:
+    name = (text or "").strip()
+    if not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise OptionError(f"--name takes a line of at most {_LONGEST_NAME} characters, not {text!r}")
+    return name
 
 
 def _port(name: str, value: str | None) -> int | None:

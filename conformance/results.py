@@ -101,6 +101,8 @@ class Results:
     started: float
     finished: float
     complete: bool
+    name: str = ""
+    """What its owner calls the target, if anything."""
     unusable: str | None = None
     """Why nothing could be judged, if so."""
     incidents: tuple[Incident, ...] = ()
@@ -135,6 +137,7 @@ class Results:
             "finished": _time(self.finished),
             "suite": {"version": __version__, "edition": EDITION, "commit": _commit()},
             "target": {
+                "name": text(self.name),
                 "url": text(self.url),
                 "model": text(self.facts.model),
                 "server": text(self.facts.server),

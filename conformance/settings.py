@@ -22,6 +22,8 @@ class Settings:
     key: str | None = field(default=None, repr=False)
     key_variable: str = KEY_VARIABLE
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    name: str = ""
+    """What the report calls the target; what the target calls itself, where it is empty."""
     strict: bool = False
     known: KnownFailures = field(default_factory=KnownFailures)
     concurrency: int = 8

@@ -9,7 +9,7 @@ from typing import Any
 from conformance.report.excerpt import duration
 from conformance.report.known import is_known, is_stale, told
 from conformance.report.repeat import pytest_line
-from conformance.report.text import verdict_in_words
+from conformance.report.text import name_of, verdict_in_words
 from conformance.report.visible import plain
 from conformance.report.words import PROBLEMS, VERDICTS, moment, word
 
@@ -18,6 +18,7 @@ Document = Mapping[str, Any]
 _LISTED = 30
 """Problems; with the rest the summary would be longer than a comment may be (65,536 characters)."""
 _MESSAGE = 400
+_NAME = 100
 _TICKS = re.compile(r"`+")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+.!|~@:&$-])")
 
@@ -42,7 +43,7 @@ def summary(document: Document) -> str:
 
 def _lines(document: Document) -> Iterator[str]:
     target, cost = document["target"], document["cost"]
-    yield f"### Completions conformance: {verdict_in_words(document)}"
+    yield f"### Completions conformance of {code(name_of(document), _NAME)}: {verdict_in_words(document)}"
     yield ""
     yield (
         f"{code(target['url'])}, model {code(target['model'] or '(none found)')}, profile {code(document['profile'])}, "

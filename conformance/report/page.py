@@ -16,7 +16,7 @@ from conformance.report.excerpt import BRIEF, WHOLE, curl_line, duration, excerp
 from conformance.report.known import consequence, is_known, is_stale
 from conformance.report.render import embed, render
 from conformance.report.repeat import pytest_line
-from conformance.report.text import verdict_in_words
+from conformance.report.text import name_of, verdict_in_words
 from conformance.report.words import AUTHORITIES, PROBLEMS, SUPPORT, VERDICTS
 from conformance.wire.record import from_json
 
@@ -76,12 +76,6 @@ def page(document: Document) -> str:
         consequence=consequence,
         data=embed({"exchanges": evidence, "differences": _differences(requirements, exchanges)}),
     )
-
-
-def name_of(document: Document) -> str:
-    """What to call the target: what it says it is, else where it is."""
-    target: Mapping[str, str] = document["target"]
-    return target["server"] or target["url"].partition("://")[2].partition("/")[0] or target["url"]
 
 
 def overall(document: Document) -> str:

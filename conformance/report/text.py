@@ -82,6 +82,13 @@ def _shorten(text: str) -> str:
     )
 
 
+def name_of(document: Document) -> str:
+    """What to call the target: the name that it was given, else what it says it is, else where it is."""
+    target: Mapping[str, str] = document["target"]
+    host = target["url"].partition("://")[2].partition("/")[0]
+    return target["name"] or target["server"] or host or target["url"]
+
+
 def verdict_in_words(document: Document) -> str:
     """The run in one sentence, which does not claim more than was judged."""
     if document["unusable"]:
@@ -145,13 +152,9 @@ def summary_lines(document: Document) -> Iterator[str]:
     if document["unusable"]:
         yield from printable(shorten(document["unusable"])).splitlines()
         return
-    model = target["model"] or "(unknown model)"
-    yield (
-        plain(
-            f"{shorten(target['url'], _SHOWN_NAME)} · {shorten(model, _SHOWN_NAME)} · profile {document['profile']}:"
-        )
-        + f" {verdict_in_words(document)}"
-    )
+    what = [*filter(None, [target["name"]]), target["url"], target["model"] or "(unknown model)"]
+    named = " · ".join(shorten(part, _SHOWN_NAME) for part in what)
+    yield plain(f"{named} · profile {document['profile']}:") + f" {verdict_in_words(document)}"
     yield (
         f"{cost['requests']} requests, {cost['prompt_tokens']} prompt tokens, {cost['generated_tokens']} tokens generated,"
         f" {cost['seconds']:.1f} s, at most {cost['most_in_flight']} requests at a time"

@@ -144,7 +144,7 @@ def document(
         "started": "2026-11-23T19:03:35.406Z",
         "finished": "2026-11-23T19:03:37.305Z",
         "suite": {"version": "0.1.0", "edition": "2026-11", "commit": None},
-        "target": {"url": "http://127.0.0.1:8000/v1", "model": "tiny", "server": "server-a"},
+        "target": {"name": "", "url": "http://127.0.0.1:8000/v1", "model": "tiny", "server": "server-a"},
         "profile": "reference",
         "strict": False,
         "unusable": None,
@@ -310,6 +310,7 @@ def hostile() -> Document:
             "url": "http://127.0.0.1:8000/v1",
             "model": "".join(HOSTILE[:-1]),
             "server": "".join(HOSTILE[:-1]),
+            "name": "",
         },
         capabilities={
             name: {"support": "broken", "note": next(texts), "exchange": f"x{number}"}

@@ -151,7 +151,7 @@ def test_the_colour_of_a_badge(tier: str, verdict: str, color: str) -> None:
 def test_pytest_lines_are_quoted() -> None:
     """What a target calls its model is one word of the shell, without line breaks."""
     found = document(
-        target={"url": "http://h/v1", "model": "a; rm\n-rf '$HOME'", "server": ""},
+        target={"url": "http://h/v1", "model": "a; rm\n-rf '$HOME'", "server": "", "name": ""},
         profile="vllm",
         strict=True,
     )
