@@ -20,14 +20,16 @@ class BackgroundRun:
     """Runs an engine in a thread. `result` waits for one verdict; `stop` ends the run and returns what there is."""
 
     def __init__(self, engine: Engine) -> None:
-        """Prepare a run of `engine`, whose `on_result` this object takes over."""
+        """Prepare a run of `engine`, to whose verdicts this object listens."""
         self._engine = engine
-        self._verdicts: dict[str, Future[Result]] = {check.requirement: Future() for check in engine.checks}
+        self._verdicts: dict[str, Future[Result]] = {
+            check.requirement: Future() for check in engine.ledger.checks
+        }
         self._done: Future[Results] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Results] | None = None
         self._thread = threading.Thread(target=self._main, name="conformance", daemon=True)
-        engine.on_result = self._deliver
+        engine.ledger.on_result = self._deliver
 
     def start(self) -> None:
         """Start the run."""
@@ -53,14 +55,14 @@ class BackgroundRun:
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
         """Every exchange so far."""
-        return self._engine.session.exchanges
+        return self._engine.exchanges
 
     @property
     def progress(self) -> str:
         """How far the run is, in a few words."""
-        done, cost = len(self._engine.results), self._engine.session.cost
+        ledger, cost = self._engine.ledger, self._engine.cost
         return (
-            f"{done} of {len(self._engine.checks)} checks, {cost.requests} requests, {cost.generated_tokens} tokens"
+            f"{len(ledger.settled)} of {len(ledger.checks)} checks, {cost.requests} requests, {cost.generated_tokens} tokens"
             f" generated, {cost.in_flight} in flight"
         )
 

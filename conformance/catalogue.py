@@ -7,17 +7,21 @@ that a user wrote is always checked, because there the error message is the whol
 
 from __future__ import annotations
 
-import difflib
-import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
-import yaml
+from conformance.documents import (
+    DocumentError,
+    check_document,
+    did_you_mean,
+    load_schema,
+    read_yaml,
+    spec_root,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -51,10 +55,6 @@ READING_ORDER = (
 
 StreamUsage = Literal["separate", "on_choice"]
 ErrorShape = Literal["nested", "flat", "string", "detail"]
-
-
-class CatalogueError(Exception):
-    """A file below `spec/`, or a user's profile, is not what it has to be. The message is for people."""
 
 
 class Level(StrEnum):
@@ -147,11 +147,11 @@ class Catalogue:
         return self._by_id.get(requirement_id)
 
     def requirement(self, requirement_id: str) -> Requirement:
-        """Return the requirement with this id; a `CatalogueError` names the nearest id there is."""
+        """Return the requirement with this id; a `DocumentError` names the nearest id there is."""
         found = self._by_id.get(requirement_id)
         if found is None:
-            hint = _did_you_mean(requirement_id, self._by_id)
-            raise CatalogueError(f"there is no requirement {requirement_id!r}{hint}")
+            hint = did_you_mean(requirement_id, self._by_id)
+            raise DocumentError(f"there is no requirement {requirement_id!r}{hint}")
         return found
 
 
@@ -197,20 +197,14 @@ class Profile:
         return requirement.level if override is None else override.level
 
 
-def spec_root() -> Traversable:
-    """Return the folder `spec/`: inside the package in an installed wheel, beside the package in a checkout."""
-    packaged = files(__package__ or "conformance") / "spec"
-    return packaged if packaged.is_dir() else Path(__file__).resolve().parent.parent / "spec"
-
-
 def load_catalogue(root: Traversable | None = None, *, validate: bool = False) -> Catalogue:
     """Read every file below `<root>/requirements/`; with `validate` each is held against its schema first.
 
-    Raises `CatalogueError` for a missing folder, unreadable YAML, a file that breaks its schema, and an id that is
+    Raises `DocumentError` for a missing folder, unreadable YAML, a file that breaks its schema, and an id that is
     given twice.
     """
     root = spec_root() if root is None else root
-    schema = _schema(root, "requirement")
+    schema = load_schema(root, "requirement")
     areas = tuple(
         _area(_read(entry, schema if validate else None))
         for entry in _yaml_files(root / "requirements", READING_ORDER)
@@ -232,7 +226,7 @@ def load_profile(
     """Read a profile: a name of `spec/profiles/`, or the path of a YAML file of the same form.
 
     A file of the user's is checked against the schema and may only speak of requirements that exist (in
-    `catalogue`, by default the one of `root`). Raises `CatalogueError` for that, and for a name that is neither.
+    `catalogue`, by default the one of `root`). Raises `DocumentError` for that, and for a name that is neither.
     """
     root = spec_root() if root is None else root
     if name_or_path in (names := profile_names(root)):
@@ -240,64 +234,22 @@ def load_profile(
     path = Path(name_or_path)
     if not path.is_file():
         known = ", ".join(names)
-        hint = _did_you_mean(name_or_path, names)
-        raise CatalogueError(
+        hint = did_you_mean(name_or_path, names)
+        raise DocumentError(
             f"there is no profile {name_or_path!r}, and no file of that name{hint} Profiles: {known}."
         )
-    profile = _profile(_read(path, _schema(root, "profile")))
+    profile = _profile(_read(path, load_schema(root, "profile")))
     ids = {requirement.id for requirement in catalogue or load_catalogue(root)}
     for requirement_id in profile.levels:
         if requirement_id not in ids:
-            hint = _did_you_mean(requirement_id, ids)
-            raise CatalogueError(f"{path.name}, levels: there is no requirement {requirement_id!r}{hint}")
+            hint = did_you_mean(requirement_id, ids)
+            raise DocumentError(f"{path.name}, levels: there is no requirement {requirement_id!r}{hint}")
     return profile
-
-
-def check_document(document: object, schema: Mapping[str, Any], name: str) -> None:
-    """Hold one document against its schema; the `CatalogueError` names file, entry, key and what is wrong."""
-    # Imported here: it costs more than the whole catalogue, and a run over our own files never needs it.
-    from jsonschema import Draft202012Validator  # noqa: PLC0415
-    from jsonschema.exceptions import best_match  # noqa: PLC0415
-
-    error = best_match(Draft202012Validator(schema).iter_errors(document))
-    if error is not None:
-        place = ", ".join(_steps(document, error.absolute_path))
-        raise CatalogueError(f"{name}{', ' if place else ''}{place}: {_in_words(error)}")
-
-
-def _in_words(error: Any) -> str:
-    if error.validator == "enum":
-        return f"{error.instance!r} is none of {', '.join(map(str, error.validator_value))}"
-    if error.validator == "oneOf" and "const" in error.validator_value[0]:
-        return f"{error.instance!r} is none of {', '.join(one['const'] for one in error.validator_value)}"
-    if error.validator == "oneOf":
-        keys = ", ".join(one["required"][0] for one in error.validator_value)
-        return f"it takes exactly one of the keys {keys}"
-    if error.validator == "pattern" and "description" in error.schema:
-        return f"{error.instance!r} does not fit: {error.schema['description']}"
-    return str(error.message)
-
-
-def _steps(document: Any, path: Iterable[str | int]) -> Iterator[str]:
-    """Name the way to an error as a reader of the file does: entries by their id, not by their number."""
-    for step in path:
-        document = document[step]
-        if isinstance(step, str):
-            if step != "requirements":
-                yield step
-        elif isinstance(document, dict) and isinstance(document.get("id"), str):
-            yield document["id"]
-        else:
-            yield f"entry {step + 1}"
-
-
-def _schema(root: Traversable, name: str) -> Any:
-    return json.loads((root / f"{name}.schema.json").read_text(encoding="utf-8"))
 
 
 def _yaml_files(folder: Traversable, order: tuple[str, ...] = ()) -> list[Traversable]:
     if not folder.is_dir():
-        raise CatalogueError(f"{folder} is missing: the installation is incomplete")
+        raise DocumentError(f"{folder} is missing: the installation is incomplete")
 
     def position(entry: Traversable) -> tuple[int, str]:
         name = entry.name.removesuffix(".yaml")
@@ -307,33 +259,11 @@ def _yaml_files(folder: Traversable, order: tuple[str, ...] = ()) -> list[Traver
 
 
 def _read(entry: Traversable, schema: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Parse one YAML file; with a schema also refuse what breaks it, and keys that are given twice."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    try:
-        text = entry.read_text(encoding="utf-8")
-        document = yaml.load(text, loader)  # noqa: S506 - one of the two safe loaders
-        if schema is not None:
-            _refuse_repeated_keys(yaml.compose(text, loader), entry.name)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CatalogueError(f"{entry.name} cannot be read: {error}") from error
+    """Read one YAML file; with a schema it is checked, too."""
+    document = read_yaml(entry, strictly=schema is not None)
     if schema is not None:
         check_document(document, schema, entry.name)
     return cast("dict[str, Any]", document)
-
-
-def _refuse_repeated_keys(node: yaml.Node | None, name: str) -> None:
-    # YAML forbids it, PyYAML silently keeps the last one: a pasted entry would win over the one above it.
-    if isinstance(node, yaml.MappingNode):
-        seen = set()
-        for key, value in node.value:
-            if key.value in seen:
-                line = key.start_mark.line + 1
-                raise CatalogueError(f"{name}, line {line}: the key {key.value!r} is given twice")
-            seen.add(key.value)
-            _refuse_repeated_keys(value, name)
-    elif isinstance(node, yaml.SequenceNode):
-        for child in node.value:
-            _refuse_repeated_keys(child, name)
 
 
 def _refuse_repeated_ids(areas: Iterable[Area]) -> None:
@@ -342,9 +272,7 @@ def _refuse_repeated_ids(areas: Iterable[Area]) -> None:
         for requirement in area.requirements:
             if requirement.id in seen:
                 first = f"{seen[requirement.id]}.yaml"
-                raise CatalogueError(
-                    f"{area.name}.yaml, {requirement.id}: the id is already taken in {first}"
-                )
+                raise DocumentError(f"{area.name}.yaml, {requirement.id}: the id is already taken in {first}")
             seen[requirement.id] = area.name
 
 
@@ -388,8 +316,3 @@ def _profile(document: Mapping[str, Any]) -> Profile:
         MappingProxyType(reasons),
         **limits,
     )
-
-
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else "."

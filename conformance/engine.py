@@ -11,50 +11,47 @@ import asyncio
 import contextlib
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import compress
-from typing import Any
 
 from conformance.attempts import NOISY_ATTEMPTS, Attempt, contradictory
-from conformance.catalogue import Catalogue, Level, Requirement
+from conformance.catalogue import Catalogue
 from conformance.checks import Check, Scope
-from conformance.gates import gate
 from conformance.gateway import Upstream
 from conformance.judge import Judged, judge
+from conformance.ledger import MOST_EVIDENCE, Ledger
 from conformance.preflight import Needs, UnusableTarget, preflight
-from conformance.results import Mark, Result, Results
-from conformance.session import Session
+from conformance.results import Results
+from conformance.session import Cost, Session
 from conformance.settings import Settings
 from conformance.suite import traffic
 from conformance.target import Facts, Target
-from conformance.verdict import Broken, Inconclusive, Kind, Lapse, NotRun, Outcome, Unsupported, Verdict
+from conformance.verdict import Broken, Inconclusive, Lapse, NotRun, Outcome, Unsupported, Verdict
 from conformance.vigil import Vigil
 from conformance.wire.exchange import Exchange, Intent
 from conformance.wire.http import HttpClient, Limits
 
-_EVIDENCE = 10
-"""So many exchanges are shown for one failure."""
-
-OnResult = Callable[[Check, Result], None]
+_NOTHING_JUDGED = "the target could not be judged; see the message of the run"
 
 
 @dataclass
 class Engine:
-    """One run. `on_result` hears of every verdict as soon as it is final, in no particular order."""
+    """One run against a target that answers."""
 
     settings: Settings
     catalogue: Catalogue
     checks: Sequence[Check]
-    on_result: OnResult = lambda check, result: None  # noqa: ARG005 - the signature is the point
-    results: dict[str, Result] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Set up what the run fills; nothing is opened before `run`."""
         settings, patience = self.settings, self.settings.request_timeout
+        self.ledger = Ledger(settings, self.catalogue, self.checks)
         self.started = time.time()
         self.facts = Facts(model=settings.model or "")
         self.unusable: str | None = None
+        self._acquainted = False
+        self._failed_once: dict[str, Broken] = {}
         self._upstream = None if settings.gateway_port is None else Upstream(settings.gateway_port)
         self._client = HttpClient(
             settings.url,
@@ -78,11 +75,30 @@ class Engine:
         """Run everything; never raises for what a target does, nor for a defect of the suite, which becomes the verdict *error*."""
         try:
             async with self._client, self._upstream or contextlib.nullcontext():
-                await self._judge()
+                await self._judge_in_time()
         except Exception:  # noqa: BLE001 - whoever waits for verdicts gets them
-            for check in self._unsettled():
-                self._finish(check, Verdict.ERROR, f"the run broke off:\n{traceback.format_exc()}")
+            self.ledger.settle_all(Verdict.ERROR, f"the run broke off:\n{traceback.format_exc()}")
         return self.snapshot(complete=True)
+
+    async def _judge_in_time(self) -> None:
+        """Judge, and settle what is left when the time of the run is over."""
+        seconds = self.settings.run_timeout
+        try:
+            async with asyncio.timeout(seconds) as clock:
+                await self._judge()
+        except TimeoutError:
+            if not clock.expired():
+                raise
+            await self.session.abandon()
+            over = f"the time of the run was over after {seconds:g} s (--run-timeout)"
+            if not self._acquainted:
+                self.unusable = (
+                    f"Nothing could be judged: {over} before the target had answered the first requests."
+                )
+            for check in self.ledger.unsettled:
+                once = self._failed_once.get(check.requirement)
+                message = f"it failed once ({once}), and before that was confirmed {over}" if once else over
+                self.ledger.settle(check, Verdict.INCONCLUSIVE, message)
 
     async def _judge(self) -> None:
         try:
@@ -91,33 +107,23 @@ class Engine:
             )
         except (UnusableTarget, Inconclusive) as reason:
             self.unusable = str(reason)
-            for check in self.checks:
-                self._finish(
-                    check, Verdict.INCONCLUSIVE, "the target could not be judged; see the message of the run"
-                )
+            self.ledger.settle_all(Verdict.INCONCLUSIVE, _NOTHING_JUDGED)
             return
+        self._acquainted = True
         await self._run_scenarios([check for check in self.checks if check.scope is Scope.SCENARIO])
         await self._run_rules([check for check in self.checks if check.scope is not Scope.SCENARIO])
 
-    def _unsettled(self) -> list[Check]:
-        return [check for check in self.checks if check.requirement not in self.results]
-
     def snapshot(self, *, complete: bool) -> Results:
         """The results so far; checks without a verdict yet are `not_run`."""
-        results = [
-            self.results.get(check.requirement)
-            or self._result(check, Verdict.NOT_RUN, "the run ended before this check did")
-            for check in self.checks
-        ]
-        order = {requirement.id: number for number, requirement in enumerate(self.catalogue)}
         return Results(
             url=self.settings.url,
+            name=self.settings.name,
             profile=self.settings.profile.name,
             strict=self.settings.strict,
             facts=self.facts,
-            results=tuple(sorted(results, key=lambda result: order[result.requirement.id])),
-            exchanges=self.session.exchanges,
-            cost=self.session.cost,
+            results=self.ledger.results,
+            exchanges=self.exchanges,
+            cost=self.cost,
             started=self.started,
             finished=time.time(),
             complete=complete,
@@ -126,13 +132,20 @@ class Engine:
             redactor=self.settings.redactor,
         )
 
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Every exchange so far."""
+        return self.session.exchanges
+
+    @property
+    def cost(self) -> Cost:
+        """What the run has cost so far."""
+        return self.session.cost
+
     def _needs(self) -> Needs:
-        needs = [self._requirement(check).needs for check in self.checks]
+        needs = [self.ledger.requirement(check).needs for check in self.checks]
         capabilities = {name for need in needs for name in need.capabilities}
         return Needs(capabilities, det=any(need.det for need in needs))
-
-    def _requirement(self, check: Check) -> Requirement:
-        return self.catalogue.requirement(check.requirement)
 
     def _target(self, name: str = "", attempt: int = 0) -> Target:
         return Target(
@@ -151,28 +164,33 @@ class Engine:
     # -- scenarios ---------------------------------------------------------------------------------------------------------------
 
     async def _run_scenarios(self, checks: Sequence[Check]) -> None:
-        runnable = [check for check in checks if not self._gated(check)]
+        runnable = [check for check in checks if not self.ledger.settle_gated(check, self.facts)]
         harmless = [check for check in runnable if not check.hazardous]
         hazardous = [check for check in runnable if check.hazardous]
-        left = await self._confirm_calm(
-            zip(harmless, await asyncio.gather(*map(self._attempt, harmless)), strict=True)
-        )
+        failed = await asyncio.gather(*map(self._first_attempt, harmless))
+        left = await self._confirm_calm([one for one in failed if one])
         if hazardous:
             # What died of the harmless requests must not be blamed on the malformed ones.
-            await self.session.revive(self.session.exchanges[-_EVIDENCE:])
+            await self.session.revive(self.session.exchanges[-MOST_EVIDENCE:])
         for check in hazardous:
-            left += await self._confirm_calm([(check, await self._hazard(check))])
+            attempt = await self._hazard(check)
+            if self._settle(check, attempt):
+                left += await self._confirm_calm([(check, attempt)])
         await self._confirm(left)
 
-    async def _confirm_calm(self, attempts: Iterable[tuple[Check, Attempt]]) -> list[tuple[Check, Attempt]]:
-        """Settle checks, confirming at once what failed, before the target dies of another request; returns what is left to be confirmed.
+    async def _confirm_calm(self, failed: Sequence[tuple[Check, Attempt]]) -> list[tuple[Check, Attempt]]:
+        """Confirm at once what failed, before the target dies of another request; returns what is left to be confirmed.
 
         That is what it may die of itself when it is asked again: what it left unanswered, or answered with 5xx. It comes last of all.
         """
-        failed = [(check, attempt) for check, attempt in attempts if self._settle(check, attempt)]
         calm = [attempt.calm and not attempt.unanswered for _, attempt in failed]
         await self._confirm(compress(failed, calm))
         return [one for one, is_calm in zip(failed, calm, strict=True) if not is_calm]
+
+    async def _first_attempt(self, check: Check) -> tuple[Check, Attempt] | None:
+        """Run a harmless check; what must be confirmed first, None where its verdict is final."""
+        attempt = await self._attempt(check)
+        return (check, attempt) if self._settle(check, attempt) else None
 
     async def _attempt(self, check: Check, number: int = 0) -> Attempt:
         target, started = self._target(check.requirement, number), time.monotonic()
@@ -205,7 +223,7 @@ class Engine:
             if not isinstance(last.outcome, Broken):
                 self._unstable(check, attempts[-2], last)
             elif contradiction := contradictory(attempts):
-                self._finish(
+                self.ledger.settle(
                     check,
                     Verdict.INCONCLUSIVE,
                     f"{contradiction}; it failed with: {last.outcome}",
@@ -226,21 +244,14 @@ class Engine:
             attempt = await self._attempt(check, number)
         if attempt.unanswered:
             # What a target that is gone leaves unanswered must not be blamed on it once more in another check's name.
-            await self.session.revive(attempt.used[-_EVIDENCE:])
+            await self.session.revive(attempt.used[-MOST_EVIDENCE:])
         return attempt
-
-    def _gated(self, check: Check) -> bool:
-        """Give a verdict to a check whose precondition is not met; False where it may run."""
-        found = gate(self._requirement(check), self.facts, expensive=self.settings.expensive)
-        if found is None:
-            return False
-        self._finish(check, found.verdict, found.message, evidence=found.evidence)
-        return True
 
     def _settle(self, check: Check, attempt: Attempt) -> bool:
         """Finish a check after its first attempt; True where it must be confirmed first."""
         outcome, verdict = attempt.outcome, Verdict.PASS
         if isinstance(outcome, Broken):
+            self._failed_once[check.requirement] = outcome
             return True
         if isinstance(outcome, Unsupported):
             verdict = Verdict.UNSUPPORTED
@@ -250,31 +261,22 @@ class Engine:
             verdict = Verdict.NOT_RUN
         elif outcome is not None:
             verdict = Verdict.ERROR
-        self._finish(check, verdict, str(outcome or ""), evidence=attempt.used, seconds=attempt.seconds)
+        self.ledger.settle(check, verdict, str(outcome or ""), evidence=attempt.used, seconds=attempt.seconds)
         return False
 
     def _unstable(self, check: Check, failed: Attempt, passed: Attempt) -> None:
         message = f"unstable: it failed once ({failed.outcome}), but not again on fresh exchanges"
         if isinstance(passed.outcome, Inconclusive):
             message = f"it failed once ({failed.outcome}), and could not be confirmed: {passed.outcome}"
-        self._finish(check, Verdict.INCONCLUSIVE, message, evidence=failed.used, seconds=failed.seconds)
+        self.ledger.settle(check, Verdict.INCONCLUSIVE, message, evidence=failed.used, seconds=failed.seconds)
 
     def _finish_broken(self, check: Check, outcome: Broken, attempt: Attempt) -> None:
-        verdict = self._broken(check, lapse=isinstance(outcome, Lapse))
+        verdict = self.ledger.broken(check, lapse=isinstance(outcome, Lapse))
         # The exchange that was looked at last is mostly the telling one.
-        evidence = tuple(reversed(attempt.used))[:_EVIDENCE]
-        self._finish(
+        evidence = tuple(reversed(attempt.used))[:MOST_EVIDENCE]
+        self.ledger.settle(
             check, verdict, str(outcome), evidence=evidence, kind=outcome.kind, seconds=attempt.seconds
         )
-
-    def _broken(self, check: Check, *, lapse: bool) -> Verdict:
-        """What a broken requirement amounts to, by its level in the profile; a lapse breaks only the SHOULD part of a MUST."""
-        level = self.settings.profile.level(self._requirement(check))
-        if level is Level.MUST and lapse:
-            level = Level.SHOULD
-        if level is Level.MUST or (level is Level.SHOULD and self.settings.strict):
-            return Verdict.FAIL
-        return Verdict.WARN if level is Level.SHOULD else Verdict.PASS
 
     # -- rules -------------------------------------------------------------------------------------------------------------------
 
@@ -285,6 +287,9 @@ class Engine:
             refusals=any(check.scope in {Scope.REFUSAL, Scope.EXCHANGE} for check in checks)
         )
         for check in checks:
+            await asyncio.sleep(
+                0
+            )  # a rule may have nothing to wait for; the clock of the run wants to be heard
             await self._run_rule(check)
 
     async def _send_traffic(self, *, refusals: bool) -> None:
@@ -294,7 +299,7 @@ class Engine:
                 await scene(self._target())
 
     async def _run_rule(self, check: Check) -> None:
-        if self._gated(check):
+        if self.ledger.settle_gated(check, self.facts):
             return
         started = time.monotonic()
         try:
@@ -302,43 +307,10 @@ class Engine:
             if len(judged.objections) == 1 and check.scope is not Scope.RUN:
                 judged = await self._look_again(check, judged)
         except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
-            self._finish(check, Verdict.ERROR, traceback.format_exc())
+            self.ledger.settle(check, Verdict.ERROR, traceback.format_exc())
             return
         seconds = time.monotonic() - started
-        if not judged.looked_at:
-            self._finish(
-                check, Verdict.NOT_RUN, "nothing that this requirement speaks of was seen in this run"
-            )
-        elif not judged.objections:
-            self._finish(check, Verdict.PASS, f"holds on {judged.looked_at} exchanges", seconds=seconds)
-        else:
-            self._finish_objected(check, judged, seconds)
-
-    def _finish_objected(self, check: Check, judged: Judged, seconds: float) -> None:
-        # What breaks the MUST comes before what only lapses.
-        objections = sorted(judged.objections, key=lambda objection: objection.finding.lapse)
-        message, others = objections[0].finding.message, len(objections) - 1
-        if judged.doubt is not None:
-            verdict = Verdict.INCONCLUSIVE
-            message = f"seen once in {judged.looked_at} exchanges, and {judged.doubt}: {message}"
-        else:
-            verdict = self._broken(check, lapse=objections[0].finding.lapse)
-            if others and check.scope is not Scope.RUN:
-                message += f" (and in {others} more of {judged.looked_at} exchanges)"
-        shown = objections[:_EVIDENCE]
-        self._finish(
-            check,
-            verdict,
-            message,
-            evidence=[objection.exchange for objection in shown],
-            marks=tuple(
-                Mark(objection.exchange.id, objection.finding.at)
-                for objection in shown
-                if objection.finding.at is not None
-            ),
-            kind=Kind.WRONG,
-            seconds=seconds,
-        )
+        self.ledger.settle_rule(check, judged, seconds)
 
     async def _look_again(self, check: Check, judged: Judged) -> Judged:
         """Send the one request whose answer a rule objects to once more; one observation is no verdict."""
@@ -359,35 +331,3 @@ class Engine:
                 judged, doubt=f"the same request got {came} the next time, so that it could not be confirmed"
             )
         return replace(judged, doubt="not again when the same was sent")
-
-    # -- verdicts ----------------------------------------------------------------------------------------------------------------
-
-    def _finish(self, check: Check, verdict: Verdict, message: str = "", **details: Any) -> None:
-        """Settle a check for good; `details` are those of `_result`."""
-        result = self._result(check, verdict, message, **details)
-        self.results[check.requirement] = result
-        self.on_result(check, result)
-
-    def _result(  # noqa: PLR0913 - the fields of a result
-        self,
-        check: Check,
-        verdict: Verdict,
-        message: str = "",
-        *,
-        evidence: Sequence[Exchange | str] = (),
-        kind: Kind | None = None,
-        marks: tuple[Mark, ...] = (),
-        seconds: float = 0.0,
-    ) -> Result:
-        requirement = self._requirement(check)
-        return Result(
-            requirement=requirement,
-            level=self.settings.profile.level(requirement),
-            verdict=verdict,
-            message=self.settings.redactor.text(message),
-            kind=kind if verdict in {Verdict.FAIL, Verdict.WARN} else None,
-            test=check.place,
-            exchanges=tuple(dict.fromkeys(item if isinstance(item, str) else item.id for item in evidence)),
-            marks=marks,
-            seconds=seconds,
-        )

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance.catalogue import CatalogueError, Profile, load_profile
+from conformance.catalogue import Profile, load_profile
+from conformance.documents import DocumentError
+from conformance.known import KnownFailures, load_known_failures
 from conformance.session import Budget
 from conformance.settings import Settings
 from conformance.wire.http import HttpClient
@@ -18,6 +21,7 @@ from conformance.wire.redact import is_credential
 
 DEFAULT_EXAMPLES = 30
 DEFAULT_REPORT = "conformance-report"
+_LONGEST_NAME = 80
 _PORTS = 65536
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -45,11 +49,17 @@ OPTIONS = (
         "base URL of the target, such as https://host/v1 (default: the embedded reference server)",
     ),
     Option("model", "NAME", "name of the model to ask for (default: the only one that the target lists)"),
+    Option("name", "TEXT", "what the report calls the target (default: what its Server header says)"),
     Option("api-key-env", "NAME", f"environment variable that holds the key (default: {KEY_VARIABLE})"),
     Option(
         "profile",
         "NAME",
         "which requirements count at which level: a name, or a YAML file (default: reference)",
+    ),
+    Option(
+        "known-failures",
+        "FILE",
+        "a YAML list of requirements that are known to fail, each with its id and reason: only what is new fails the run",
     ),
     Option("concurrency", "N", "the most requests at a time (default: 8)"),
     Option("max-requests", "N", "send at most so many requests"),
@@ -60,6 +70,7 @@ OPTIONS = (
         "SECONDS",
         "wait so long for the first byte of an answer, and between two (default: 60)",
     ),
+    Option("run-timeout", "SECONDS", "end the run after so long, whatever is left to be judged"),
     Option(
         "gateway-upstream-port",
         "PORT",
@@ -83,13 +94,16 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
         url=url,
         profile=_profile(get("profile") or "reference"),
         model=get("model"),
+        name=_name(get("name")),
         key=key if url else None,
         key_variable=variable,
         headers=headers,
         strict=bool(get("strict")),
+        known=_known_failures(get("known-failures")),
         concurrency=_count("concurrency", get("concurrency")) or 8,
         budget=Budget(_count("max-requests", get("max-requests")), _count("max-tokens", get("max-tokens"))),
-        request_timeout=_seconds("request-timeout", get("request-timeout"), default=60.0),
+        request_timeout=_seconds("request-timeout", get("request-timeout")) or 60.0,
+        run_timeout=_seconds("run-timeout", get("run-timeout")),
         expensive=bool(get("expensive")),
         examples=_examples(get("examples")),
         seed=_seed(get("hypothesis-seed")),
@@ -106,6 +120,13 @@ def _check_sendable(found: Settings) -> None:
         HttpClient(found.url, key=found.key, headers=found.headers)
     except ValueError as error:
         raise OptionError(f"the target's URL, key or headers can't be sent: {error}") from error
+
+
+def _name(text: str | None) -> str:
+    name = (text or "").strip()
+    if not name.isprintable() or len(name) > _LONGEST_NAME:
+        raise OptionError(f"--name takes a line of at most {_LONGEST_NAME} characters, not {text!r}")
+    return name
 
 
 def _port(name: str, value: str | None) -> int | None:
@@ -139,9 +160,9 @@ def _seed(value: str | int | None) -> int:
         raise OptionError(f"--hypothesis-seed takes a whole number here, not {value!r}") from error
 
 
-def _seconds(name: str, value: str | None, *, default: float) -> float:
+def _seconds(name: str, value: str | None) -> float | None:
     if value is None:
-        return default
+        return None
     try:
         seconds = float(value)
     except ValueError:
@@ -162,8 +183,15 @@ def _headers(given: Iterable[str]) -> Iterable[tuple[str, str]]:
 def _profile(name: str) -> Profile:
     try:
         return load_profile(name)
-    except (CatalogueError, OSError) as error:
+    except (DocumentError, OSError) as error:
         raise OptionError(f"--profile: {error}") from error
+
+
+def _known_failures(path: str | None) -> KnownFailures:
+    try:
+        return load_known_failures(Path(path)) if path else KnownFailures()
+    except DocumentError as error:
+        raise OptionError(f"--known-failures: {error}") from error
 
 
 def _url(url: str | None, *, secret: bool, allow_http: bool) -> str:

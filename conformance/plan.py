@@ -48,7 +48,9 @@ def plan(settings: Settings, catalogue: Catalogue, checks: Sequence[Check]) -> P
     """The price of `checks`; the target of `settings` is sent nothing."""
     embedded = Embedded.start()
     try:
-        dry = replace(settings, url=embedded.url, key=embedded.key, model=embedded.model, headers=())
+        dry = replace(
+            settings, url=embedded.url, key=embedded.key, model=embedded.model, headers=(), run_timeout=None
+        )
         results = asyncio.run(Engine(dry, catalogue, checks).run())
     finally:
         embedded.stop()

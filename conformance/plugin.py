@@ -25,6 +25,7 @@ from conformance.catalogue import load_catalogue
 from conformance.checks import Check, check_of
 from conformance.embedded import Embedded
 from conformance.engine import Engine
+from conformance.known import Standing
 from conformance.plan import Plan, plan
 from conformance.report.files import PAGE, write_report
 from conformance.report.pytest_html import Columns
@@ -49,6 +50,11 @@ _SHOWN: dict[str, tuple[str, str, str | tuple[str, dict[str, bool]]]] = {
     Verdict.UNSUPPORTED: ("unsupported", "u", ("UNSUPPORTED", {"cyan": True})),
     Verdict.INCONCLUSIVE: ("inconclusive", "?", ("INCONCLUSIVE", {"purple": True})),
     Verdict.NOT_RUN: ("not run", "-", ("NOT RUN", {"light": True})),
+}
+# The same where a list of known failures decides whether the run fails.
+_SHOWN_LISTED: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
+    Standing.KNOWN: ("known", "k", ("KNOWN", {"yellow": True})),
+    Standing.STALE: ("failed", "S", ("STALE", {"red": True})),
 }
 
 
@@ -179,7 +185,7 @@ class _Progress:
 
 
 class CheckFailed(Exception):  # noqa: N818 - a verdict on the target, no error of the program
-    """The verdict is fail or error; `repr_failure` shows it."""
+    """The check fails the run; `repr_failure` shows why."""
 
 
 class CheckItem(pytest.Item):
@@ -204,8 +210,14 @@ class CheckItem(pytest.Item):
             ("verdict", result.verdict.value),
             ("message", printable(result.message)),
         ]
-        if result.verdict in {Verdict.FAIL, Verdict.ERROR}:
+        if result.known is not None:
+            self.user_properties.append(("listed", result.known.standing.value))
+        if result.fails:
             raise CheckFailed
+        if result.known is not None and result.known.standing is Standing.KNOWN:
+            self.add_report_section("call", "known failure", self._explanation())
+            # What pytest calls an expected failure: no failure in any of its reports, unless --runxfail makes it one.
+            raise pytest.xfail.Exception(printable(f"known failure: {result.known.failure.reason}"))
         if result.verdict is Verdict.WARN:
             self.add_report_section("call", "warning", self._explanation())
         elif result.verdict is not Verdict.PASS:
@@ -320,8 +332,11 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 
 def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, Any] | None:
     """Show the verdict instead of passed, failed or skipped."""
-    verdict = dict(getattr(report, "user_properties", ())).get("verdict")
-    return _SHOWN[str(verdict)] if report.when == "call" and verdict in _SHOWN else None
+    found = dict(getattr(report, "user_properties", ()))
+    verdict, listed = str(found.get("verdict")), str(found.get("listed"))
+    if report.when != "call" or verdict not in _SHOWN:
+        return None
+    return _SHOWN_LISTED.get(listed, _SHOWN[verdict])
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from conformance import __version__
 from conformance.catalogue import Level, Requirement, Tier
+from conformance.known import Listed, Standing
 from conformance.session import Cost, Incident
 from conformance.target import Facts
 from conformance.verdict import Kind, Verdict
@@ -49,6 +50,16 @@ class Result:
     """The evidence, the telling one first."""
     marks: tuple[Mark, ...] = ()
     seconds: float = 0.0
+    known: Listed | None = None
+    """Its entry in the list of known failures, if it has one."""
+
+    @property
+    def fails(self) -> bool:
+        """Whether it fails the run: a failure that is not known does, and so does a known failure that is gone."""
+        standing = self.known and self.known.standing
+        if self.verdict is Verdict.FAIL:
+            return standing is not Standing.KNOWN
+        return self.verdict is Verdict.ERROR or standing is Standing.STALE
 
     def to_json(self, redactor: Redactor) -> dict[str, Any]:
         """The entry of the results document, redacted."""
@@ -67,6 +78,7 @@ class Result:
             ],
             "verdict": self.verdict.value,
             "kind": self.kind and self.kind.value,
+            "known": self.known and self.known.to_json(redactor),
             "message": redactor.text(self.message),
             "test": self.test,
             "exchanges": list(self.exchanges),
@@ -89,6 +101,8 @@ class Results:
     started: float
     finished: float
     complete: bool
+    name: str = ""
+    """What its owner calls the target, if anything."""
     unusable: str | None = None
     """Why nothing could be judged, if so."""
     incidents: tuple[Incident, ...] = ()
@@ -106,18 +120,13 @@ class Results:
             for tier in Tier
         }
 
-    def count(self, verdict: Verdict) -> int:
-        """How many requirements have this verdict."""
-        return sum(result.verdict is verdict for result in self.results)
-
     @property
     def failed(self) -> bool:
-        """Whether the run ends with a non-zero status: something fails, nothing could be judged, or the target was gone for good."""
-        judged = any(
-            result.verdict in {Verdict.PASS, Verdict.WARN, Verdict.UNSUPPORTED} for result in self.results
-        )
+        """Whether the run ends with a non-zero status: something fails that is not known to, nothing could be judged, or the target was gone."""
+        judged = {Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.UNSUPPORTED}
         gone = any(not incident.recovered for incident in self.incidents)
-        return bool(self.count(Verdict.FAIL) or self.count(Verdict.ERROR)) or gone or not judged
+        nothing = not any(result.verdict in judged for result in self.results)
+        return any(result.fails for result in self.results) or gone or nothing
 
     def to_json(self) -> dict[str, Any]:
         """The results document, redacted; see `spec/results.schema.json`."""
@@ -128,6 +137,7 @@ class Results:
             "finished": _time(self.finished),
             "suite": {"version": __version__, "edition": EDITION, "commit": _commit()},
             "target": {
+                "name": text(self.name),
                 "url": text(self.url),
                 "model": text(self.facts.model),
                 "server": text(self.facts.server),

@@ -121,6 +121,12 @@ class Session:
             for _ in range(others):
                 self._slots.release()
 
+    async def abandon(self) -> None:
+        """Break off what is in flight."""
+        for task in self._sent.values():
+            task.cancel()
+        await asyncio.gather(*self._sent.values(), return_exceptions=True)
+
     def _check_budget(self, request: Request) -> None:
         if self.gone:
             raise Inconclusive(self.gone)

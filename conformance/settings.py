@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from conformance.catalogue import Profile
+from conformance.known import KnownFailures
 from conformance.session import Budget
 from conformance.wire.record import KEY_VARIABLE
 from conformance.wire.redact import Redactor, is_credential
@@ -21,10 +22,15 @@ class Settings:
     key: str | None = field(default=None, repr=False)
     key_variable: str = KEY_VARIABLE
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    name: str = ""
+    """What the report calls the target; what the target calls itself, where it is empty."""
     strict: bool = False
+    known: KnownFailures = field(default_factory=KnownFailures)
     concurrency: int = 8
     budget: Budget = field(default_factory=Budget)
     request_timeout: float = 60.0
+    run_timeout: float | None = None
+    """Seconds after which the run ends, whatever is left to be judged; None is no bound."""
     expensive: bool = False
     examples: int = 0
     """How many requests are generated; a front end's default is 30."""

@@ -11,14 +11,13 @@ import pytest
 from conformance.catalogue import (
     READING_ORDER,
     Catalogue,
-    CatalogueError,
     Level,
     Requirement,
     load_catalogue,
     load_profile,
     profile_names,
-    spec_root,
 )
+from conformance.documents import DocumentError, spec_root
 
 # How many requirements each area has, and the prefix of their ids: an id that disappears is noticed here.
 AREAS = {
@@ -177,7 +176,7 @@ def test_the_order_of_ids_is_the_order_of_the_catalogue() -> None:
 def test_an_unknown_id_suggests_a_known_one() -> None:
     """Asking for a requirement that does not exist names the nearest one."""
     assert CATALOGUE.get("STOP-99") is None
-    with pytest.raises(CatalogueError, match=r"no requirement 'STOP-01'; did you mean 'STOP-0\d1'"):
+    with pytest.raises(DocumentError, match=r"no requirement 'STOP-01'; did you mean 'STOP-0\d1'"):
         CATALOGUE.requirement("STOP-01")
 
 
@@ -272,7 +271,7 @@ def test_broken_areas_are_explained(spec: Path, old: str, new: str, message: str
     assert old in ENTRY
     (spec / "requirements" / "stop.yaml").write_text(ENTRY.replace(old, new, 1), encoding="utf-8")
 
-    with pytest.raises(CatalogueError, match=message):
+    with pytest.raises(DocumentError, match=message):
         load_catalogue(spec, validate=True)
 
 
@@ -280,7 +279,7 @@ def test_an_id_belongs_to_one_area(spec: Path) -> None:
     """An id that is given twice is refused, also without validation."""
     (spec / "requirements" / "zebra.yaml").write_text(ENTRY.replace("area: stop", "area: zebra"))
 
-    with pytest.raises(CatalogueError, match=r"zebra.yaml, STOP-001: the id is already taken in stop.yaml"):
+    with pytest.raises(DocumentError, match=r"zebra.yaml, STOP-001: the id is already taken in stop.yaml"):
         load_catalogue(spec)
 
 
@@ -288,7 +287,7 @@ def test_a_missing_folder_is_named(spec: Path) -> None:
     """An installation without its data says so."""
     shutil.rmtree(spec / "requirements")
 
-    with pytest.raises(CatalogueError, match="requirements is missing: the installation is incomplete"):
+    with pytest.raises(DocumentError, match="requirements is missing: the installation is incomplete"):
         load_catalogue(spec)
 
 
@@ -316,7 +315,7 @@ def test_broken_profiles_are_explained(spec: Path, extra: str, message: str) -> 
     path = spec / "user.yaml"
     path.write_text(PROFILE + extra, encoding="utf-8")
 
-    with pytest.raises(CatalogueError, match=message):
+    with pytest.raises(DocumentError, match=message):
         load_profile(str(path), spec)
 
 
@@ -333,6 +332,6 @@ def test_a_profile_of_ones_own_counts(spec: Path) -> None:
 def test_an_unknown_profile_suggests_a_known_one() -> None:
     """A misspelt name gets the nearest name and the list of all."""
     with pytest.raises(
-        CatalogueError, match=r"no profile 'refrence'.* did you mean 'reference'\? Profiles: .*vllm"
+        DocumentError, match=r"no profile 'refrence'.* did you mean 'reference'\? Profiles: .*vllm"
     ):
         load_profile("refrence")

@@ -12,8 +12,9 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-from conformance.catalogue import load_catalogue, load_profile, spec_root
+from conformance.catalogue import load_catalogue, load_profile
 from conformance.checks import NOT_APPLICABLE, Check, Judgement, Scope, broken, check_of, requirement, rule
+from conformance.documents import spec_root
 from conformance.engine import Engine
 from conformance.reference import Params, Reference, Refusal
 from conformance.reference.serve import start

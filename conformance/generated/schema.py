@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from conformance.catalogue import spec_root
+from conformance.documents import spec_root
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy

@@ -9,10 +9,12 @@ from typing import Any
 from markupsafe import Markup
 
 from conformance.report.text import counts_of
+from conformance.report.visible import plain
 
 Document = Mapping[str, Any]
 
 _LABEL = "/v1/completions"
+_LONGEST_NAME = 40
 _COLORS = {"green": "#2c7a3f", "yellow": "#8a6100", "red": "#b42318", "lightgrey": "#5c646d"}
 """Dark enough for white letters."""
 _WIDTHS = {**dict.fromkeys(" .,;:·/il|1", 4.2), **dict.fromkeys("mwMW", 10.2)}
@@ -45,6 +47,12 @@ def message(document: Document) -> str:
     return " · ".join(parts) or "not judged"
 
 
+def label(document: Document) -> str:
+    """What a badge speaks of: the endpoint, and the target where it was given a name."""
+    name: str = document["target"]["name"]
+    return f"{plain(name, _LONGEST_NAME)} {_LABEL}" if name else _LABEL
+
+
 def color(document: Document) -> str:
     """Red where core fails, yellow where only extended does, grey where nothing can be said."""
     core, extended = (counts_of(document, tier) for tier in ("core", "extended"))
@@ -63,7 +71,12 @@ def endpoint(document: Document) -> str:
     """The JSON of an endpoint badge, https://shields.io/badges/endpoint-badge."""
     return (
         json.dumps(
-            {"schemaVersion": 1, "label": _LABEL, "message": message(document), "color": color(document)}
+            {
+                "schemaVersion": 1,
+                "label": label(document),
+                "message": message(document),
+                "color": color(document),
+            }
         )
         + "\n"
     )
@@ -71,9 +84,9 @@ def endpoint(document: Document) -> str:
 
 def svg(document: Document) -> str:
     """The badge as a picture that loads nothing."""
-    said = message(document)
+    called, said = label(document), message(document)
     left_text, right_text = (
-        round(sum(_WIDTHS.get(letter, _WIDTH) for letter in text)) for text in (_LABEL, said)
+        round(sum(_WIDTHS.get(letter, _WIDTH) for letter in text)) for text in (called, said)
     )
     left, right = left_text + 12, right_text + 12
     return str(
@@ -85,7 +98,7 @@ def svg(document: Document) -> str:
             right_middle=left + right / 2,
             left_text=left_text,
             right_text=right_text,
-            label=_LABEL,
+            label=called,
             message=said,
             color=_COLORS[color(document)],
         )

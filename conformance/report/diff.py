@@ -8,8 +8,8 @@ from typing import Any
 
 from conformance.report.load import same_edition
 from conformance.report.markdown import code, words_of
-from conformance.report.page import name_of
 from conformance.report.render import render
+from conformance.report.text import name_of
 from conformance.report.visible import plain
 from conformance.report.words import VERDICTS, moment, word
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from conformance.catalogue import spec_root
+from conformance.documents import spec_root
 from conformance.report.visible import plain
 
 FORMAT = "completions-conformance/1"

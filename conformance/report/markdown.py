@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.report.excerpt import duration
+from conformance.report.known import is_known, is_stale, told
 from conformance.report.repeat import pytest_line
-from conformance.report.text import verdict_in_words
+from conformance.report.text import name_of, verdict_in_words
 from conformance.report.visible import plain
 from conformance.report.words import PROBLEMS, VERDICTS, moment, word
 
@@ -17,6 +18,7 @@ Document = Mapping[str, Any]
 _LISTED = 30
 """Problems; with the rest the summary would be longer than a comment may be (65,536 characters)."""
 _MESSAGE = 400
+_NAME = 100
 _TICKS = re.compile(r"`+")
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+.!|~@:&$-])")
 
@@ -41,7 +43,7 @@ def summary(document: Document) -> str:
 
 def _lines(document: Document) -> Iterator[str]:
     target, cost = document["target"], document["cost"]
-    yield f"### Completions conformance: {verdict_in_words(document)}"
+    yield f"### Completions conformance of {code(name_of(document), _NAME)}: {verdict_in_words(document)}"
     yield ""
     yield (
         f"{code(target['url'])}, model {code(target['model'] or '(none found)')}, profile {code(document['profile'])}, "
@@ -52,18 +54,27 @@ def _lines(document: Document) -> Iterator[str]:
         return
     yield ""
     yield from _table(document)
+    requirements = document["requirements"]
     for verdict in PROBLEMS:
-        found = [result for result in document["requirements"] if result["verdict"] == verdict]
-        if found:
-            yield from ("", f"**{word(verdict).label.capitalize()}** ({len(found)})", "")
-            for result in found[:_LISTED]:
-                kind = " (taken and ignored)" if result["kind"] == "ignored" else ""
-                yield f"- **{words_of(result['id'])}** {words_of(result['title'])}{kind}: {code(result['message'])}"
-            if len(found) > _LISTED:
-                yield f"- … and {len(found) - _LISTED} more"
-    first = next((result for result in document["requirements"] if result["verdict"] == "fail"), None)
-    if first:
+        found = [result for result in requirements if result["verdict"] == verdict and not is_known(result)]
+        yield from _list(word(verdict).label.capitalize(), found)
+    yield from _list("Known failures", [*filter(is_known, requirements)])
+    yield from _list("Stale known failures", [*filter(is_stale, requirements)])
+    failed = [result for result in requirements if result["verdict"] == "fail"]
+    if failed:
+        first = min(failed, key=is_known)
         yield from ("", f"Repeat one: {code(pytest_line(document, first['id']), 2_000)}")
+
+
+def _list(heading: str, found: Sequence[Document]) -> Iterator[str]:
+    """Requirements that someone has to do something about; nothing where there are none."""
+    if found:
+        yield from ("", f"**{heading}** ({len(found)})", "")
+    for result in found[:_LISTED]:
+        kind = " (taken and ignored)" if result["kind"] == "ignored" else ""
+        yield f"- **{words_of(result['id'])}** {words_of(result['title'])}{kind}: {code(told(result))}"
+    if len(found) > _LISTED:
+        yield f"- … and {len(found) - _LISTED} more"
 
 
 def _table(document: Document) -> Iterator[str]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conformance.report.load import RefusedError, same_edition
-from conformance.report.page import chart, name_of, overall
+from conformance.report.page import chart, overall
 from conformance.report.render import embed, render
-from conformance.report.text import verdict_in_words
+from conformance.report.text import name_of, verdict_in_words
 from conformance.report.visible import shorten
 from conformance.report.words import VERDICTS
 

@@ -13,9 +13,10 @@ from typing import Any
 
 from conformance.report.compare import difference
 from conformance.report.excerpt import BRIEF, WHOLE, curl_line, duration, excerpt, heading
+from conformance.report.known import consequence, is_known, is_stale
 from conformance.report.render import embed, render
 from conformance.report.repeat import pytest_line
-from conformance.report.text import verdict_in_words
+from conformance.report.text import name_of, verdict_in_words
 from conformance.report.words import AUTHORITIES, PROBLEMS, SUPPORT, VERDICTS
 from conformance.wire.record import from_json
 
@@ -36,6 +37,7 @@ def page(document: Document) -> str:
     exchanges = {exchange["id"]: exchange for exchange in document["exchanges"]}
     evidence = _evidence(document, exchanges)
     problems = [result for verdict in PROBLEMS for result in requirements if result["verdict"] == verdict]
+    problems.sort(key=is_known)  # stable: what is new comes first
     return render(
         "page",
         document=document,
@@ -45,6 +47,7 @@ def page(document: Document) -> str:
         duration=duration,
         chart=chart(document),
         problems=problems[:_PROBLEMS_AT_THE_TOP],
+        stale=[*filter(is_stale, requirements)],
         more_problems=max(0, len(problems) - _PROBLEMS_AT_THE_TOP),
         areas=[
             (area, [_requirement(document, result, exchanges, evidence) for result in found])
@@ -70,14 +73,9 @@ def page(document: Document) -> str:
             for found in document["incidents"]
         ],
         authorities=AUTHORITIES,
+        consequence=consequence,
         data=embed({"exchanges": evidence, "differences": _differences(requirements, exchanges)}),
     )
-
-
-def name_of(document: Document) -> str:
-    """What to call the target: what it says it is, else where it is."""
-    target: Mapping[str, str] = document["target"]
-    return target["server"] or target["url"].partition("://")[2].partition("/")[0] or target["url"]
 
 
 def overall(document: Document) -> str:
@@ -121,7 +119,7 @@ def _requirement(
         marks.setdefault(mark["exchange"], []).append(mark["offset"])
     return {
         **result,
-        "problem": result["verdict"] in PROBLEMS,
+        "problem": result["verdict"] in PROBLEMS or is_stale(result),
         "pytest": pytest_line(document, result["id"]),
         "telling": names[0] if names else None,
         "curl": curl_line(exchanges[names[0]]) if names else None,

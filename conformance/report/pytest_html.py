@@ -40,10 +40,15 @@ class Columns:
         if not self._in_head or not cells:
             return
         found = {name: plain(value, _SHOWN_MESSAGE) for name, value in getattr(report, "user_properties", ())}
-        verdict = found.get("verdict", "")
+        verdict, listed = found.get("verdict", ""), found.get("listed", "")
         level = f"{found.get('tier', '')} {found.get('level', '')}".strip()
         cells[1:1] = [
-            str(_CELL.format("verdict", found.get("message", ""), word(verdict).label if verdict else "")),
+            str(_CELL.format("verdict", found.get("message", ""), _label(verdict, listed))),
             str(_CELL.format("requirement", found.get("title", ""), found.get("requirement", ""))),
             str(_CELL.format("level", level, level)),
         ]
+
+
+def _label(verdict: str, listed: str) -> str:
+    """The word of a verdict, and how its entry in the list of known failures stands, where it has one."""
+    return ", ".join([word(verdict).label, *([listed] if listed else [])]) if verdict else ""

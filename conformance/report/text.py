@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from conformance.report.known import explained, is_known, is_stale, told
 from conformance.report.visible import plain, shorten
 
 _WIDTH = 110
@@ -27,12 +28,12 @@ def printable(text: str) -> str:
 def failure_block(result: Document, exchanges: Mapping[str, Document]) -> str:
     """What is wrong with one requirement: what was sent, what came, what the requirement says, who is hurt, how to repeat it."""
     kind = " (the parameter is ignored)" if result["kind"] == "ignored" else ""
-    lines = [
-        f"{result['id']} · {result['level']} · {result['tier']} · {result['title']}",
-        "",
-        *_entry("found", f"{result['message']}{kind}"),
-        *_entry("requires", result["statement"]),
-    ]
+    lines = [f"{result['id']} · {result['level']} · {result['tier']} · {result['title']}", ""]
+    if result["known"]:
+        lines += _entry("listed", explained(result["known"]))
+    if is_stale(result):
+        return printable("\n".join(lines))
+    lines += [*_entry("found", f"{result['message']}{kind}"), *_entry("requires", result["statement"])]
     for source in result["sources"]:
         said = f": “{source['says']}”" if source["says"] else ""
         lines += _entry("source", f"{source['authority']}, {source['place']}{said}")
@@ -81,6 +82,13 @@ def _shorten(text: str) -> str:
     )
 
 
+def name_of(document: Document) -> str:
+    """What to call the target: the name that it was given, else what it says it is, else where it is."""
+    target: Mapping[str, str] = document["target"]
+    host = target["url"].partition("://")[2].partition("/")[0]
+    return target["name"] or target["server"] or host or target["url"]
+
+
 def verdict_in_words(document: Document) -> str:
     """The run in one sentence, which does not claim more than was judged."""
     if document["unusable"]:
@@ -91,7 +99,10 @@ def verdict_in_words(document: Document) -> str:
         judged = sum(counts.get(verdict, 0) for verdict in ("pass", "warn", "fail"))
         failed = counts.get("fail", 0)
         if failed:
-            parts.append(f"{failed} {tier} requirement{'s' * (failed > 1)} fail{'s' * (failed == 1)}")
+            parts.append(
+                f"{failed} {tier} requirement{'s' * (failed > 1)} fail{'s' * (failed == 1)}"
+                + _known(document, tier, failed)
+            )
         elif judged:
             judged += counts.get("unsupported", 0)
             total = sum(counts.values())
@@ -105,9 +116,25 @@ def verdict_in_words(document: Document) -> str:
     errors = sum(result["verdict"] == "error" for result in document["requirements"])
     if errors:
         parts.append(f"{errors} check{'s' * (errors > 1)} of the suite broke")
+    stale = sum(map(is_stale, document["requirements"]))
+    if stale:
+        parts.append(
+            f"{stale} known failure{'s' * (stale > 1)} pass{'es' * (stale == 1)}, so that the list is stale"
+        )
     if not document["complete"]:
         parts.append("but the run is incomplete")
     return "; ".join(parts) or "nothing could be judged"
+
+
+def _known(document: Document, tier: str, failed: int) -> str:
+    """How many of the failures are known, in brackets; nothing where none is."""
+    known = sum(
+        result["tier"] == tier and result["verdict"] == "fail" and is_known(result)
+        for result in document["requirements"]
+    )
+    if known == failed:
+        return " (known)" if failed == 1 else " (all known)"
+    return f" ({known} known)" if known else ""
 
 
 def counts_of(document: Document, tier: str) -> dict[str, int]:
@@ -125,13 +152,9 @@ def summary_lines(document: Document) -> Iterator[str]:
     if document["unusable"]:
         yield from printable(shorten(document["unusable"])).splitlines()
         return
-    model = target["model"] or "(unknown model)"
-    yield (
-        plain(
-            f"{shorten(target['url'], _SHOWN_NAME)} · {shorten(model, _SHOWN_NAME)} · profile {document['profile']}:"
-        )
-        + f" {verdict_in_words(document)}"
-    )
+    what = [*filter(None, [target["name"]]), target["url"], target["model"] or "(unknown model)"]
+    named = " · ".join(shorten(part, _SHOWN_NAME) for part in what)
+    yield plain(f"{named} · profile {document['profile']}:") + f" {verdict_in_words(document)}"
     yield (
         f"{cost['requests']} requests, {cost['prompt_tokens']} prompt tokens, {cost['generated_tokens']} tokens generated,"
         f" {cost['seconds']:.1f} s, at most {cost['most_in_flight']} requests at a time"
@@ -144,16 +167,26 @@ def summary_lines(document: Document) -> Iterator[str]:
         suspects = ", ".join(incident["suspects"]) or "nothing unusual"
         yield ""
         yield plain(f"The target stopped answering after {suspects}: {incident['message']}.")
-    for verdict, heading in _HEADINGS.items():
-        found = [result for result in document["requirements"] if result["verdict"] == verdict]
+    for heading, found in _groups(document["requirements"]):
         if found:
             yield ""
             yield f"{heading}:"
             yield from (_line(result) for result in found)
 
 
+def _groups(requirements: Sequence[Document]) -> Iterator[tuple[str, list[Document]]]:
+    """What someone has to do something about, by what that is."""
+    for verdict, heading in _HEADINGS.items():
+        yield (
+            heading,
+            [result for result in requirements if result["verdict"] == verdict and not is_known(result)],
+        )
+    yield "Known failures, which do not fail the run", [*filter(is_known, requirements)]
+    yield "Stale known failures, which fail the run", [*filter(is_stale, requirements)]
+
+
 def _line(result: Document) -> str:
-    message = result["message"]
+    message = told(result)
     if result["verdict"] == "error":
         message = message.strip().rpartition("\n")[2]
     message = plain(" ".join(shorten(message).split()))

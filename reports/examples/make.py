@@ -26,6 +26,7 @@ def judge(name: str, url: str) -> Path:
         "-m",
         "pytest",
         f"--target-url={url}",
+        f"--name={name}",
         f"--report={folder}",
         "-q",
         "-p",
@@ -43,9 +44,8 @@ def main(targets: list[str]) -> int:
     if not targets or any("=" not in target for target in targets):
         sys.stderr.write(f"{__doc__}\n")
         return 2
-    documents = {name: judge(name, url) for name, _, url in (target.partition("=") for target in targets)}
-    merge = [f"{name}={document}" for name, document in documents.items()]
-    command = [sys.executable, "-m", "conformance", "merge", *merge, "-o", str(HERE / "matrix")]
+    documents = [str(judge(name, url)) for name, _, url in (target.partition("=") for target in targets)]
+    command = [sys.executable, "-m", "conformance", "merge", *documents, "-o", str(HERE / "matrix")]
     return subprocess.run(command, cwd=HERE.parent.parent, check=False).returncode  # noqa: S603 - our own command
 
 

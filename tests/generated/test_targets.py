@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 import fixtures.generated
-from conformance.catalogue import load_catalogue, load_profile, spec_root
+from conformance.catalogue import load_catalogue, load_profile
 from conformance.checks import all_checks
+from conformance.documents import spec_root
 from conformance.engine import Engine
 from conformance.reference import Reference
 from conformance.reference.serve import start

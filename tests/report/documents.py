@@ -10,6 +10,7 @@ from typing import Any
 LEVELS = ("MUST", "SHOULD", "MAY")
 TIERS = ("core", "extended")
 VERDICTS = ("pass", "fail", "warn", "unsupported", "inconclusive", "not_run", "error")
+STANDINGS = ("known", "stale", "expired", "unjudged")
 
 Document = dict[str, Any]
 
@@ -29,11 +30,24 @@ def requirement(identifier: str, verdict: str = "pass", **fields: Any) -> Docume
         ],
         "verdict": verdict,
         "kind": "wrong" if verdict in {"fail", "warn"} else None,
+        "known": None,
         "message": "" if verdict == "pass" else f"the check of {identifier} found something",
         "test": "conformance.suite.test_stop:test_the_text_ends_where_the_sequence_begins",
         "exchanges": [],
         "marks": [],
         "seconds": 0.012,
+        **fields,
+    }
+
+
+def known(standing: str = "known", **fields: Any) -> Document:
+    """The member `known` of a requirement in a list of known failures."""
+    return {
+        "standing": standing,
+        "reason": "we know",
+        "issue": "https://tracker.example/7?a=1&b=2",
+        "expires": None,
+        "file": "known.yaml",
         **fields,
     }
 
@@ -130,7 +144,7 @@ def document(
         "started": "2026-11-23T19:03:35.406Z",
         "finished": "2026-11-23T19:03:37.305Z",
         "suite": {"version": "0.1.0", "edition": "2026-11", "commit": None},
-        "target": {"url": "http://127.0.0.1:8000/v1", "model": "tiny", "server": "server-a"},
+        "target": {"name": "", "url": "http://127.0.0.1:8000/v1", "model": "tiny", "server": "server-a"},
         "profile": "reference",
         "strict": False,
         "unusable": None,
@@ -191,6 +205,7 @@ def small() -> Document:
         test="conformance.rules.stream:the_bytes_form_a_valid_event_stream",
         exchanges=["x3"],
         marks=[mark],
+        known=known(),
     )
     return document([*found, broken], exchanges)
 
@@ -283,6 +298,7 @@ def hostile() -> Document:
             message=next(texts),
             exchanges=[f"x{number % len(exchanges) + 1}", f"x{(number + 7) % len(exchanges) + 1}"],
             marks=[{"exchange": f"x{number % len(exchanges) + 1}", "offset": 20}],
+            known=known(STANDINGS[number % 4], reason=next(texts), issue=next(texts), file=next(texts)),
         )
         for number, verdict in enumerate(verdicts, 1)
     ]
@@ -294,6 +310,7 @@ def hostile() -> Document:
             "url": "http://127.0.0.1:8000/v1",
             "model": "".join(HOSTILE[:-1]),
             "server": "".join(HOSTILE[:-1]),
+            "name": "",
         },
         capabilities={
             name: {"support": "broken", "note": next(texts), "exchange": f"x{number}"}

@@ -125,6 +125,9 @@ def test_the_keyboard_is_enough(shown: Any) -> None:
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.className || document.activeElement.tagName"))
     page.locator("[id='STOP-002'] .x > summary").first.press("Enter")
+    page.wait_for_selector(
+        "[id='STOP-002'] .x .inside:not(:empty)"
+    )  # it is made when the browser comes to it
 
     assert "button copy js-only" in reached
     assert "SUMMARY" in reached

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from conformance.catalogue import spec_root
+from conformance.documents import spec_root
 from conformance.report import badge, markdown, words
 from conformance.report.files import write_report
 from conformance.report.page import page
@@ -151,7 +151,7 @@ def test_the_colour_of_a_badge(tier: str, verdict: str, color: str) -> None:
 def test_pytest_lines_are_quoted() -> None:
     """What a target calls its model is one word of the shell, without line breaks."""
     found = document(
-        target={"url": "http://h/v1", "model": "a; rm\n-rf '$HOME'", "server": ""},
+        target={"url": "http://h/v1", "model": "a; rm\n-rf '$HOME'", "server": "", "name": ""},
         profile="vllm",
         strict=True,
     )

@@ -1,0 +1,53 @@
+"""Known failures in words, for every form of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Document = Mapping[str, Any]
+
+
+def is_known(result: Document) -> bool:
+    """Whether the requirement is broken, as the list of known failures says: it does not fail the run."""
+    return standing(result) == "known"
+
+
+def is_stale(result: Document) -> bool:
+    """Whether the requirement passes although it is listed, so that the run fails until it no longer is."""
+    return standing(result) == "stale"
+
+
+def standing(result: Document) -> str:
+    """How the requirement's entry in the list of known failures stands; empty where it has none."""
+    return result["known"]["standing"] if result["known"] else ""
+
+
+def explained(known: Document) -> str:
+    """What the entry means for the run, and what to do about it."""
+    return f"{known['file']} lists it as a known failure: {_reason(known)}. {consequence(known)}"
+
+
+def _reason(known: Document) -> str:
+    place = f" ({known['issue']})" if known["issue"] else ""
+    return f"{known['reason'].rstrip('. ')}{place}"
+
+
+def consequence(known: Document) -> str:
+    """What the entry means for the run, in a sentence."""
+    return {
+        "known": f"It does not fail the run{' until ' + known['expires'] if known['expires'] else ''}.",
+        "expired": f"That excused it until {known['expires']} only: fix it, or give the entry a new date.",
+        "stale": "But it passes: remove the entry.",
+        "unjudged": "This run can't tell whether it still fails.",
+    }[known["standing"]]
+
+
+def told(result: Document) -> str:
+    """What to say of a requirement on a line: what was found, or why it is in the list of known failures."""
+    known, found = result["known"], str(result["message"])
+    if is_known(result):
+        return _reason(known) + (f"; until {known['expires']}" if known["expires"] else "")
+    if is_stale(result):
+        return f"it passes; remove the entry from {known['file']} ({_reason(known)})"
+    return f"{explained(known)} Found: {found}" if known else found
