@@ -145,7 +145,12 @@ def every_index_ends_exactly_once(completion: Completion) -> Judgement:
 def no_text_after_the_end(completion: Completion) -> Judgement:
     """After the chunk with its finish_reason an index gets no more text."""
     choices = _choices(completion)
-    if not choices or missing_indices(completion):
+    # Where choices share an index, the text of one may well come after the end of another (STREAM-013).
+    if (
+        not choices
+        or missing_indices(completion)
+        or len(choices) < (promised(completion.exchange.request) or 1)
+    ):
         return NOT_APPLICABLE
     for choice in choices:
         ended: Any = None
