@@ -19,7 +19,7 @@ from conformance.attempts import NOISY_ATTEMPTS, Attempt, contradictory
 from conformance.catalogue import Catalogue
 from conformance.checks import Check, Scope
 from conformance.gateway import Upstream
-from conformance.judge import Judged, judge
+from conformance.judge import Judged, Objection, judge
 from conformance.ledger import MOST_EVIDENCE, Ledger
 from conformance.preflight import Needs, UnusableTarget, preflight
 from conformance.results import Results
@@ -31,6 +31,9 @@ from conformance.verdict import Broken, Inconclusive, Lapse, NotRun, Outcome, Un
 from conformance.vigil import Vigil
 from conformance.wire.exchange import Exchange, Intent
 from conformance.wire.http import HttpClient, Limits
+
+_FEW = {Scope.RUN: 0, Scope.EXCHANGE: 3}
+"""So many objections of a rule prove nothing yet, 1 where no other number is given: connections break by themselves now and then."""
 
 _NOTHING_JUDGED = "the target could not be judged; see the message of the run"
 
@@ -213,12 +216,12 @@ class Engine:
     async def _confirm(self, failed: Iterable[tuple[Check, Attempt]]) -> None:
         """Run what failed once more, alone; on a target that was seen to contradict itself several times more."""
         again = [
-            (check, [first, await self._repeat(check, first, 1)])
+            (check, [first, await self._repeat(check, 1)])
             for check, first in sorted(failed, key=lambda item: item[1].unanswered)
         ]
         for check, attempts in again:
             while isinstance(attempts[-1].outcome, Broken) and len(attempts) < self._attempts_needed:
-                attempts.append(await self._repeat(check, attempts[0], len(attempts)))
+                attempts.append(await self._repeat(check, len(attempts)))
             last = attempts[-1]
             if not isinstance(last.outcome, Broken):
                 self._unstable(check, attempts[-2], last)
@@ -236,11 +239,11 @@ class Engine:
     def _attempts_needed(self) -> int:
         return NOISY_ATTEMPTS if self.session.contradictions else 2
 
-    async def _repeat(self, check: Check, first: Attempt, number: int) -> Attempt:
+    async def _repeat(self, check: Check, number: int) -> Attempt:
         if check.hazardous:
             return await self._hazard(check, number)
-        # Some servers break off one answer when another request arrives: that is HTTP-011's, and not to hide what this check is about.
-        async with self.session.one_at_a_time() if first.unanswered else contextlib.nullcontext():
+        # Batches flip near ties, and some servers break off one answer when another request arrives: neither is to pass for a defect.
+        async with self.session.one_at_a_time():
             attempt = await self._attempt(check, number)
         if attempt.unanswered:
             # What a target that is gone leaves unanswered must not be blamed on it once more in another check's name.
@@ -304,7 +307,7 @@ class Engine:
         started = time.monotonic()
         try:
             judged = judge(check, self.session.exchanges, self.settings.profile)
-            if len(judged.objections) == 1 and check.scope is not Scope.RUN:
+            if 0 < len(judged.objections) <= _FEW.get(check.scope, 1):
                 judged = await self._look_again(check, judged)
         except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
             self.ledger.settle(check, Verdict.ERROR, traceback.format_exc())
@@ -313,21 +316,30 @@ class Engine:
         self.ledger.settle_rule(check, judged, seconds)
 
     async def _look_again(self, check: Check, judged: Judged) -> Judged:
-        """Send the one request whose answer a rule objects to once more; one observation is no verdict."""
+        """Send the few requests whose answers a rule objects to once more; one observation is no verdict."""
+        doubts = []
+        for objection in judged.objections:
+            doubt, again = await self._doubt(check, objection.exchange)
+            judged = replace(
+                judged, objections=judged.objections + again, looked_at=judged.looked_at + len(again)
+            )
+            doubts += [doubt] if doubt else []
+        # What came again for one request stands for the others.
+        confirmed = len(doubts) < len(judged.objections)
+        return judged if confirmed else replace(judged, doubt=doubts[0])
+
+    async def _doubt(self, check: Check, first: Exchange) -> tuple[str | None, tuple[Objection, ...]]:
+        """Why an objection can't be confirmed; else the objection to the second answer."""
         try:
-            again = await self.session.send(judged.objections[0].exchange.request, attempt=1)
+            again = await self.session.send(first.request, attempt=1)
         except Inconclusive as reason:
-            return replace(judged, doubt=f"not again, since {reason}")
+            return f"not again, since {reason}", ()
         if again.request.intent is not Intent.VALID:
             await self.session.revive((again,))
         second = judge(check, (again,), self.settings.profile)
         if second.objections:
-            return replace(
-                judged, objections=judged.objections + second.objections, looked_at=judged.looked_at + 1
-            )
+            return None, second.objections
         if not second.looked_at:
             came = f"status {again.status}" if again.response else "no answer"
-            return replace(
-                judged, doubt=f"the same request got {came} the next time, so that it could not be confirmed"
-            )
-        return replace(judged, doubt="not again when the same was sent")
+            return f"the same request got {came} the next time, so that it could not be confirmed", ()
+        return "not again when the same was sent", ()

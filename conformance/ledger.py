@@ -134,7 +134,8 @@ class Ledger:
         message, others = objections[0].finding.message, len(objections) - 1
         if judged.doubt is not None:
             verdict = Verdict.INCONCLUSIVE
-            message = f"seen once in {judged.looked_at} exchanges, and {judged.doubt}: {message}"
+            times = f"{others + 1} times" if others else "once"
+            message = f"seen {times} in {judged.looked_at} exchanges, and {judged.doubt}: {message}"
         else:
             verdict = self.broken(check, lapse=objections[0].finding.lapse)
             if others and check.scope is not Scope.RUN:

@@ -23,6 +23,7 @@ from conformance.settings import Settings
 from conformance.target import Target
 from conformance.verdict import Broken, Ignored, Inconclusive, Kind, NotRun, Unsupported, Verdict
 from conformance.wire.completion import Completion
+from conformance.wire.exchange import Exchange
 
 CATALOGUE = load_catalogue()
 MUST, SHOULD, MAY = "HTTP-009", "HTTP-004", "HTTP-015"
@@ -249,6 +250,25 @@ def test_a_rule_that_objects_once_is_inconclusive(server: str) -> None:
         return broken("wrong") if len(judged) == 1 else None
 
     assert verdict(server, objects_once).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_few_broken_connections_are_no_verdict(server: str) -> None:
+    """Of a rule about connections three objections are doubted, and stand where one of them comes again."""
+
+    def objecting(to: Callable[[int], bool]) -> Callable[[Exchange], Judgement]:
+        judged: list[str] = []
+
+        @rule(MUST, Scope.EXCHANGE)
+        def objects(exchange: Exchange) -> Judgement:
+            """It counts what it sees."""
+            judged.append(exchange.id)
+            return broken("wrong") if to(len(judged)) else None
+
+        return objects
+
+    assert verdict(server, objecting(lambda count: count <= 3)).verdict is Verdict.INCONCLUSIVE
+    assert verdict(server, objecting(lambda count: count <= 4)).verdict is Verdict.FAIL
+    assert verdict(server, objecting(lambda count: count <= 3 or count > 20)).verdict is Verdict.FAIL
 
 
 def test_a_rule_without_evidence_is_not_run(server: str) -> None:

@@ -1,4 +1,4 @@
-"""How long to wait before a request that was turned away for its rate is sent again."""
+"""How long to wait before a request is sent again that was turned away for its rate, or lost between a gateway and its upstream."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
 
 _BACKOFFS = 2
 """How often a 429 that names no time is tried again."""
+
+_GATEWAY = {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
+"""What speaks of an upstream and not of the request: "received an invalid response from an inbound server" (RFC 9110, 15.6.3), "did not
+receive a timely response" (15.6.5). Once it may be chance; what comes again stands."""
 
 
 def retry_after(value: str, now: float) -> float | None:
@@ -38,8 +42,10 @@ def pause(response: Response, *, tries: int, backoff: float) -> float | None:
     """The seconds to wait before sending once more what got `response`, or `None` where the answer stands.
 
     `tries` counts how often it was sent again before. A 503 is asked again only when it says when; a 429 also when it does not: after
-    `backoff` seconds, and after twice that.
+    `backoff` seconds, and after twice that; a 502 and a 504 once, after `backoff` seconds.
     """
+    if response.status in _GATEWAY:
+        return None if tries else backoff
     if response.status not in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
         return None
     named = retry_after(response.header("retry-after") or "", datetime.now(UTC).timestamp())

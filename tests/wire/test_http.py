@@ -771,6 +771,8 @@ def busy(after: str | None, status: str = BUSY) -> bytes:
         pytest.param([busy("-1"), answer()], 200, 1, id="negative"),
         pytest.param([busy(None, DOWN), answer()], 503, 0, id="down-without-a-time"),
         pytest.param([busy("0", "500 Internal Server Error"), answer()], 500, 0, id="other-status"),
+        pytest.param([busy(None, "502 Bad Gateway"), answer()], 200, 1, id="lost-by-a-gateway"),
+        pytest.param([busy(None, "504 Gateway Timeout")], 504, 1, id="lost-by-a-gateway-again"),
     ],
 )
 def test_patience_is_bounded(answers: list[bytes], status: int, retries: int) -> None:
