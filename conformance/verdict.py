@@ -57,6 +57,12 @@ class Lapse(Broken):
     """The target contradicts the part of the requirement that is only a SHOULD: never more than a warning."""
 
 
+class Disregarded(Lapse):
+    """The target took a parameter that only OpenAI documents with 200 and did nothing with it: ignored, and a SHOULD."""
+
+    kind = Kind.IGNORED
+
+
 class Unsupported(Outcome):
     """The target refused an optional feature with a 4xx."""
 

@@ -131,7 +131,7 @@ def steering(capabilities: Collection[str]) -> dict[str, list[Any]]:
     return found | ({"logit_bias": list(_BIASES)} if "logit_bias" in capabilities else {})
 
 
-_BIASES: tuple[Any, ...] = ({}, {"300": 1}, {"300": -100, "301": 1})
+_BIASES: tuple[Any, ...] = ({}, {"300": 100}, {"300": -100, "301": 1})
 TEMPERATURES: tuple[Any, ...] = (..., 1, 2, None, 0.001, 1.999, 1.0)
 SEEDS: tuple[Any, ...] = (0, 1, 2**31 - 1, 2**31, 2**53 - 1, -1, None)
 USERS: tuple[str, ...] = ("", "u-1", "\U0001f600 \u05e9\u05dc\u05d5\u05dd", 'quote " and \\')

@@ -21,6 +21,7 @@ _FIRST = 4
 _MARGIN = 8
 """And so many behind it, at least a token."""
 _SHORTEST, _LONGEST = 3, 8
+_STRETCH = 28
 
 _WORD = re.compile(r" [A-Za-z]{2,7}(?![A-Za-z])")
 _BETWEEN_WORDS = re.compile(r"(?=[A-Za-z]{2}([A-Za-z]{2,3} [A-Za-z]{2,3})[A-Za-z])")
@@ -55,6 +56,12 @@ def insides(text: str) -> tuple[str, ...]:
 def restarts(text: str) -> tuple[str, ...]:
     """Fair pieces that begin with the second of two equal letters, where a search that forgets to begin anew has lost its way."""
     return _fair(text, ((match.start() + 1, match.start() + 5) for match in _TWICE.finditer(text)))
+
+
+def stretches(text: str) -> tuple[str, ...]:
+    """Pieces of several words, longer than what a search needs to look back on for all other pieces."""
+    starts = [match.start() for match in _WORD.finditer(text)]
+    return _fair(text, ((start, start + _STRETCH) for start in starts), longest=_STRETCH)
 
 
 def across(text: str, tokens: Sequence[str]) -> tuple[str, ...]:
@@ -136,20 +143,20 @@ def beyond_ascii(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _fair(text: str, spans: Iterable[tuple[int, int]]) -> tuple[str, ...]:
+def _fair(text: str, spans: Iterable[tuple[int, int]], longest: int = _LONGEST) -> tuple[str, ...]:
     found = {
         text[start:end]: None
         for start, end in spans
-        if _well_placed(text, start, end) and text.count(text[start:end]) == 1
+        if _well_placed(text, start, end, longest) and text.count(text[start:end]) == 1
     }
     return tuple(found)
 
 
-def _well_placed(text: str, start: int, end: int) -> bool:
+def _well_placed(text: str, start: int, end: int, longest: int = _LONGEST) -> bool:
     return (
         start >= _FIRST
         and end <= len(text) - _MARGIN
-        and _SHORTEST <= end - start <= _LONGEST
+        and _SHORTEST <= end - start <= longest
         and not text[start - 1].isspace()
         and text[:end].isascii()
     )

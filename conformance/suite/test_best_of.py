@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from statistics import fmean
 from typing import Any
 
 from conformance.checks import requirement
 from conformance.display import shown
 from conformance.suite.comparing import same
+from conformance.suite.scores import Scores, scores
 from conformance.suite.several import BY_N, LENGTH, expect_choices, objects
 from conformance.target import Target
-from conformance.verdict import Broken, Ignored, NotRun
+from conformance.verdict import Broken, Ignored, Inconclusive, NotRun
 from conformance.wire.exchange import Intent
 
 _CANDIDATES = 3
+_MANY = 4
+_ROUNDING = 0.02
 _THE_BEST: dict[str, Any] = {"best_of": _CANDIDATES, "n": 1, "temperature": 1, "max_tokens": 4}
 
 
@@ -71,6 +75,39 @@ async def test_candidates_may_count_as_tokens(target: Target) -> None:
         raise Broken(
             f"3 candidates of at most 4 tokens count {count} completion_tokens; the text is {shown(answer.text)}"
         )
+
+
+@requirement("BEST-008")
+async def test_the_best_candidate_is_returned(target: Target) -> None:
+    """Of the candidates of `best_of` the one with the highest log probability per token is returned."""
+    # A seed makes the candidates those that `n` returns, at most servers.
+    seeded: dict[str, Any] = {"temperature": 1, "seed": 1234, "logprobs": 1, "max_tokens": LENGTH}
+    group, one = await asyncio.gather(
+        target.complete(**seeded, n=_MANY, optional="n with seed and logprobs"),
+        target.complete(**seeded, best_of=_MANY, n=1, optional="best_of with seed and logprobs"),
+    )
+    texts = [choice.text for choice in group.choices.values()]
+    if one.text not in texts or len(set(texts)) == 1:
+        raise Inconclusive(
+            f"the candidates of best_of {_MANY} can't be told from what n {_MANY} returned with the same seed"
+        )
+    if any(choice.finish_reason != "length" for choice in group.choices.values()):
+        raise Inconclusive("a candidate ended by itself, with a token that may be counted or not")
+    means = [_mean(scores(group, index)) for index in group.choices]
+    if means[texts.index(one.text)] < max(means) - _ROUNDING:
+        kind = Ignored if one.text == texts[0] else Broken
+        listed = ", ".join(f"{mean:.2f}" for mean in means)
+        raise kind(
+            f"with the same seed n {_MANY} gives {shown(texts)}, whose tokens have the mean log probabilities {listed};"
+            f" best_of {_MANY} returned {shown(one.text)}"
+        )
+
+
+def _mean(found: Scores) -> float:
+    values = [value for value in found.values if value is not None]
+    if not values:
+        raise NotRun("a choice has no log probabilities; see LOGP-002")
+    return fmean(values)
 
 
 @requirement("BEST-007")

@@ -13,7 +13,7 @@ from conformance.target import Target
 from conformance.verdict import Broken, Ignored, Inconclusive
 from conformance.wire.completion import Completion
 
-_PENALTY = 2
+PENALTY = 2
 _SURE = 0.25
 """By so much a penalty must exceed the lead of a token before its place is certain to change: rounding moves a logit by an eighth."""
 
@@ -41,14 +41,14 @@ async def test_penalties_act_in_their_direction(target: Target) -> None:
 
 async def _wrong_way(target: Target, prompt: str) -> str | None:
     plain, more, less = await asyncio.gather(
-        *(_penalised(target, prompt, penalty) for penalty in (0, _PENALTY, -_PENALTY))
+        *(_penalised(target, prompt, penalty) for penalty in (0, PENALTY, -PENALTY))
     )
     share = _repeated(plain.text)
     for answer, sign, turned in ((more, "", -1), (less, "-", 1)):
         if turned * (share - _repeated(answer.text)) > _CLEAR:
             what = "more" if turned < 0 else "less"
             return (
-                f"behind {shown(prompt)} penalties of {sign}{_PENALTY} gave {shown(answer.text)}, which repeats itself {what} than"
+                f"behind {shown(prompt)} penalties of {sign}{PENALTY} gave {shown(answer.text)}, which repeats itself {what} than"
                 f" {shown(plain.text)} without them"
             )
     return None
@@ -73,21 +73,21 @@ async def test_a_penalty_turns_a_near_tie(target: Target) -> None:
     """A penalty of 2 changes a greedy text in which a repeated token leads by less than the penalty."""
     missing = []
     for name in ("frequency_penalty", "presence_penalty"):
-        place = await _place(target, by_count=name == "frequency_penalty")
+        place = await near_tie(target, by_count=name == "frequency_penalty")
         if place is None:
             missing.append(name)
             continue
         prompt, plain, why = place
-        answer = await target.complete(prompt=prompt, optional=name, **{name: _PENALTY})
+        answer = await target.complete(prompt=prompt, optional=name, **{name: PENALTY})
         if same(answer.text, plain.text):
-            raise Ignored(f"with `{name}` {_PENALTY} the text is still {shown(plain.text)}, in which {why}")
+            raise Ignored(f"with `{name}` {PENALTY} the text is still {shown(plain.text)}, in which {why}")
     if missing:
         raise Inconclusive(
-            f"no greedy text has a repeated token that `{'`, `'.join(missing)}` {_PENALTY} is certain to unseat"
+            f"no greedy text has a repeated token that `{'`, `'.join(missing)}` {PENALTY} is certain to unseat"
         )
 
 
-async def _place(target: Target, *, by_count: bool) -> tuple[str, Completion, str] | None:
+async def near_tie(target: Target, *, by_count: bool) -> tuple[str, Completion, str] | None:
     """A prompt with its greedy answer in which a penalty must change something, and why; None where none is found."""
     loops = [_loop(prompt) for prompt in target.prompts(1) + target.facts.prompts[1:3]]
     for prompt in (*loops, *target.prompts(1)):
@@ -105,7 +105,7 @@ def _unseated(prompt: str, found: Scores, *, by_count: bool) -> Iterator[str]:
     """
     for number, (token, value, top) in enumerate(zip(found.tokens, found.values, found.tops, strict=True)):
         count = found.tokens[:number].count(token)
-        penalty = _PENALTY * count if by_count else _PENALTY * min(count, 1)
+        penalty = PENALTY * count if by_count else PENALTY * min(count, 1)
         if value is None or not count:
             continue
         for rival, other in top.items():

@@ -35,7 +35,7 @@ That it has is shown by five different texts of five at temperature 1. A text of
 """
 
 _DISTINCT = 5
-_GREEDY_TOP_P = 0.000001
+GREEDY_TOP_P = 0.000001
 _HOT = 2
 _CUT_OFF = 3.0
 
@@ -147,12 +147,12 @@ async def test_greedy_text_ignores_seed_and_top_p(target: Target) -> None:
 async def test_a_tiny_top_p_is_greedy(target: Target) -> None:
     """With `top_p: 0.000001` the text at temperature 1 is the greedy one."""
     greedy, narrow = await asyncio.gather(
-        target.complete(), target.complete(temperature=1, top_p=_GREEDY_TOP_P)
+        target.complete(), target.complete(temperature=1, top_p=GREEDY_TOP_P)
     )
     if same(greedy.text, narrow.text):
         return
-    again = await target.complete(temperature=1, top_p=_GREEDY_TOP_P, sample=1)
-    said = f"the greedy text is {shown(greedy.text)}, at temperature 1 with `top_p` {_GREEDY_TOP_P:f} it is {shown(narrow.text)}"
+    again = await target.complete(temperature=1, top_p=GREEDY_TOP_P, sample=1)
+    said = f"the greedy text is {shown(greedy.text)}, at temperature 1 with `top_p` {GREEDY_TOP_P:f} it is {shown(narrow.text)}"
     if same(again.text, narrow.text):
         raise Broken(said)
     raise Ignored(f"{said}, then {shown(again.text)}: it varies as without `top_p`")
@@ -177,11 +177,16 @@ async def test_the_default_temperature_samples(target: Target) -> None:
 @requirement("DET-008")
 async def test_a_high_temperature_changes_the_text(target: Target) -> None:
     """At temperature 2 the text is not the greedy one every time."""
+    await expect_heat(target)
+
+
+async def expect_heat(target: Target, **changes: Any) -> None:
+    """At temperature 2, with `changes`, some text behind some prompt is another than the greedy one."""
     likeliest = 1.0
     for prompt in _openings(target):
         greedy = await target.complete(prompt=prompt)
         for number in range(_HOT_DRAWS):
-            exchange = await target.post(prompt=prompt, temperature=_HOT, top_p=1, sample=number)
+            exchange = await target.post(prompt=prompt, temperature=_HOT, top_p=1, sample=number, **changes)
             if exchange.refused:
                 raise NotRun(f"`temperature` {_HOT} with `top_p` 1 is refused; see REQ-014")
             if not same(target.read(exchange).text, greedy.text):
@@ -191,7 +196,8 @@ async def test_a_high_temperature_changes_the_text(target: Target) -> None:
         raise Inconclusive(
             f"the model is certain: even at temperature {_HOT} {_HOT_DRAWS} texts may be the greedy one with the probability {likeliest:.2g}"
         )
-    raise Ignored(f"every text at `temperature` {_HOT} is the greedy one: {shown(greedy.text)}")
+    where = " in a stream" if changes.get("stream") else ""
+    raise Ignored(f"every text at `temperature` {_HOT}{where} is the greedy one: {shown(greedy.text)}")
 
 
 _HOT_DRAWS = 3
