@@ -220,7 +220,7 @@ def pytest_pycollect_makeitem(
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything is sent, and choose the suite where a target but no test was named."""
-    named = bool(_getter(config)("target-url"))
+    named = bool(_getter(config)("target-url") or _getter(config)("replay"))
     if named and config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
         config.args = [str(SUITE)]
     if not named and not _about_the_suite(config):
@@ -248,16 +248,26 @@ def _prepare(config: pytest.Config) -> Run:
     """
     if _RUN not in config.stash:
         get = _getter(config)
-        report = config.invocation_params.dir / (get("report") or options.DEFAULT_REPORT)
+        if config.getoption("replay") and config.getoption(
+            "target_url"
+        ):  # one of them may stand in an ini file
+            raise pytest.UsageError(
+                "--replay judges recorded traffic and asks no target: leave out --target-url"
+            )
+        here = config.invocation_params.dir
+        report, record = here / (get("report") or options.DEFAULT_REPORT), get("record")
         try:
-            settings = options.settings(get)
+            run = Run(
+                options.settings(get),
+                report,
+                record=here / record if record else None,
+                replay=options.recording(get),
+            )
             if not config.getoption("collectonly") and not config.getoption("plan"):
-                report.mkdir(parents=True, exist_ok=True)
+                run.prepare()
         except options.OptionError as error:
             raise pytest.UsageError(str(error)) from error
-        except OSError as error:
-            raise pytest.UsageError(f"--report: {report}: {error.strerror or error}") from error
-        config.stash[_RUN] = Run(settings, report)
+        config.stash[_RUN] = run
         config.pluginmanager.register(Columns(), "conformance.report.pytest_html")
     return config.stash[_RUN]
 
