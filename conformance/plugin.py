@@ -153,7 +153,6 @@ class CheckItem(pytest.Item):
         if result.fails:
             raise CheckFailed
         if result.known is not None and result.known.standing is Standing.KNOWN:
-            self.add_report_section("call", "known failure", self._explanation())
             # What pytest calls an expected failure: no failure in any of its reports, unless --runxfail makes it one.
             raise pytest.xfail.Exception(printable(f"known failure: {result.known.failure.reason}"))
         if result.verdict is Verdict.WARN:
@@ -180,7 +179,7 @@ class CheckItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """What is wrong with the target, instead of a traceback through the suite."""
-        if isinstance(excinfo.value, CheckFailed):
+        if isinstance(excinfo.value, CheckFailed | pytest.xfail.Exception):
             return self._explanation()
         return super().repr_failure(excinfo, style)
 
