@@ -6,20 +6,42 @@ import asyncio
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Protocol
 
 from conformance.checks import Check
-from conformance.engine import Engine
+from conformance.ledger import Ledger
 from conformance.results import Result, Results
+from conformance.session import Cost
 from conformance.wire.exchange import Exchange
 
 _GOODBYE = 10.0
 """Seconds that a cancelled run gets to close its connections."""
 
 
+class Judging(Protocol):
+    """What gives verdicts: the engine, or a replay."""
+
+    ledger: Ledger
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Every exchange so far."""
+
+    @property
+    def cost(self) -> Cost:
+        """What it has cost so far."""
+
+    async def run(self) -> Results:
+        """Judge everything."""
+
+    def snapshot(self, *, complete: bool) -> Results:
+        """The results so far."""
+
+
 class BackgroundRun:
     """Runs an engine in a thread. `result` waits for one verdict; `stop` ends the run and returns what there is."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Judging) -> None:
         """Prepare a run of `engine`, to whose verdicts this object listens."""
         self._engine = engine
         self._verdicts: dict[str, Future[Result]] = {

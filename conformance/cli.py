@@ -1,6 +1,6 @@
 """The console script `completions-conformance`: the suite for those who installed the wheel.
 
-`run` (the default) is pytest with the suite as its tests and takes all of pytest's options; `serve` serves the reference server; `merge` and
+`run` (the default) is pytest with the suite as its tests and takes all of pytest's options; `judge` does the same with recorded traffic; `serve` serves the reference server; `merge` and
 `diff` compare results documents.
 """
 
@@ -30,6 +30,8 @@ completions-conformance {__version__}
       `completions-conformance run --help` lists all options, those of the suite under "conformance".
   completions-conformance plan [pytest options]
       say what the same run would cost, and send nothing.
+  completions-conformance judge FILE [pytest options]
+      judge recorded traffic (what --record=FILE wrote, or a results.json) by the rules, and send nothing.
   completions-conformance serve [--host 127.0.0.1] [--port 8000] [--model {MODEL}]
       serve the reference server, with the key of ${KEY_VARIABLE} if that is set.
   completions-conformance merge [NAME=]FILE... -o DIR
@@ -51,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands: Mapping[str, Callable[[list[str]], int]] = {
         "run": _run,
         "plan": lambda rest: _run(["--plan", *rest]),
+        "judge": _judge,
         "serve": _serve,
         "merge": merge,
         "diff": diff,
@@ -65,6 +68,13 @@ def _run(arguments: list[str]) -> int:
     own = ["-c", str(_INI), f"--rootdir={Path.cwd()}", "-p", "conformance.plugin"]
     named = [argument for argument in arguments if not argument.startswith("-") and "::" in argument]
     return int(pytest.main([*own, *arguments, *([] if named else [str(_SUITE)])]))
+
+
+def _judge(arguments: list[str]) -> int:
+    if not arguments or arguments[0].startswith("-"):
+        sys.stderr.write("completions-conformance judge: name a recording or a results.json\n")
+        return int(pytest.ExitCode.USAGE_ERROR)
+    return _run([f"--replay={arguments[0]}", *arguments[1:]])
 
 
 def _serve(arguments: Sequence[str]) -> int:

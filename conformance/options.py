@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from conformance.catalogue import Profile, load_profile
 from conformance.documents import DocumentError
 from conformance.known import KnownFailures, load_known_failures
+from conformance.recording import Recording, load_recording
 from conformance.session import Budget
 from conformance.settings import Settings
 from conformance.wire.http import HttpClient
@@ -76,18 +77,25 @@ OPTIONS = (
         "PORT",
         "serve a scripted upstream on 127.0.0.1:PORT, to which the gateway under test relays (use with -k GW)",
     ),
+    Option("record", "FILE", "write all exchanges of the run to this file, to be judged again with --replay"),
+    Option(
+        "replay",
+        "FILE",
+        "judge recorded traffic by the rules and send nothing: what --record wrote, or the results.json of a report",
+    ),
     Option("report", "DIR", f"folder for results.json and the reports (default: {DEFAULT_REPORT})"),
 )
 """The options that take one value; a front end adds `header` (several values), `expensive`, `allow-http` and `strict` (switches)."""
 
 
 def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.environ)) -> Settings:
-    """The settings of a run; `url` is empty where the embedded server is the target. Raises `OptionError`."""
+    """The settings of a run; `url` is empty where the target is the embedded server or a recording. Raises `OptionError`."""
     headers = tuple(_headers(get("header") or ()))
     variable = get("api-key-env") or KEY_VARIABLE
     key = environment.get(variable, "").strip() or None
     secret = key is not None or any(is_credential(name) for name, _ in headers)
-    url = _url(get("target-url"), secret=secret, allow_http=bool(get("allow-http")))
+    replayed = bool(get("replay"))
+    url = "" if replayed else _url(get("target-url"), secret=secret, allow_http=bool(get("allow-http")))
     if get("api-key-env") and key is None:
         raise OptionError(f"--api-key-env: the environment variable {variable} is not set")
     found = Settings(
@@ -95,7 +103,7 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
         profile=_profile(get("profile") or "reference"),
         model=get("model"),
         name=_name(get("name")),
-        key=key if url else None,
+        key=key if url or replayed else None,  # a replay sends none, but removes it from what is written
         key_variable=variable,
         headers=headers,
         strict=bool(get("strict")),
@@ -112,6 +120,22 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
     if url:
         _check_sendable(found)
     return found
+
+
+def recording(get: Get) -> Recording | None:
+    """The traffic to judge instead of a target's, if any. Raises `OptionError`."""
+    path = get("replay")
+    if not path:
+        return None
+    for other in ("record", "plan"):
+        if get(other):
+            raise OptionError(
+                f"--{other} is about what a run sends, and --replay sends nothing: leave one out"
+            )
+    try:
+        return load_recording(Path(path))
+    except DocumentError as error:
+        raise OptionError(f"--replay: {error}") from error
 
 
 def _check_sendable(found: Settings) -> None:

@@ -12,28 +12,22 @@ import json
 import re
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance import options
-from conformance.background import BackgroundRun
 from conformance.catalogue import load_catalogue
 from conformance.checks import Check, check_of
-from conformance.embedded import Embedded
-from conformance.engine import Engine
 from conformance.known import Standing
-from conformance.plan import Plan, plan
-from conformance.report.files import PAGE, write_report
+from conformance.plan import plan
+from conformance.report.files import PAGE
 from conformance.report.pytest_html import Columns
 from conformance.report.text import failure_block, printable, summary_lines
-from conformance.results import Result, Results
-from conformance.settings import Settings
+from conformance.results import Result
+from conformance.run import Run
 from conformance.verdict import Verdict
-from conformance.wire.record import to_json
 
 SUITE = Path(__file__).parent / "suite"
 _QUIET_SECONDS = 5.0
@@ -101,62 +95,7 @@ def _getter(config: pytest.Config) -> options.Get:
     return get
 
 
-# -- the run ---------------------------------------------------------------------------------------------------------------------------
-
-
-class Run:
-    """What the hooks of one pytest session share."""
-
-    def __init__(self, settings: Settings, report: Path) -> None:
-        """Prepare a run that writes to the folder `report`."""
-        self.settings, self.report = settings, report
-        self.document: dict[str, Any] | None = None
-        self.plan: Plan | None = None
-        self.unwritten = ""
-        self._embedded: Embedded | None = None
-        self._background: BackgroundRun | None = None
-
-    def verdict(self, item: CheckItem) -> Result:
-        """The verdict on one check; starts the engine with all checks of the session when it is asked for the first time."""
-        if self._background is None:
-            checks = [other.check for other in item.session.items if isinstance(other, CheckItem)]
-            self._background = self._start(checks)
-        progress = _Progress(item.config)
-        try:
-            while (result := self._background.result(item.check, patience=1.0)) is None:
-                progress.show(self._background.progress)
-        finally:
-            progress.clear()
-        return result
-
-    def _start(self, checks: Sequence[Check]) -> BackgroundRun:
-        if not self.settings.url:
-            self._embedded = Embedded.start()
-            self.settings = replace(
-                self.settings,
-                url=self._embedded.url,
-                key=self._embedded.key,
-                model=self.settings.model or self._embedded.model,
-            )
-        background = BackgroundRun(Engine(self.settings, load_catalogue(), checks))
-        background.start()
-        return background
-
-    def evidence(self, result: Result) -> dict[str, Any]:
-        """The exchanges that a result names, as they may be shown."""
-        exchanges = self._background.exchanges if self._background else ()
-        return {
-            exchange.id: to_json(exchange, self.settings.redactor)
-            for exchange in exchanges
-            if exchange.id in result.exchanges
-        }
-
-    def finish(self) -> Results | None:
-        """End the run; its results, None where no check was run."""
-        results = self._background.stop() if self._background else None
-        if self._embedded:
-            self._embedded.stop()
-        return results
+# -- progress --------------------------------------------------------------------------------------------------------------------------
 
 
 _RUN = pytest.StashKey[Run]()
@@ -200,8 +139,7 @@ class CheckItem(pytest.Item):
 
     def runtest(self) -> None:
         """Wait for the verdict and say it in pytest's words."""
-        run = self.config.stash[_RUN]
-        self.result = result = run.verdict(self)
+        self.result = result = self._verdict()
         self.user_properties += [
             ("requirement", result.requirement.id),
             ("level", result.level.value),
@@ -215,13 +153,23 @@ class CheckItem(pytest.Item):
         if result.fails:
             raise CheckFailed
         if result.known is not None and result.known.standing is Standing.KNOWN:
-            self.add_report_section("call", "known failure", self._explanation())
             # What pytest calls an expected failure: no failure in any of its reports, unless --runxfail makes it one.
             raise pytest.xfail.Exception(printable(f"known failure: {result.known.failure.reason}"))
         if result.verdict is Verdict.WARN:
             self.add_report_section("call", "warning", self._explanation())
         elif result.verdict is not Verdict.PASS:
             pytest.skip(printable(f"{result.verdict.value.replace('_', ' ')}: {result.message}"))
+
+    def _verdict(self) -> Result:
+        """The verdict; the first item that asks starts the run with all checks of the session."""
+        run = self.config.stash[_RUN]
+        if not run.started:
+            run.start([other.check for other in self.session.items if isinstance(other, CheckItem)])
+        progress = _Progress(self.config)
+        try:
+            return run.verdict(self.check, progress.show)
+        finally:
+            progress.clear()
 
     def _explanation(self) -> str:
         run, result = self.config.stash[_RUN], self.result
@@ -231,7 +179,7 @@ class CheckItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """What is wrong with the target, instead of a traceback through the suite."""
-        if isinstance(excinfo.value, CheckFailed):
+        if isinstance(excinfo.value, CheckFailed | pytest.xfail.Exception):
             return self._explanation()
         return super().repr_failure(excinfo, style)
 
@@ -271,7 +219,7 @@ def pytest_pycollect_makeitem(
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything is sent, and choose the suite where a target but no test was named."""
-    named = bool(_getter(config)("target-url"))
+    named = bool(_getter(config)("target-url") or _getter(config)("replay"))
     if named and config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
         config.args = [str(SUITE)]
     if not named and not _about_the_suite(config):
@@ -299,16 +247,26 @@ def _prepare(config: pytest.Config) -> Run:
     """
     if _RUN not in config.stash:
         get = _getter(config)
-        report = config.invocation_params.dir / (get("report") or options.DEFAULT_REPORT)
+        if config.getoption("replay") and config.getoption(
+            "target_url"
+        ):  # one of them may stand in an ini file
+            raise pytest.UsageError(
+                "--replay judges recorded traffic and asks no target: leave out --target-url"
+            )
+        here = config.invocation_params.dir
+        report, record = here / (get("report") or options.DEFAULT_REPORT), get("record")
         try:
-            settings = options.settings(get)
+            run = Run(
+                options.settings(get),
+                report,
+                record=here / record if record else None,
+                replay=options.recording(get),
+            )
             if not config.getoption("collectonly") and not config.getoption("plan"):
-                report.mkdir(parents=True, exist_ok=True)
+                run.prepare()
         except options.OptionError as error:
             raise pytest.UsageError(str(error)) from error
-        except OSError as error:
-            raise pytest.UsageError(f"--report: {report}: {error.strerror or error}") from error
-        config.stash[_RUN] = Run(settings, report)
+        config.stash[_RUN] = run
         config.pluginmanager.register(Columns(), "conformance.report.pytest_html")
     return config.stash[_RUN]
 
@@ -345,20 +303,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run = session.config.stash.get(_RUN, None)
     if run is None:
         return
-    results = run.finish()
-    if results is not None:
-        run.document = results.to_json()
+    run.finish()
     worker_output = getattr(session.config, "workeroutput", None)
     if worker_output is not None:  # a worker of xdist; its controller writes the reports
         worker_output["conformance"] = json.dumps(run.document)
-    elif run.document is not None:
-        try:
-            write_report(run.document, run.report)
-        except Exception as error:  # noqa: BLE001 - a run that was paid for must not end without its verdicts
-            run.unwritten = printable(f"{type(error).__name__}: {error}")
-            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-        if run.document["failed"] and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        return
+    run.write()
+    if run.unwritten:
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+    if run.document is not None and run.document["failed"] and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(optionalhook=True)

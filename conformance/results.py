@@ -87,6 +87,14 @@ class Result:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """When the traffic was recorded that was judged, RFC 3339."""
+
+    started: str
+    finished: str
+
+
 @dataclass(frozen=True)
 class Results:
     """A whole run."""
@@ -103,6 +111,8 @@ class Results:
     complete: bool
     name: str = ""
     """What its owner calls the target, if anything."""
+    recorded: Recorded | None = None
+    """Set where recorded traffic was judged, and nothing was sent."""
     unusable: str | None = None
     """Why nothing could be judged, if so."""
     incidents: tuple[Incident, ...] = ()
@@ -142,6 +152,8 @@ class Results:
                 "model": text(self.facts.model),
                 "server": text(self.facts.server),
             },
+            "recorded": self.recorded
+            and {"started": self.recorded.started, "finished": self.recorded.finished},
             "profile": self.profile,
             "strict": self.strict,
             "unusable": self.unusable and text(self.unusable),

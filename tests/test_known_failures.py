@@ -199,6 +199,17 @@ def test_pytest_can_be_told_to_fail_what_is_known(run: Any) -> None:
     assert run(ENTRY, "-k", BROKEN, "--runxfail").ret == 1
 
 
+def test_the_page_of_pytest_html_explains_what_is_known(run: Any, pytester: pytest.Pytester) -> None:
+    """Its row is an expected failure, and its log says what was found and why it is listed, without a traceback."""
+    run(ENTRY, "-k", BROKEN, "--html=page.html", "--self-contained-html")
+    made = (pytester.path / "page.html").read_text()
+
+    assert "XFailed" in made
+    assert "fail, known" in made
+    assert "known.yaml lists it as a known failure" in made
+    assert "from_call" not in made
+
+
 # -- the file --------------------------------------------------------------------------------------------------------------------------
 
 

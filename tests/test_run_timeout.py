@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from conformance.aside import aside
 from conformance.checks import NOT_APPLICABLE, Judgement, Scope, requirement, rule
 from conformance.plugin import SUITE
 from conformance.reference import Reference
@@ -118,6 +119,23 @@ def test_rules_end_in_time_as_well(server: str) -> None:
 def test_a_run_that_ends_earlier_knows_nothing_of_it(server: str) -> None:
     """A bound that is not reached changes nothing."""
     assert said(run(server, raising(MUST, None), run_timeout=60.0))[MUST][0] is Verdict.PASS
+
+
+def test_work_in_a_thread_is_left_in_time() -> None:
+    """What works in a thread gives its value, raises what it raises, and is not waited for by who gave up."""
+    started, release = time.monotonic(), threading.Event()
+
+    async def main() -> str:
+        with pytest.raises(ZeroDivisionError):
+            await aside(lambda: 1 // 0)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await aside(lambda: release.wait(60))
+        return await aside(lambda: "value")
+
+    assert asyncio.run(main()) == "value"
+    assert time.monotonic() - started < 5
+    release.set()
 
 
 def test_a_silent_target_is_left_in_time() -> None:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from conformance.aside import aside
 from conformance.capabilities import support
 from conformance.display import shown
 from conformance.generated.draw import LIBERTIES, Ground, request, valid_requests
@@ -91,7 +92,7 @@ async def drawn(target: Target) -> list[Params]:
     """The well-formed requests of this run."""
     ground = await ground_of(first_pass(target))
     # Hypothesis is synchronous and takes a second: the event loop goes on meanwhile.
-    return [one.params for one in await asyncio.to_thread(valid_requests, ground)]
+    return [one.params for one in await aside(lambda: valid_requests(ground))]
 
 
 async def failures(

@@ -45,9 +45,13 @@ def _lines(document: Document) -> Iterator[str]:
     target, cost = document["target"], document["cost"]
     yield f"### Completions conformance of {code(name_of(document), _NAME)}: {verdict_in_words(document)}"
     yield ""
+    recorded = document["recorded"]
+    spent = f"{cost['requests']} requests, {cost['generated_tokens']} tokens generated, {duration(cost['seconds'])}"
+    if recorded:
+        spent = f"traffic of {moment(recorded['started'])} was judged, nothing was sent"
     yield (
         f"{code(target['url'])}, model {code(target['model'] or '(none found)')}, profile {code(document['profile'])}, "
-        f"{moment(document['started'])}: {cost['requests']} requests, {cost['generated_tokens']} tokens generated, {duration(cost['seconds'])}"
+        f"{moment(document['started'])}: {spent}"
     )
     if document["unusable"]:
         yield from ("", code(document["unusable"], 2_000))

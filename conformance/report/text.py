@@ -8,6 +8,7 @@ from typing import Any
 
 from conformance.report.known import explained, is_known, is_stale, told
 from conformance.report.visible import plain, shorten
+from conformance.report.words import moment
 
 _WIDTH = 110
 _SHOWN_BODY = 400
@@ -148,17 +149,14 @@ def counts_of(document: Document, tier: str) -> dict[str, int]:
 
 def summary_lines(document: Document) -> Iterator[str]:
     """The run in a screenful: the target, the counts, then each failure in a line."""
-    target, cost = document["target"], document["cost"]
+    target = document["target"]
     if document["unusable"]:
         yield from printable(shorten(document["unusable"])).splitlines()
         return
     what = [*filter(None, [target["name"]]), target["url"], target["model"] or "(unknown model)"]
     named = " · ".join(shorten(part, _SHOWN_NAME) for part in what)
     yield plain(f"{named} · profile {document['profile']}:") + f" {verdict_in_words(document)}"
-    yield (
-        f"{cost['requests']} requests, {cost['prompt_tokens']} prompt tokens, {cost['generated_tokens']} tokens generated,"
-        f" {cost['seconds']:.1f} s, at most {cost['most_in_flight']} requests at a time"
-    )
+    yield plain(_cost(document))
     if document["determinism"]["repeats"] is False:
         yield f"Checks that compare greedy answers are inconclusive: {plain(document['determinism']['note'])}."
     yield ""
@@ -172,6 +170,17 @@ def summary_lines(document: Document) -> Iterator[str]:
             yield ""
             yield f"{heading}:"
             yield from (_line(result) for result in found)
+
+
+def _cost(document: Document) -> str:
+    """What the run cost, in a line."""
+    recorded, cost = document["recorded"], document["cost"]
+    if recorded:
+        return f"Traffic of {moment(recorded['started'])} was judged, {len(document['exchanges'])} exchanges; nothing was sent."
+    return (
+        f"{cost['requests']} requests, {cost['prompt_tokens']} prompt tokens, {cost['generated_tokens']} tokens generated,"
+        f" {cost['seconds']:.1f} s, at most {cost['most_in_flight']} requests at a time"
+    )
 
 
 def _groups(requirements: Sequence[Document]) -> Iterator[tuple[str, list[Document]]]:

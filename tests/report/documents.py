@@ -149,6 +149,7 @@ def document(
         "strict": False,
         "unusable": None,
         "failed": any(found["verdict"] in {"fail", "error"} for found in requirements),
+        "recorded": None,
         "determinism": {"repeats": True, "note": "the same request was answered alike 3 times"},
         "capabilities": {},
         "cost": {
