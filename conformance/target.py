@@ -201,7 +201,13 @@ class Target:
         if exchange.response is None:
             raise Broken(f"{what} got no answer at all: {error_text(exchange)}")
         if exchange.served:
-            raise Broken(f"{what} was served with status {exchange.status}")
+            failed = [document for document in Completion.read(exchange).documents if document.get("error")]
+            how = (
+                f"answered with status {exchange.status} and then an error"
+                if failed
+                else f"served with status {exchange.status}"
+            )
+            raise Broken(f"{what} was {how}")
         if exchange.response.status >= 500:  # noqa: PLR2004 - the 5xx class
             raise Broken(
                 f"{what} was answered with status {exchange.status}, which says that the server failed: {error_text(exchange)}"

@@ -208,16 +208,34 @@ def text_arrives_in_pieces(completion: Completion) -> Judgement:
 
 @rule("STREAM-018", Scope.STREAM)
 def no_usage_chunk_without_being_asked(completion: Completion) -> Judgement:
-    """Without `include_usage` a stream has no chunk with empty `choices`."""
+    """Without `include_usage` a stream has no chunk with empty `choices`, and no usage before a choice ends."""
     chunks = _chunks(completion)
-    if not chunks or asked_for_usage(completion.exchange.request):
+    if not chunks or asked_for_usage(completion.exchange.request) or _is_continuous(completion):
         return NOT_APPLICABLE
     empty = next((chunk for chunk in chunks if chunk.document.get("choices") == []), None)
-    return (
-        None
-        if empty is None
-        else _in(empty, f"nobody asked for usage, and a chunk has no choice: {shown(empty.document)}")
-    )
+    if empty is not None:
+        return _in(empty, f"nobody asked for usage, and a chunk has no choice: {shown(empty.document)}")
+    # On the chunk that ends a choice it is tolerated (llama.cpp, TGI, transformers): the contract, ambiguity 15.
+    early = [chunk for chunk in chunks if _counts_early(chunk)]
+    if early:
+        usage = shown(early[0].document["usage"])
+        return _in(
+            early[0],
+            f"nobody asked for usage, and {len(early)} chunks that end no choice carry it, the first of them {usage}",
+        )
+    return None
+
+
+def _counts_early(chunk: Chunk) -> bool:
+    """Whether a chunk has a usage object, and choices none of which it ends."""
+    ends = [choice.get("finish_reason") for choice in chunk.choices]
+    return isinstance(chunk.document.get("usage"), dict) and bool(ends) and not any(ends)
+
+
+def _is_continuous(completion: Completion) -> bool:
+    """Whether the request asked for usage on every chunk, an extension of vLLM and SGLang."""
+    options = completion.exchange.request.params.get("stream_options")
+    return isinstance(options, dict) and bool(options.get("continuous_usage_stats"))
 
 
 @rule("STREAM-019", Scope.STREAM)
@@ -229,7 +247,8 @@ def usage_comes_in_one_last_chunk(completion: Completion) -> Judgement:
     with_usage = [chunk for chunk in chunks if isinstance(chunk.document.get("usage"), dict)]
     separate = [chunk for chunk in with_usage if chunk.document.get("choices") == []]
     if not with_usage:
-        return broken("`include_usage` was asked for, and no chunk carries `usage`")
+        # Disregard of what the reference page does not document is a SHOULD (REQ-031).
+        return lapse("`include_usage` was asked for, and no chunk carries `usage`")
     if not separate and "choices" not in with_usage[-1].document:
         return NOT_APPLICABLE  # STREAM-005
     if not separate:
@@ -249,9 +268,7 @@ def usage_comes_in_one_last_chunk(completion: Completion) -> Judgement:
 def other_chunks_carry_no_usage(completion: Completion) -> Judgement:
     """With `include_usage` all other chunks have `usage: null` or no such key."""
     chunks = _chunks(completion)
-    options = completion.exchange.request.params.get("stream_options")
-    continuous = isinstance(options, dict) and bool(options.get("continuous_usage_stats"))
-    if not chunks or not _usage_counts(completion) or continuous:
+    if not chunks or not _usage_counts(completion) or _is_continuous(completion):
         return NOT_APPLICABLE
     with_usage = [chunk for chunk in chunks if chunk.document.get("usage") is not None]
     separate = [chunk for chunk in with_usage if chunk.document.get("choices") == []]

@@ -71,7 +71,7 @@ async def test_an_impossible_limit_is_refused(target: Target) -> None:
     await target.control()
     exchange = await impossible_limit(target)
     if exchange.served:
-        raise Broken(f"the target clips: max_tokens {FAR_TOO_MANY} was served with status {exchange.status}")
+        raise Broken(f"max_tokens {FAR_TOO_MANY} was served with status {exchange.status}")
     target.expect_refused(exchange, f"max_tokens {FAR_TOO_MANY}")
     body = exchange.response.body.decode("utf-8", "replace").lower() if exchange.response else ""
     if not any(word in body for word in _ABOUT_LENGTH):

@@ -60,6 +60,9 @@ async def _judge(target: Target, incident: Incident) -> None:
     suspects = tuple(
         exchange for exchange in incident.suspects if exchange.request.intent is not Intent.VALID
     )
+    # What got no answer at all comes before what was answered just before.
+    suspects = tuple(exchange for exchange in suspects if exchange.response is None) or suspects
+    target.used += suspects
     names = ", ".join(exchange.id for exchange in suspects)
     if not incident.recovered and not suspects:
         raise Inconclusive(f"after valid requests only: {incident.message}")
