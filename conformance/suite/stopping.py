@@ -95,6 +95,12 @@ async def stop_support(target: Target) -> Capability:
     cut = await _ask(target, whole.found[0], prompt=whole.prompt)
     if cut.refused:
         return Capability(Support.REFUSED, f"refused with status {cut.status}: {error_text(cut)}", cut.id)
-    if cut.served and Completion.read(cut).text == whole.text:
+    text = Completion.read(cut).text if cut.served else ""
+    if text == whole.text:
         return Capability(Support.IGNORED, f"`stop`: {shown(whole.found[0])} cut nothing", cut.id)
+    if whole.found[0] in text:
+        # Everything that is said of cutting would say this once more.
+        return Capability(
+            Support.BROKEN, f"`stop`: {shown(whole.found[0])} stays in the text, {shown(text)}", cut.id
+        )
     return Capability(Support.YES, exchange=cut.id)

@@ -8,7 +8,7 @@ from typing import Any
 from conformance.capabilities import SOME_IDS, has
 from conformance.checks import requirement
 from conformance.display import shown
-from conformance.suite.comparing import same
+from conformance.suite.comparing import begins, same
 from conformance.suite.refusals import all_refused, bent
 from conformance.suite.several import (
     LENGTH,
@@ -20,8 +20,9 @@ from conformance.suite.several import (
     objects,
     singles,
 )
+from conformance.suite.test_request_effects import BIASED_TOKENS
 from conformance.target import Target
-from conformance.verdict import Broken, Inconclusive, NotRun
+from conformance.verdict import Broken, Ignored, Inconclusive, NotRun
 from conformance.wire.completion import Completion
 
 _MANY = 16
@@ -159,3 +160,22 @@ async def test_sixteen_prompts_work(target: Target) -> None:
     prompts = [f"{target.prompt} {number}" for number in range(_MANY)]
     answer = await target.complete(prompt=prompts, max_tokens=1, optional="a list of 16 prompts")
     expect_choices(answer, _MANY, "a list of 16 prompts")
+
+
+@requirement("MULTI-011")
+async def test_a_bias_acts_on_every_prompt(target: Target) -> None:
+    """A `logit_bias` that changes the text of a single prompt changes the text of each prompt of a list."""
+    prompts = list(target.prompts(2))
+    biased: dict[str, Any] = {"logit_bias": {str(SOME_IDS[0]): 100}, "max_tokens": BIASED_TOKENS}
+    plain = [await target.complete(prompt=prompt) for prompt in prompts]
+    alone = await target.complete(optional="logit_bias", **biased)
+    if begins(plain[0].text, alone.text):
+        raise NotRun("a `logit_bias` of 100 for one token changes no single answer; see REQ-030")
+    together = await target.complete(prompt=prompts, optional="logit_bias with a list", **biased)
+    for index, whole in enumerate(plain):
+        text = together.choices[index].text if index in together.choices else ""
+        if text and begins(whole.text, text):
+            raise Ignored(
+                f"with `logit_bias` 100 for one token a single prompt gets {shown(alone.text)}; in a list of 2 prompts choice {index} is"
+                f" as without: {shown(text)}"
+            )
