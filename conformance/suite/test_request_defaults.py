@@ -14,7 +14,7 @@ from conformance.verdict import Broken
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, Request
 
-DEFAULTS: Mapping[str, Any] = {"temperature": 1, "top_p": 1, "n": 1, "stream": False, "echo": False}
+_DEFAULTS: Mapping[str, Any] = {"temperature": 1, "top_p": 1, "n": 1, "stream": False, "echo": False}
 _WITHOUT_EFFECT: Mapping[str, Any] = {
     "top_p": 1,
     "n": 1,
@@ -79,17 +79,27 @@ async def test_a_list_of_one_equals_its_string(target: Target) -> None:
         )
 
 
+async def with_default(target: Target, name: str, **changes: Any) -> Completion:
+    """The answer to a request in which a parameter has its default: all have it, or where that is refused it alone."""
+    exchange = await target.post(**changes, **_DEFAULTS)
+    return (
+        target.read(exchange)
+        if exchange.served
+        else await target.complete(**changes, **{name: _DEFAULTS[name]})
+    )
+
+
 @requirement("REQ-011")
 async def test_documented_defaults_can_be_sent(target: Target) -> None:
     """Each documented default is accepted when it is sent."""
     # All at once, which costs one request; one by one only to find out which of them is not taken.
-    together = await target.post(max_tokens=1, **DEFAULTS)
+    together = await target.post(max_tokens=1, **_DEFAULTS)
     if together.served:
         return
     exchanges = await asyncio.gather(
-        *(target.post(**{"max_tokens": 1, name: value}) for name, value in DEFAULTS.items())
+        *(target.post(**{"max_tokens": 1, name: value}) for name, value in _DEFAULTS.items())
     )
-    _all_served(target, together, dict(zip(DEFAULTS.items(), exchanges, strict=True)))
+    _all_served(target, together, dict(zip(_DEFAULTS.items(), exchanges, strict=True)))
 
 
 def _all_served(target: Target, together: Exchange, alone: Mapping[tuple[str, Any], Exchange]) -> None:

@@ -34,8 +34,8 @@ async def test_impossible_token_ids_are_refused(target: Target) -> None:
 
 @requirement("REQ-015", hazardous=True)
 async def test_temperatures_out_of_range_are_refused(target: Target) -> None:
-    """`temperature` -0.1 and 2.1 are refused with a 4xx."""
-    await refuses(target, "temperature", -0.1, 2.1)
+    """`temperature` -0.1, 2.1 and a million are refused with a 4xx."""
+    await refuses(target, "temperature", -0.1, 2.1, 1_000_000)
 
 
 @requirement("REQ-016")

@@ -10,7 +10,7 @@ from conformance.checks import requirement
 from conformance.display import shown
 from conformance.suite.comparing import goes_on, reordered, same, settled, torn
 from conformance.suite.several import LENGTH, by_prompts
-from conformance.suite.test_request_defaults import DEFAULTS
+from conformance.suite.test_request_defaults import with_default
 from conformance.target import MAX_TOKENS, Target
 from conformance.verdict import Broken, Inconclusive, NotRun, Unsupported
 from conformance.wire.completion import Completion
@@ -102,10 +102,7 @@ async def test_without_stream_there_is_no_stream(target: Target) -> None:
     """With `stream` false, and without `stream`, the answer is no event stream."""
     if (await target.complete(max_tokens=1)).streamed:
         raise Broken("a request without stream was answered with an event stream")
-    # REQ-011 sends it among other defaults, one of which may be refused.
-    exchange = await target.post(max_tokens=1, **DEFAULTS)
-    answer = target.read(exchange) if exchange.served else await target.complete(max_tokens=1, stream=False)
-    if answer.streamed:
+    if (await with_default(target, "stream", max_tokens=1)).streamed:
         raise Broken("a request with stream false was answered with an event stream")
 
 
