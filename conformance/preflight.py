@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 from conformance.capabilities import learn
+from conformance.display import shown
 from conformance.session import fingerprint
 from conformance.target import Facts, Target, error_text
 from conformance.verdict import Inconclusive, Outcome
@@ -141,6 +142,8 @@ def _about_the_request(
     target: Target, exchange: Exchange, models: list[str], *, speaks_of_a_model: bool
 ) -> str:
     known = f" The target lists {_listing(models)}." if models else ""
+    if exchange.status == HTTPStatus.NOT_FOUND and target.facts.model in models:
+        return f"The target lists this model, and yet has no completion for {shown(target.prompt)}: nothing can be judged."
     if exchange.status == HTTPStatus.NOT_FOUND and not models and not speaks_of_a_model:
         return "There is no such path: check --target-url, which usually ends in /v1."
     if exchange.status == HTTPStatus.NOT_FOUND or (

@@ -16,7 +16,7 @@ from conformance.catalogue import load_catalogue, load_profile
 from conformance.checks import NOT_APPLICABLE, Check, Judgement, Scope, broken, check_of, requirement, rule
 from conformance.documents import spec_root
 from conformance.engine import Engine
-from conformance.reference import Params, Reference, Refusal
+from conformance.reference import Params, Prompt, Reference, Refusal
 from conformance.reference.serve import start
 from conformance.results import Result, Results
 from conformance.settings import Settings
@@ -300,6 +300,30 @@ def test_a_target_that_is_not_there_is_said_once() -> None:
     assert results.unusable is not None
     assert "Is the server running" in results.unusable
     assert {result.verdict for result in results.results} == {Verdict.INCONCLUSIVE}
+    assert results.failed
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (400, "A minimal request (model, prompt, max_tokens, temperature) is not served"),
+        (404, "The target lists this model, and yet has no completion"),
+        (500, "A minimal request (model, prompt, max_tokens, temperature) is not served"),
+    ],
+)
+def test_a_target_that_serves_nothing_is_said_once(status: int, advice: str) -> None:
+    """A server that refuses or fails on every ordinary request, or finds nothing for short prompts, ends the run with its reason."""
+
+    class Deaf(Reference):
+        def prompts(self, params: Params) -> list[Prompt]:  # noqa: ARG002 - it looks at nothing
+            raise Refusal(status, "Not today.")
+
+    with start(Deaf("reference-1", KEY).app) as running:
+        results = run(f"{running.url}/v1", raising(MUST, None))
+
+    assert results.unusable is not None
+    assert f"status {status}" in results.unusable
+    assert advice in results.unusable
     assert results.failed
 
 

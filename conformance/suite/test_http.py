@@ -152,3 +152,12 @@ async def test_the_accept_header_starts_no_stream(target: Target) -> None:
         raise Broken("`Accept: text/event-stream` without `stream` was answered with an event stream")
     # 406 is an honest answer to a client that says it takes nothing else (RFC 9110, section 15.5.7).
     target.read(exchange, optional="Accept: text/event-stream")
+
+
+@requirement("HTTP-019")
+async def test_the_accept_header_stops_no_stream(target: Target) -> None:
+    """`Accept: text/event-stream` with `stream: true` is answered with an event stream."""
+    body = Request.of(target.params(max_tokens=1, stream=True)).body
+    exchange = await target.send(Request(body, headers=(_JSON, ("Accept", "text/event-stream"))))
+    if not target.read(exchange).streamed:
+        raise Broken("`stream: true` with `Accept: text/event-stream` was answered with no stream")

@@ -274,3 +274,16 @@ async def test_sampling_settings_leave_the_numbers_finite(target: Target) -> Non
             raise Broken(
                 f"`logprobs` 2 with `top_p` 0.000001 gave `token_logprobs` without numbers: {shown(found.values)}"
             )
+
+
+@requirement("LOGP-028")
+async def test_nothing_precedes_the_text_behind_an_empty_prompt(target: Target) -> None:
+    """The text behind an empty prompt begins with its first token."""
+    answer = await target.complete(optional="an empty prompt", prompt="", logprobs=2, max_tokens=_SHORT)
+    joined = scores(answer).text
+    more = answer.text.removesuffix(joined)
+    # Tokens that can't be joined are LOGP-003's.
+    if answer.text.endswith(joined) and more:
+        raise Broken(
+            f"the text behind an empty prompt is {shown(answer.text)}, and its tokens join to {shown(joined)}: {shown(more)} is nobody's"
+        )

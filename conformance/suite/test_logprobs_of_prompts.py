@@ -8,9 +8,10 @@ from typing import Any
 from conformance.capabilities import NONCE, SOME_IDS
 from conformance.checks import requirement
 from conformance.display import shown
+from conformance.suite.comparing import same
 from conformance.suite.scores import Scores, expected_same, in_common, scores
 from conformance.target import Target
-from conformance.verdict import Broken, Inconclusive, Lapse, NotRun
+from conformance.verdict import Broken, Ignored, Inconclusive, Lapse, NotRun
 from conformance.wire.completion import Choice, Completion
 
 _ENOUGH = 3
@@ -167,3 +168,27 @@ async def test_scores_do_not_depend_on_what_was_asked_before(target: Target) -> 
     differs = expected_same(first.part(0, length), second.part(0, length))
     if differs:
         raise Broken(f"of two prompts with the same beginning, one after the other, {differs}")
+
+
+@requirement("LOGP-027")
+async def test_a_streamed_echo_is_scored_like_a_plain_one(target: Target) -> None:
+    """The log probabilities of an echo, its offsets among them, are the same in a stream."""
+    changes: dict[str, Any] = {"logprobs": 2, "max_tokens": 4}
+    plain, stream = await asyncio.gather(
+        _scored(target, NONCE, **changes), _scored(target, NONCE, stream=True, **changes)
+    )
+    one = scores(plain)
+    if stream.choice.logprobs is None:
+        raise Ignored("the plain echo has log probabilities, and no chunk of the same request's stream has")
+    if not same(plain.text, stream.text):
+        raise Inconclusive("the stream's text is not that of the plain echo; see ECHO-006 and STREAM-014")
+    other = scores(stream)
+    if one.tokens != other.tokens:
+        raise Broken(f"the tokens of an echo are {shown(one.tokens)}, in a stream {shown(other.tokens)}")
+    differs = expected_same(one, other)
+    if differs:
+        raise Broken(f"of the same echo, plain and in a stream, {differs}")
+    offsets = [answer.choice.logprobs and answer.choice.logprobs.text_offset for answer in (plain, stream)]
+    # With an echo all offsets count from the beginning of the same text.
+    if offsets[0] and offsets[0] != offsets[1]:
+        raise Broken(f"the offsets of an echo are {shown(offsets[0])}, in a stream {shown(offsets[1])}")

@@ -79,6 +79,16 @@ async def test_a_list_of_one_equals_its_string(target: Target) -> None:
         )
 
 
+async def with_default(target: Target, name: str, **changes: Any) -> Completion:
+    """The answer to a request in which a parameter has its default: all have it, or where that is refused it alone."""
+    exchange = await target.post(**changes, **_DEFAULTS)
+    return (
+        target.read(exchange)
+        if exchange.served
+        else await target.complete(**changes, **{name: _DEFAULTS[name]})
+    )
+
+
 @requirement("REQ-011")
 async def test_documented_defaults_can_be_sent(target: Target) -> None:
     """Each documented default is accepted when it is sent."""

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
-from conformance.capabilities import has, support
+from conformance.capabilities import SOME_IDS, has, support
 from conformance.checks import requirement
 from conformance.display import shown
-from conformance.suite.refusals import Bent, all_refused, bent, refuses, survives
+from conformance.suite.refusals import Bent, all_refused, bent, completes, refuses, survives
 from conformance.target import Support, Target, error_text
 from conformance.verdict import Broken, NotRun, Unsupported
 from conformance.wire.exchange import Exchange, Intent, Request
 
 _FEW_EVENTS = 4
 _PENALTIES = ("presence_penalty", "frequency_penalty")
+_FRACTIONS: Mapping[str, Any] = {
+    "temperature": 0.7,
+    "top_p": 0.9,
+    "presence_penalty": 0.5,
+    "frequency_penalty": 0.5,
+}
+_NO_TOKEN = 10_000_000
+"""A token id beyond any vocabulary, and within 32 bits."""
 
 
 @requirement("REQ-010", hazardous=True)
@@ -25,15 +34,17 @@ async def test_impossible_token_ids_are_refused(target: Target) -> None:
 
 @requirement("REQ-015", hazardous=True)
 async def test_temperatures_out_of_range_are_refused(target: Target) -> None:
-    """`temperature` -0.1 and 2.1 are refused with a 4xx."""
-    await refuses(target, "temperature", -0.1, 2.1)
+    """`temperature` -0.1, 2.1 and a million are refused with a 4xx."""
+    await refuses(target, "temperature", -0.1, 2.1, 1_000_000)
 
 
 @requirement("REQ-016")
 async def test_temperatures_at_both_ends_are_accepted(target: Target) -> None:
     """`temperature` 0 and 2 are served, as integers and with a decimal point."""
-    values = (0, 0.0, 2, 2.0)
-    exchanges = await asyncio.gather(*(target.post(temperature=value, max_tokens=1) for value in values))
+    values = (0, 0.0, 2.0, 2)
+    exchanges = await asyncio.gather(
+        *(target.post(temperature=value, max_tokens=1) for value in values[:-1]), _hot(target)
+    )
     refused = [
         f"`temperature` {value} was answered with status {exchange.status}: {error_text(exchange)}"
         for value, exchange in zip(values, exchanges, strict=True)
@@ -41,6 +52,32 @@ async def test_temperatures_at_both_ends_are_accepted(target: Target) -> None:
     ]
     if refused:
         raise Broken("; ".join(refused))
+
+
+async def _hot(target: Target) -> Exchange:
+    """An answer at temperature 2: the one of DET-008 if that is served."""
+    exchange = await target.post(temperature=2, top_p=1)
+    return exchange if exchange.served else await target.post(temperature=2, max_tokens=1)
+
+
+@requirement("REQ-037")
+async def test_fractions_are_accepted(target: Target) -> None:
+    """`temperature`, `top_p` and the penalties may be fractions wherever 1 is accepted."""
+    # All at once, which costs one request; one by one only to find out which of them is not taken.
+    together = await target.post(max_tokens=1, **_FRACTIONS)
+    if together.served:
+        return
+    broken = []
+    for name, value in _FRACTIONS.items():
+        alone: list[dict[str, Any]] = [{"max_tokens": 1, name: sent} for sent in (value, 1)]
+        fraction, whole = [await target.post(**changes) for changes in alone]
+        if whole.served and not fraction.served:
+            broken.append(
+                f"`{name}` {value} was answered with status {fraction.status}, and 1 was served: {error_text(fraction)}"
+            )
+    if broken:
+        raise Broken("; ".join(broken))
+    target.not_served(together, optional=", ".join(_FRACTIONS))
 
 
 @requirement("REQ-017", hazardous=True)
@@ -120,25 +157,35 @@ async def test_extreme_seeds_may_be_refused(target: Target) -> None:
 @requirement("REQ-034", hazardous=True)
 async def test_impossible_best_of_and_bias_are_refused(target: Target) -> None:
     """`best_of` 21 and -1 and a `logit_bias` of 101 are refused with a 4xx by a target that reads the parameter."""
+    impossible: tuple[tuple[str, tuple[Any, ...]], ...] = (
+        ("best_of", (21, -1)),
+        ("logit_bias", ({str(SOME_IDS[0]): 101},)),
+    )
     requests: list[Bent] = []
-    if await _reads(target, "best_of"):
-        requests += await bent(target, "best_of", 21, -1)
-    if await _reads(target, "logit_bias"):
-        requests += await bent(target, "logit_bias", {"300": 101})
+    for parameter, values in impossible:
+        sent = await bent(target, parameter, *values) if await has(target, parameter) else []
+        # Whoever refuses one of them has read it.
+        if any(exchange.refused for _, exchange in sent) or (sent and await _reads(target, parameter)):
+            requests += sent
     if not requests:
         raise NotRun("the target reads neither `best_of` nor `logit_bias`, or refuses both")
     all_refused(target, requests)
 
 
 async def _reads(target: Target, parameter: str) -> bool:
-    """Whether the target takes a parameter and looks at it: it then refuses a value that can mean nothing.
+    """Whether the target looks at a parameter that it takes: it then refuses a value that can mean nothing.
 
     One that fails at that value tells nothing here; ERR-004 speaks of the failure.
     """
-    if not await has(target, parameter):
-        return False
     _, exchange = (await bent(target, parameter, "abc"))[0]
     return exchange.refused
+
+
+@requirement("REQ-036", hazardous=True)
+async def test_a_bias_for_an_unknown_token_causes_no_failure(target: Target) -> None:
+    """A `logit_bias` for a token id beyond any vocabulary is served or refused with a 4xx."""
+    for exchange in await survives(target, "logit_bias", {str(_NO_TOKEN): -100}):
+        completes(exchange, f"a `logit_bias` for token {_NO_TOKEN}")
 
 
 def _recorded(exchanges: list[Exchange]) -> None:

@@ -10,10 +10,11 @@ from conformance.checks import requirement
 from conformance.display import shown
 from conformance.suite.comparing import goes_on, reordered, same, settled, torn
 from conformance.suite.several import LENGTH, by_prompts
+from conformance.suite.test_request_defaults import with_default
 from conformance.target import MAX_TOKENS, Target
 from conformance.verdict import Broken, Inconclusive, NotRun, Unsupported
 from conformance.wire.completion import Completion
-from conformance.wire.exchange import is_int
+from conformance.wire.exchange import Intent, is_int
 
 _BEYOND_ASCII = ("日本語のテキスト。", "Emoji: 😀 😃 😄")
 """Beginnings that a model probably goes on with in kind."""
@@ -99,12 +100,10 @@ def _expect_whole_characters(plain: Completion, stream: Completion) -> None:
 @requirement("STREAM-016")
 async def test_without_stream_there_is_no_stream(target: Target) -> None:
     """With `stream` false, and without `stream`, the answer is no event stream."""
-    for answer, asked in (
-        (await target.complete(max_tokens=1), "without stream"),
-        (await target.complete(max_tokens=1, stream=False), "with stream false"),
-    ):
-        if answer.streamed:
-            raise Broken(f"a request {asked} was answered with an event stream")
+    if (await target.complete(max_tokens=1)).streamed:
+        raise Broken("a request without stream was answered with an event stream")
+    if (await with_default(target, "stream", max_tokens=1)).streamed:
+        raise Broken("a request with stream false was answered with an event stream")
 
 
 @requirement("STREAM-021")
@@ -194,3 +193,17 @@ async def test_a_cut_stream_says_length(target: Target) -> None:
     raise Inconclusive(
         f"no stream with max_tokens {MAX_TOKENS} goes on from the same with max_tokens {_SHORT}"
     )
+
+
+@requirement("STREAM-029", hazardous=True)
+async def test_an_include_usage_of_wrong_type_is_refused(target: Target) -> None:
+    """`stream_options.include_usage` with a word in the place of true or false is refused with a 4xx."""
+    await target.control()
+    exchange = await target.post(
+        max_tokens=1,
+        stream=True,
+        stream_options={"include_usage": "abc"},
+        intent=Intent.INVALID,
+        parameter="stream_options",
+    )
+    target.expect_refused(exchange, f"`stream_options` {shown({'include_usage': 'abc'})}")

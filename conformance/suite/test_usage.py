@@ -13,6 +13,9 @@ from conformance.target import Target
 from conformance.verdict import Broken, Inconclusive, NotRun
 from conformance.wire.completion import Completion, Usage
 
+_FIXED_TOKENS = 4
+"""A token that begins a text, one that ends it, and two for the blank at which two copies of a prompt meet."""
+
 
 def _usage(answer: Completion) -> Usage:
     if answer.usage is None:
@@ -81,14 +84,31 @@ def _all_cut(answer: Completion) -> bool:
 @requirement("USAGE-008")
 async def test_prompt_tokens_grow_with_the_prompt(target: Target) -> None:
     """A prompt sent twice over counts more `prompt_tokens` than once, and fewer than three times as many."""
+    few, many = await _once_and_twice(target)
+    if not few < many < 3 * few:
+        raise Broken(
+            f"the prompt {shown(target.prompt)} counts {few} prompt_tokens, and {many} when it is sent twice over"
+        )
+
+
+async def _once_and_twice(target: Target) -> tuple[int, int]:
+    """The `prompt_tokens` of a prompt, and of the same sent twice over."""
     once, twice = await asyncio.gather(
         target.complete(max_tokens=1),
         target.complete(prompt=f"{target.prompt} {target.prompt}", max_tokens=1),
     )
-    few, many = _prompt_tokens(once), _prompt_tokens(twice)
-    if not few < many < 3 * few:
+    return _prompt_tokens(once), _prompt_tokens(twice)
+
+
+@requirement("USAGE-016")
+async def test_prompt_tokens_are_those_of_the_prompt(target: Target) -> None:
+    """Of the `prompt_tokens` of a prompt few remain the same when it is sent twice over."""
+    few, many = await _once_and_twice(target)
+    fixed = 2 * few - many
+    if many > few and fixed > _FIXED_TOKENS:
         raise Broken(
-            f"the prompt {shown(target.prompt)} counts {few} prompt_tokens, and {many} when it is sent twice over"
+            f"the prompt {shown(target.prompt)} counts {few} prompt_tokens, and {many} when it is sent twice over:"
+            f" about {fixed} of them are none of the prompt's"
         )
 
 
