@@ -118,7 +118,9 @@ def choices_number_n_times_prompts(completion: Completion) -> Judgement:
     count = promised(request)
     if count is None or not isinstance(request.prompts[0], str) or is_given(request, "best_of"):
         return NOT_APPLICABLE
-    if len(choices) > count or not choices:
+    # All but one, or all but the first of each prompt, is disregard of `n` or of the list; any other number is wrong by itself.
+    disregarded = {1, len(request.prompts), request.integer("n", 1)}
+    if not choices or len(choices) not in {count, *disregarded}:
         asked = f"{len(request.prompts)} prompts with n {request.integer('n', 1)}"
         return broken(f"{'one prompt without `n`' if count == 1 else asked} got {len(choices)} choices")
     return None if len(choices) == count else NOT_APPLICABLE

@@ -16,7 +16,7 @@ from conformance.target import Target
 from conformance.verdict import Broken, Inconclusive, NotRun
 from conformance.wire.exchange import Exchange, Intent, Request
 
-_WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord")
+_WORDS = ("amber", "birch", "cedar", "delta", "ember")
 _CLIENTS = len(_WORDS)
 _LEAVING_AFTER = (0, 1, 3)
 """Events of a stream after which a client goes: 0 is as soon as its request is sent."""

@@ -50,6 +50,20 @@ async def test_echoed_logprobs_cover_the_prompt(target: Target) -> None:
         )
 
 
+@requirement("LOGP-029")
+async def test_every_echoed_choice_has_its_tokens(target: Target) -> None:
+    """Of several choices with `echo` each has the tokens of its prompt and of its completion, as a single one has."""
+    alone = await _scored(target, NONCE, logprobs=2, max_tokens=4)
+    if not _joins(scores(alone), alone.text):
+        raise NotRun("the tokens of a single echoed choice do not join to its text; see LOGP-010")
+    group = await _scored(target, NONCE, logprobs=2, max_tokens=4, n=2, temperature=1)
+    for index, choice in group.choices.items():
+        if not _joins(scores(group, index), choice.text):
+            raise Broken(
+                f"of two choices with `echo` the tokens of choice {index} join to {shown(scores(group, index).text)}, and its text is {shown(choice.text)}"
+            )
+
+
 def _joins(found: Scores, text: str) -> bool:
     """Whether the tokens are the text: with or without one token before it, and but for how a vocabulary spells what is not ASCII."""
     candidates = (found.text, found.part(1).text)

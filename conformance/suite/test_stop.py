@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from conformance.capabilities import has
+from conformance.capabilities import SOME_IDS, has
 from conformance.checks import requirement
 from conformance.display import shown
 from conformance.suite.pieces import (
@@ -300,3 +300,14 @@ async def test_more_sequences_never_mean_more_text(target: Target) -> None:
             f"`stop`: {shown([early, late])} gave {shown(two.text)}, which does not begin what `stop`: {shown([late])} "
             f"gave, {shown(one.text)}"
         )
+
+
+@requirement("STOP-026")
+async def test_sequences_act_behind_token_ids(target: Target) -> None:
+    """Behind a prompt of token ids a stop sequence cuts the text as it does behind a prompt in letters."""
+    ids = list(SOME_IDS)
+    whole = await target.complete(prompt=ids)
+    found = pieces(whole.text)
+    if not found:
+        raise Inconclusive("the answer to a prompt of token ids has no pieces to cut it at")
+    expect_cut(found[0], await stopped(target, found[0], prompt=ids), whole.text)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
-from conformance.capabilities import SOME_IDS
+from conformance.capabilities import SOME_IDS, has
 from conformance.checks import requirement
 from conformance.display import shown
 from conformance.suite.comparing import recounted, same
@@ -65,13 +66,18 @@ async def test_completion_tokens_add_up_over_choices(target: Target) -> None:
         raise Inconclusive(
             "in every answer with several choices some choice ends by itself, not at the limit"
         )
-    slack = target.profile.completion_tokens_slack.value
     for answer in cut:
-        count, wanted = _usage(answer).completion_tokens, len(answer.choices) * LENGTH
-        if count is not None and not wanted <= count <= wanted + slack * len(answer.choices):
-            raise Broken(
-                f"{len(answer.choices)} choices that all ended at max_tokens {LENGTH} count {count} completion_tokens, not {wanted}"
-            )
+        _expect_all_counted(target, answer)
+
+
+def _expect_all_counted(target: Target, answer: Completion) -> None:
+    """Choices that all ended at the limit count the limit each."""
+    count, wanted = _usage(answer).completion_tokens, len(answer.choices) * LENGTH
+    most = wanted + len(answer.choices) * target.profile.completion_tokens_slack.value
+    if count is not None and _all_cut(answer) and not wanted <= count <= most:
+        raise Broken(
+            f"{len(answer.choices)} choices that all ended at max_tokens {LENGTH} count {count} completion_tokens, not {wanted}"
+        )
 
 
 def _all_cut(answer: Completion) -> bool:
@@ -79,6 +85,29 @@ def _all_cut(answer: Completion) -> bool:
     return len(choices) == answer.exchange.request.choices and all(
         choice.finish_reason == "length" for choice in choices
     )
+
+
+@requirement("USAGE-017")
+async def test_streamed_usage_adds_up_over_choices(target: Target) -> None:
+    """The usage of a stream counts every prompt and every choice."""
+    prompts, n = await asyncio.gather(has(target, "multi_prompt"), has(target, "n"))
+    if not prompts and not n:
+        raise NotRun("the target has neither several choices nor several prompts")
+    asked = list(target.prompts(2 if prompts else 1))
+    several: dict[str, Any] = {"n": 2, "temperature": 1} if n else {}
+    answer = await target.stream(
+        prompt=asked if prompts else asked[0],
+        max_tokens=LENGTH,
+        stream_options={"include_usage": True},
+        optional="streams of several choices",
+        **several,
+    )
+    alone = sum([_prompt_tokens(one) for one in await singles(target, asked)])
+    if _prompt_tokens(answer) != alone:
+        raise Broken(
+            f"the usage of a stream counts {_prompt_tokens(answer)} prompt_tokens, and its {len(asked)} prompts count {alone} alone"
+        )
+    _expect_all_counted(target, answer)
 
 
 @requirement("USAGE-008")
