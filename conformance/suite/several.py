@@ -16,6 +16,9 @@ from conformance.wire.completion import Completion
 LENGTH = 8
 """The limit that requests with several choices share, so that they are sent once."""
 
+ECHO_LENGTH = 4
+"""The limit of such requests with `echo`."""
+
 BY_N: Mapping[str, Any] = {"n": 2, "temperature": 1, "max_tokens": LENGTH}
 """Two choices of one prompt; at temperature 1, since some servers refuse several choices of a greedy answer."""
 

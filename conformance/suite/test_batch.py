@@ -11,6 +11,7 @@ from conformance.display import shown
 from conformance.suite.comparing import begins, same
 from conformance.suite.refusals import all_refused, bent
 from conformance.suite.several import (
+    ECHO_LENGTH,
     LENGTH,
     by_prompts,
     expect_choices,
@@ -26,7 +27,6 @@ from conformance.verdict import Broken, Ignored, Inconclusive, NotRun
 from conformance.wire.completion import Completion
 
 _MANY = 16
-_ECHO_LENGTH = 4
 
 
 @requirement("MULTI-001")
@@ -44,7 +44,7 @@ async def test_the_index_tells_the_prompt(target: Target) -> None:
         # The first prompt is by far the longest, so that a server which answers in the order of completion ends it last.
         first, *others = target.prompts(3)
         prompts = [" ".join([first] * 12), *others]
-        answer = await target.complete(prompt=prompts, echo=True, max_tokens=_ECHO_LENGTH)
+        answer = await target.complete(prompt=prompts, echo=True, max_tokens=ECHO_LENGTH)
         _expect_echoes(answer, prompts, range(3))
     try:
         await _expect_own_answers(target, by_prompts(target), range(3))
@@ -62,7 +62,7 @@ async def test_several_choices_are_numbered_by_prompt(target: Target) -> None:
         await _expect_own_answers(target, request, wanted)
         return
     # Temperature 1, since some servers refuse several choices of a greedy answer.
-    request |= {"temperature": 1, "echo": True, "max_tokens": _ECHO_LENGTH}
+    request |= {"temperature": 1, "echo": True, "max_tokens": ECHO_LENGTH}
     answer = await target.complete(**request, optional="n with a list of prompts")
     _expect_echoes(answer, prompts, wanted)
     stream = await target.post(**request, stream=True)
@@ -118,7 +118,7 @@ async def test_a_batch_equals_its_single_requests(target: Target) -> None:
 async def test_permuted_prompts_permute_the_answers(target: Target) -> None:
     """When the prompts of a list change places, so do the answers."""
     for prompts in (list(target.prompts(3)), list(reversed(target.prompts(3)))):
-        answer = await target.complete(prompt=prompts, echo=True, max_tokens=_ECHO_LENGTH)
+        answer = await target.complete(prompt=prompts, echo=True, max_tokens=ECHO_LENGTH)
         _expect_echoes(answer, prompts, range(3))
 
 

@@ -58,6 +58,8 @@ async def test_every_echoed_choice_has_its_tokens(target: Target) -> None:
         raise NotRun("the tokens of a single echoed choice do not join to its text; see LOGP-010")
     group = await _scored(target, NONCE, logprobs=2, max_tokens=4, n=2, temperature=1)
     for index, choice in group.choices.items():
+        if not choice.text.startswith(NONCE):
+            raise NotRun(f"choice {index} does not begin with the prompt; see ECHO-004")
         if not _joins(scores(group, index), choice.text):
             raise Broken(
                 f"of two choices with `echo` the tokens of choice {index} join to {shown(scores(group, index).text)}, and its text is {shown(choice.text)}"

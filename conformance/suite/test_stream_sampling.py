@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from conformance.capabilities import SOME_IDS
+from conformance.capabilities import SOME_IDS, has
 from conformance.checks import requirement
 from conformance.display import shown
 from conformance.suite.comparing import begins, same
@@ -45,6 +45,10 @@ async def _unclear(judged: Awaitable[None]) -> Outcome | None:
 
 
 async def _temperature(target: Target) -> None:
+    try:
+        await expect_heat(target)
+    except Ignored:
+        raise NotRun("`temperature` does not even act in a plain answer; see DET-008") from None
     await expect_heat(target, stream=True)
 
 
@@ -72,6 +76,8 @@ async def _bias(target: Target) -> None:
 
 
 async def _penalties(target: Target) -> None:
+    if not await has(target, "logprobs"):
+        raise NotRun("without log probabilities nobody knows what a penalty is certain to change")
     place = await near_tie(target, by_count=True)
     if place is None:
         raise NotRun("no greedy text has a place that a penalty is certain to change; see DET-012")
