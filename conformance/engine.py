@@ -19,7 +19,7 @@ from conformance.attempts import NOISY_ATTEMPTS, Attempt, contradictory
 from conformance.catalogue import Catalogue
 from conformance.checks import Check, Scope
 from conformance.gateway import Upstream
-from conformance.judge import Judged, Objection, judge
+from conformance.judge import Judged, Objection, is_doubtful, judge
 from conformance.ledger import MOST_EVIDENCE, Ledger
 from conformance.preflight import Needs, UnusableTarget, preflight
 from conformance.results import Results
@@ -31,9 +31,6 @@ from conformance.verdict import Broken, Inconclusive, Lapse, NotRun, Outcome, Un
 from conformance.vigil import Vigil
 from conformance.wire.exchange import Exchange, Intent
 from conformance.wire.http import HttpClient, Limits
-
-_FEW = {Scope.RUN: 0, Scope.EXCHANGE: 3}
-"""So many objections of a rule prove nothing yet, 1 where no other number is given: connections break by themselves now and then."""
 
 _NOTHING_JUDGED = "the target could not be judged; see the message of the run"
 
@@ -307,7 +304,7 @@ class Engine:
         started = time.monotonic()
         try:
             judged = judge(check, self.session.exchanges, self.settings.profile)
-            if 0 < len(judged.objections) <= _FEW.get(check.scope, 1):
+            if is_doubtful(check, judged):
                 judged = await self._look_again(check, judged)
         except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
             self.ledger.settle(check, Verdict.ERROR, traceback.format_exc())

@@ -13,6 +13,9 @@ from conformance.wire.exchange import Exchange
 
 _CLIENT_ERROR = 400
 
+_FEW = {Scope.RUN: 0, Scope.EXCHANGE: 3}
+"""So many objections prove nothing yet, 1 where no other number is given: connections break by themselves now and then."""
+
 
 @dataclass(frozen=True, slots=True)
 class Objection:
@@ -30,6 +33,11 @@ class Judged:
     objections: tuple[Objection, ...] = ()
     doubt: str | None = None
     """Why the only objection is no verdict: it was not seen again."""
+
+
+def is_doubtful(check: Check, judged: Judged) -> bool:
+    """Whether a rule has so few objections that they prove nothing until they come again."""
+    return 0 < len(judged.objections) <= _FEW.get(check.scope, 1)
 
 
 def judge(check: Check, exchanges: Sequence[Exchange], profile: Profile) -> Judged:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from conformance.catalogue import Catalogue
 from conformance.checks import Check, Scope
-from conformance.judge import judge
+from conformance.judge import is_doubtful, judge
 from conformance.ledger import Ledger
 from conformance.recording import Recording
 from conformance.results import Recorded, Results
@@ -61,7 +61,7 @@ class Replay:
         except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
             self.ledger.settle(check, Verdict.ERROR, traceback.format_exc())
             return
-        if len(judged.objections) == 1 and check.scope is not Scope.RUN:
+        if is_doubtful(check, judged):
             # One observation is no verdict. A run would ask again, and what it was answered is recorded, too.
             judged = replace(judged, doubt="recorded traffic can't be asked again")
         self.ledger.settle_rule(check, judged, time.monotonic() - started)
