@@ -180,12 +180,13 @@ def test_an_interrupted_run_leaves_an_incomplete_report(pytester: pytest.Pyteste
     """Ctrl-C ends the run at once, and the report says that it is incomplete."""
     hanging = pytester.makepyfile(
         hanging="""
-        import socket
+        import socket, time
         server = socket.create_server(("127.0.0.1", 0))
         print(server.getsockname()[1], flush=True)
         held = []
         while True:
             held.append(server.accept())
+            time.sleep(0.5)  # until pytest waits for a verdict, too: an interrupt in the middle of an import may get lost
             print("asked", flush=True)
         """
     )

@@ -38,13 +38,13 @@ def test_a_request_that_is_not_served_afterwards_is_named_with_its_cause() -> No
 
 
 def test_a_target_that_is_gone_breaks_the_requirement_without_a_request() -> None:
-    """An incident from which the target did not come back needs no further proof."""
-    target = scripted(sound)
+    """An incident from which the target did not come back needs no further proof; what it died of is the evidence."""
+    target, last = scripted(sound), refusal(request=MALFORMED)
     target.session.gone = "gone"
-    target.session.incidents.append(Incident("no answer", (refusal(request=MALFORMED),), recovered=False))
+    target.session.incidents.append(Incident("no answer", (last,), recovered=False))
 
     assert isinstance(outcome(whole_run.test_service_goes_on_after_a_refusal, target), Broken)
-    assert target.used == []
+    assert target.used == [last]
 
 
 def test_valid_requests_are_not_blamed() -> None:
