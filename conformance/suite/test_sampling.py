@@ -161,17 +161,25 @@ async def test_a_tiny_top_p_is_greedy(target: Target) -> None:
 @requirement("DET-006")
 async def test_the_default_temperature_samples(target: Target) -> None:
     """Without `temperature` the text varies as it does at temperature 1."""
-    if len({(await sampled(target, temperature=..., sample=number)).text for number in range(2)}) > 1:
-        return
+    for prompt in _openings(target):
+        if await _alike(target, prompt, _DISTINCT) is None:
+            return
     prompt = await open_end(target)
-    texts = set()
-    for number in range(DRAWS):
+    text = await _alike(target, prompt, DRAWS)
+    if text is not None:
+        raise Broken(
+            f"behind {shown(prompt)} five texts at temperature 1 are all different; without `temperature` all {DRAWS} are {shown(text)}"
+        )
+
+
+async def _alike(target: Target, prompt: str, draws: int) -> str | None:
+    """The one text of all draws without `temperature`; None as soon as there are two."""
+    texts: set[str] = set()
+    for number in range(draws):
         texts.add((await sampled(target, prompt=prompt, temperature=..., sample=number)).text)
         if len(texts) > 1:
-            return
-    raise Broken(
-        f"behind {shown(prompt)} five texts at temperature 1 are all different; without `temperature` all {DRAWS} are {shown(texts.pop())}"
-    )
+            return None
+    return texts.pop()
 
 
 @requirement("DET-008")
