@@ -3,7 +3,12 @@
     python reports/examples/make.py llama.cpp=http://127.0.0.1:8080/v1 vLLM=http://127.0.0.1:8000/v1
 
 Each is judged by the reference profile, one after the other. A folder keeps the page, the summary and the badge; the results documents, which are
-large and hold nothing that the pages lack, are merged into the matrix and left in `reports/latest/`. A key comes from $COMPLETIONS_API_KEY.
+large and hold nothing that the pages lack, are merged into the matrix and left in `reports/latest/`. Where only one server can run at a time, a
+name without a URL takes what an earlier call left there:
+
+    python reports/examples/make.py llama.cpp vLLM
+
+A key comes from $COMPLETIONS_API_KEY.
 """
 
 from __future__ import annotations
@@ -15,38 +20,48 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 LATEST = HERE.parent / "latest"
+ROOT = HERE.parent.parent
 PUBLISHED = ("index.html", "summary.md", "badge.svg")
 
 
-def judge(name: str, url: str) -> Path:
-    """Judge one server and publish its report; the results document."""
-    folder = LATEST / name
+def judge(name: str, url: str) -> None:
+    """Judge one server; its report goes to `reports/latest/NAME`."""
     command = [
         sys.executable,
         "-m",
         "pytest",
         f"--target-url={url}",
         f"--name={name}",
-        f"--report={folder}",
+        f"--report={LATEST / name}",
         "-q",
         "-p",
         "no:cacheprovider",
     ]
-    subprocess.run(command, cwd=HERE.parent.parent, check=False)  # noqa: S603 - status 1 says that something fails
+    subprocess.run(command, cwd=ROOT, check=False)  # noqa: S603 - our own command; status 1 says that something fails
+
+
+def publish(name: str) -> Path:
+    """Copy what is worth publishing of a report; the results document."""
     (HERE / name).mkdir(exist_ok=True)
     for file in PUBLISHED:
-        shutil.copyfile(folder / file, HERE / name / file)
-    return folder / "results.json"
+        shutil.copyfile(LATEST / name / file, HERE / name / file)
+    return LATEST / name / "results.json"
 
 
 def main(targets: list[str]) -> int:
-    """Judge each `NAME=URL`, then merge."""
-    if not targets or any("=" not in target for target in targets):
+    """Judge each `NAME=URL`, publish it and each `NAME`, then merge."""
+    if not targets or any(target.startswith("-") for target in targets):
         sys.stderr.write(f"{__doc__}\n")
         return 2
-    documents = [str(judge(name, url)) for name, _, url in (target.partition("=") for target in targets)]
+    documents = []
+    for name, _, url in (target.partition("=") for target in targets):
+        if url:
+            judge(name, url)
+        documents.append(str(publish(name)))
+    if len(documents) == 1:
+        return 0
     command = [sys.executable, "-m", "conformance", "merge", *documents, "-o", str(HERE / "matrix")]
-    return subprocess.run(command, cwd=HERE.parent.parent, check=False).returncode  # noqa: S603 - our own command
+    return subprocess.run(command, cwd=ROOT, check=False).returncode  # noqa: S603 - our own command
 
 
 if __name__ == "__main__":
