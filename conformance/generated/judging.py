@@ -194,7 +194,7 @@ async def law_holds(target: Target, law: Law) -> None:
     examples = [params for params in await drawn(target) if comparable(params)]
     known = await _ordinarily_broken(target)
     if {law} in known:
-        raise NotRun(f"the ordinary request breaks this law as well; see {_ORDINARY_CHECK[law]}")
+        raise NotRun(f"not even ordinary requests keep this law; see {_ORDINARY_CHECK[law]}")
     sound = [params for params in examples if not any(broken <= {*laws(params)} for broken in known)]
     found = await failures(target, follows, sound, kind="greedy requests")
     await confirm(target, follows, [one for one in found if broken_law(one.params) is law])
@@ -219,9 +219,9 @@ async def _ordinarily_broken(target: Target) -> list[set[Law]]:
     ]
     found = []
     for laws_of_it, needed, requests in ordinary:
-        # What does not work at all is not drawn, and some servers die of it.
+        # What does not work at all is not tried: some servers die of it.
         works = all([await has(target, name) for name in needed])
-        if works and await _any_breaks(first, requests):
+        if not works or await _any_breaks(first, requests):
             found.append(laws_of_it)
     return found
 
