@@ -175,11 +175,8 @@ class Session:
             self.cost.generated_tokens += min(produced, exchange.request.most_tokens)
 
     def _compare(self, exchange: Exchange) -> None:
-        """Remember what a greedy request was answered, and notice when it is answered differently another time.
-
-        Where choices share an index their pieces are mixed as they come, which says nothing of the model.
-        """
-        if not is_greedy(exchange) or len(Completion.read(exchange).choices) < exchange.request.choices:
+        """Remember what a greedy request was answered, and notice when it is answered differently another time."""
+        if not is_greedy(exchange):
             return
         first = self._greedy.setdefault(exchange.request, exchange)
         if first is not exchange and fingerprint(first) != fingerprint(exchange):
@@ -243,8 +240,11 @@ class Session:
 def is_greedy(exchange: Exchange) -> bool:
     """Whether the exchange is a whole answer that is to come again when the same is asked again."""
     request, response = exchange.request, exchange.response
-    whole = exchange.served and response is not None and response.complete
-    return whole and request.params.get("temperature") == 0 and request.close_after is None
+    whole = exchange.served and response is not None and response.complete and request.close_after is None
+    if not whole or request.params.get("temperature") != 0:
+        return False
+    # Where choices share an index their pieces are mixed as they come, which says nothing of the model.
+    return len(Completion.read(exchange).choices) >= request.choices
 
 
 def fingerprint(exchange: Exchange) -> Any:

@@ -8,7 +8,7 @@ from conformance.attempts import Attempt
 from conformance.session import Session, serves_as_ever
 from conformance.wire.exchange import Exchange, Intent
 
-_CHECKS_UNASKED = 6
+_CHECKS_UNASKED = 7
 """After so many checks with malformed requests the target is asked, even if nothing seems wrong."""
 
 _PROOFS = 3

@@ -227,13 +227,14 @@ async def _ordinarily_broken(target: Target) -> list[set[Law]]:
 
 
 async def _any_breaks(target: Target, requests: Sequence[dict[str, Any]]) -> bool:
+    """Whether one of the requests breaks its law, or none of them was answered with anything that could be judged."""
+    judged = 0
     for changes in requests:
-        try:
+        with contextlib.suppress(Inconclusive):
             if await follows(target, target.params(**changes)):
                 return True
-        except Inconclusive:
-            continue
-    return False
+            judged += 1
+    return bool(requests) and not judged
 
 
 # -- served, all of them ---------------------------------------------------------------------------------------------------------------

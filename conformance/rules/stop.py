@@ -6,6 +6,7 @@ from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.display import shown
 from conformance.rules._shapes import generated, is_given
 from conformance.wire.completion import Completion
+from conformance.wire.exchange import Intent
 
 _AROUND = 20
 
@@ -16,8 +17,8 @@ def the_text_never_contains_a_stop_sequence(completion: Completion) -> Judgement
     request = completion.exchange.request
     given = request.params.get("stop")
     stops = [one for one in (given if isinstance(given, list) else [given]) if isinstance(one, str) and one]
-    # A server that appends `suffix` literally may put a stop sequence there by itself.
-    if not stops or is_given(request, "suffix"):
+    # A server that appends `suffix` literally may put a stop sequence there by itself; a list that is too long is STOP-008's.
+    if not stops or is_given(request, "suffix") or request.intent is Intent.INVALID:
         return NOT_APPLICABLE
     looked = False
     for choice in completion.choices.values():

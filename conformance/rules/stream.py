@@ -146,11 +146,7 @@ def no_text_after_the_end(completion: Completion) -> Judgement:
     """After the chunk with its finish_reason an index gets no more text."""
     choices = _choices(completion)
     # Where choices share an index, the text of one may well come after the end of another (STREAM-013).
-    if (
-        not choices
-        or missing_indices(completion)
-        or len(choices) < (promised(completion.exchange.request) or 1)
-    ):
+    if not choices or missing_indices(completion) or len(choices) < completion.exchange.request.choices:
         return NOT_APPLICABLE
     for choice in choices:
         ended: Any = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from conformance.capabilities import NONCE, has
@@ -115,19 +116,33 @@ async def test_the_same_seed_repeats_the_text(target: Target) -> None:
 @requirement("DET-003")
 async def test_different_seeds_give_different_texts(target: Target) -> None:
     """At temperature 1 different seeds give different texts."""
-    texts = {(await seeded(target, seed)).text for seed in SEEDS[:2]}
-    if len(texts) > 1:
-        return
-    prompt = await open_end(target)
-    texts = set()
-    for seed in range(1, DRAWS + 1):
-        texts.add((await sampled(target, prompt=prompt, seed=seed, optional="seed")).text)
-        if len(texts) > 1:
+    # The first two are asked for by others as well.
+    seeds = [*SEEDS[:2], *range(1, DRAWS)]
+    for prompt in _openings(target):
+        if await _alike(target, _by_seed(prompt, seeds[:_DISTINCT])) is None:
             return
-    raise Broken(
-        f"behind {shown(prompt)} five texts at temperature 1 are all different without a seed;"
-        f" with {DRAWS} different seeds all are {shown(texts.pop())}"
-    )
+    prompt = await open_end(target)
+    text = await _alike(target, _by_seed(prompt, seeds))
+    if text is not None:
+        raise Broken(
+            f"behind {shown(prompt)} five texts at temperature 1 are all different without a seed;"
+            f" with {len(seeds)} different seeds all are {shown(text)}"
+        )
+
+
+def _by_seed(prompt: str, seeds: Iterable[int]) -> Iterator[Mapping[str, Any]]:
+    """A request for each seed."""
+    return ({"prompt": prompt, "seed": seed, "optional": "seed"} for seed in seeds)
+
+
+async def _alike(target: Target, requests: Iterable[Mapping[str, Any]]) -> str | None:
+    """The one text of all these requests at temperature 1; None as soon as there are two."""
+    texts: set[str] = set()
+    for changes in requests:
+        texts.add((await sampled(target, **changes)).text)
+        if len(texts) > 1:
+            return None
+    return texts.pop()
 
 
 @requirement("DET-004")
@@ -162,24 +177,19 @@ async def test_a_tiny_top_p_is_greedy(target: Target) -> None:
 async def test_the_default_temperature_samples(target: Target) -> None:
     """Without `temperature` the text varies as it does at temperature 1."""
     for prompt in _openings(target):
-        if await _alike(target, prompt, _DISTINCT) is None:
+        if await _alike(target, _by_default(prompt, _DISTINCT)) is None:
             return
     prompt = await open_end(target)
-    text = await _alike(target, prompt, DRAWS)
+    text = await _alike(target, _by_default(prompt, DRAWS))
     if text is not None:
         raise Broken(
             f"behind {shown(prompt)} five texts at temperature 1 are all different; without `temperature` all {DRAWS} are {shown(text)}"
         )
 
 
-async def _alike(target: Target, prompt: str, draws: int) -> str | None:
-    """The one text of all draws without `temperature`; None as soon as there are two."""
-    texts: set[str] = set()
-    for number in range(draws):
-        texts.add((await sampled(target, prompt=prompt, temperature=..., sample=number)).text)
-        if len(texts) > 1:
-            return None
-    return texts.pop()
+def _by_default(prompt: str, draws: int) -> Iterator[Mapping[str, Any]]:
+    """So many requests without `temperature`."""
+    return ({"prompt": prompt, "temperature": ..., "sample": number} for number in range(draws))
 
 
 @requirement("DET-008")

@@ -9,7 +9,7 @@ from conformance.display import shown
 from conformance.suite.pieces import NEVER
 from conformance.suite.stopping import expect_cut, sample
 from conformance.target import Target
-from conformance.verdict import Broken, Ignored
+from conformance.verdict import Broken, Ignored, Lapse
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent
 
@@ -49,7 +49,7 @@ async def test_five_sequences_are_refused_or_all_work(target: Target) -> None:
         return
     _the_last_works(target, fifth, target.read(exchange), whole.text)
     if not allowed:
-        raise Broken(f"a list of {_MANY} stop sequences was served, and the documented maximum is {most}")
+        raise Lapse(f"a list of {_MANY} stop sequences was served, and the documented maximum is {most}")
 
 
 def _the_last_works(target: Target, fifth: str, answer: Completion, whole: str) -> None:
