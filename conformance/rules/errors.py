@@ -103,9 +103,10 @@ def a_refusal_names_its_parameter(exchange: Exchange) -> Judgement:
     parameter = exchange.request.parameter
     if parameter is None or exchange.request.intent is not Intent.INVALID or not exchange.refused:
         return NOT_APPLICABLE
-    # "max tokens" is as good as `max_tokens`; `n` is no word in "unknown".
-    words = r"[\W_]*".join(map(re.escape, parameter.split("_")))
-    pattern = re.compile(rf"(?<![^\W_]){words}(?![^\W_])", re.IGNORECASE)
+    # What is wrong may as well be a member of the parameter, such as `include_usage`.
+    sent = exchange.request.params.get(parameter)
+    names = [parameter, *(sent if isinstance(sent, dict) else ())]
+    pattern = re.compile(rf"(?<![^\W_])({'|'.join(map(_spelled, names))})(?![^\W_])", re.IGNORECASE)
     body = _body(exchange)
     error = body.get("error") if isinstance(body, dict) else None
     blamed = error.get("param") if isinstance(error, dict) else None
@@ -118,6 +119,11 @@ def a_refusal_names_its_parameter(exchange: Exchange) -> Judgement:
     return broken(
         f"a request with a fault in `{parameter}` was refused with {shown(_text(body) or _raw(exchange))}"
     )
+
+
+def _spelled(name: str) -> str:
+    """A pattern for a name in any spelling: "max tokens" is as good as `max_tokens`; `n` is no word in "unknown"."""
+    return r"[\W_]*".join(map(re.escape, name.split("_")))
 
 
 @rule("ERR-008", Scope.REFUSAL)
