@@ -71,14 +71,18 @@ async def test_completion_tokens_add_up_over_choices(target: Target) -> None:
 
 
 def _expect_all_counted(target: Target, answer: Completion) -> None:
-    """Choices that all ended at the limit count the limit each."""
+    if miscount := _miscount(target, answer):
+        raise Broken(miscount)
+
+
+def _miscount(target: Target, answer: Completion) -> str | None:
+    """What is wrong with the count of choices that all ended at the limit: they count the limit each."""
     limit = answer.exchange.request.integer("max_tokens", 0)
     count, wanted = _usage(answer).completion_tokens, len(answer.choices) * limit
     most = wanted + len(answer.choices) * target.profile.completion_tokens_slack.value
-    if count is not None and _all_cut(answer) and not wanted <= count <= most:
-        raise Broken(
-            f"{len(answer.choices)} choices that all ended at max_tokens {limit} count {count} completion_tokens, not {wanted}"
-        )
+    if count is None or not _all_cut(answer) or wanted <= count <= most:
+        return None
+    return f"{len(answer.choices)} choices that all ended at max_tokens {limit} count {count} completion_tokens, not {wanted}"
 
 
 def _all_cut(answer: Completion) -> bool:
@@ -97,6 +101,8 @@ async def test_a_stream_of_several_choices_reports_the_same_usage(target: Target
     alone = sum([_prompt_tokens(answer) for answer in await singles(target, prompts)])
     if _prompt_tokens(plain) != alone:
         raise NotRun("not even the plain answer counts its prompts; see USAGE-005")
+    if _miscount(target, plain):
+        raise NotRun("not even the plain answer counts its choices; see USAGE-006")
     stream = await target.stream(
         **several, stream_options={"include_usage": True}, optional="streams of several choices"
     )
