@@ -24,10 +24,10 @@ from conformance.target import Target
 from conformance.verdict import Broken, Ignored, Inconclusive, Kind, NotRun, Unsupported, Verdict
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange
+from fixtures.doubles import KEY
 
 CATALOGUE = load_catalogue()
 MUST, SHOULD, MAY = "HTTP-009", "HTTP-004", "HTTP-015"
-KEY = "sk-secret-in-engine-tests"
 
 
 class Moody(Reference):
@@ -38,13 +38,6 @@ class Moody(Reference):
     def choice(self, index: int, text: str, logprobs: Any, finish_reason: str | None) -> dict[str, Any]:
         """A choice whose text begins with the mood."""
         return super().choice(index, next(self.moods, "") + text, logprobs, finish_reason)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The base URL of a reference server that wants a key."""
-    with start(Reference("reference-1", KEY).app) as running:
-        yield f"{running.url}/v1"
 
 
 def check(function: Callable[..., Any]) -> Check:

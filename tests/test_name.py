@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance.reference import Reference
-from conformance.reference.serve import start
 from conformance.report import badge, markdown
 from conformance.report.matrix import names
 from conformance.report.page import page
 from conformance.report.text import name_of, summary_lines
+from fixtures.doubles import KEY
 
 from .report.documents import HOSTILE, Document, document, requirement
-
-KEY = "sk-secret-of-the-name-tests"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The base URL of a reference server that wants a key."""
-    with start(Reference("reference-1", KEY).app) as running:
-        yield f"{running.url}/v1"
 
 
 @pytest.fixture

@@ -7,24 +7,13 @@ import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance.plugin import SUITE
-from conformance.reference import Reference
-from conformance.reference.serve import start
-
-KEY = "sk-secret-of-the-plugin-tests"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The base URL of a reference server that wants a key."""
-    with start(Reference("reference-1", KEY).app) as running:
-        yield f"{running.url}/v1"
+from fixtures.doubles import KEY
 
 
 @pytest.fixture

@@ -16,21 +16,12 @@ import pytest
 from conformance.aside import aside
 from conformance.checks import NOT_APPLICABLE, Judgement, Scope, requirement, rule
 from conformance.plugin import SUITE
-from conformance.reference import Reference
-from conformance.reference.serve import start
 from conformance.results import Results
 from conformance.target import Target
 from conformance.verdict import Broken, Verdict
 from conformance.wire.completion import Completion
 
-from .test_engine import KEY, MAY, MUST, SHOULD, raising, run
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """The base URL of a reference server that wants a key."""
-    with start(Reference("reference-1", KEY).app) as running:
-        yield f"{running.url}/v1"
+from .test_engine import MAY, MUST, SHOULD, raising, run
 
 
 @contextmanager
