@@ -26,7 +26,7 @@ class Attempt:
     @property
     def answered(self) -> bool:
         """Whether every request got a whole answer, whatever it says."""
-        return all(map(_is_whole, self.used))
+        return all(exchange.whole for exchange in self.used)
 
     @property
     def calm(self) -> bool:
@@ -42,13 +42,9 @@ class Attempt:
         return any(
             exchange.request.intent is Intent.VALID
             and not exchange.closed_by_us
-            and not (_is_whole(exchange) and (exchange.served or exchange.refused))
+            and not (exchange.whole and (exchange.served or exchange.refused))
             for exchange in self.used
         )
-
-
-def _is_whole(exchange: Exchange) -> bool:
-    return exchange.response is not None and exchange.response.complete
 
 
 def contradictory(attempts: Sequence[Attempt]) -> str | None:

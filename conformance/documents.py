@@ -40,11 +40,8 @@ def read_yaml(entry: Traversable, *, strictly: bool = True) -> Any:
         document = yaml.load(text, loader)  # noqa: S506 - one of the two safe loaders
         if strictly:
             _refuse_repeated_keys(yaml.compose(text, loader), entry.name)
-    except (
-        OSError,
-        ValueError,
-        yaml.YAMLError,
-    ) as error:  # ValueError: no UTF-8, or a date that no calendar has
+    # ValueError: no UTF-8, or a date that no calendar has.
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise DocumentError(f"{entry.name} cannot be read: {error}") from error
     return document
 

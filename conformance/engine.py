@@ -287,9 +287,8 @@ class Engine:
             refusals=any(check.scope in {Scope.REFUSAL, Scope.EXCHANGE} for check in checks)
         )
         for check in checks:
-            await asyncio.sleep(
-                0
-            )  # a rule may have nothing to wait for; the clock of the run wants to be heard
+            # A rule may have nothing to wait for; the clock of the run wants to be heard.
+            await asyncio.sleep(0)
             await self._run_rule(check)
 
     async def _send_traffic(self, *, refusals: bool) -> None:

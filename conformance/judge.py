@@ -68,17 +68,13 @@ def _judged(check: Check, judgements: Iterable[tuple[Exchange, Any]]) -> Judged:
 
 def _view(scope: Scope, exchange: Exchange) -> Exchange | Completion | None:
     """What a rule of that scope sees of an exchange; None where the exchange is outside of it."""
-    response = exchange.response
     if scope is Scope.EXCHANGE:
         return exchange
     if scope is Scope.ANSWER:
-        return exchange if response is not None and response.complete else None
+        return exchange if exchange.whole else None
     if scope is Scope.REFUSAL:
-        return (
-            exchange
-            if response is not None and response.complete and response.status >= _CLIENT_ERROR
-            else None
-        )
+        status = exchange.status
+        return exchange if exchange.whole and status is not None and status >= _CLIENT_ERROR else None
     view = _completion(exchange)
     if view is None or scope is Scope.COMPLETION:
         return view
@@ -87,10 +83,9 @@ def _view(scope: Scope, exchange: Exchange) -> Exchange | Completion | None:
 
 def _completion(exchange: Exchange) -> Completion | None:
     """The completion in a 2xx answer that was read to its end; None where there is none."""
-    request, response = exchange.request, exchange.response
-    served = exchange.served and response is not None and response.complete
+    request = exchange.request
     return (
         Completion.read(exchange)
-        if served and request.method == "POST" and request.path == "/completions"
+        if exchange.served and exchange.whole and request.method == "POST" and request.path == "/completions"
         else None
     )

@@ -247,9 +247,8 @@ def _prepare(config: pytest.Config) -> Run:
     """
     if _RUN not in config.stash:
         get = _getter(config)
-        if config.getoption("replay") and config.getoption(
-            "target_url"
-        ):  # one of them may stand in an ini file
+        # One of them may stand in an ini file.
+        if config.getoption("replay") and config.getoption("target_url"):
             raise pytest.UsageError(
                 "--replay judges recorded traffic and asks no target: leave out --target-url"
             )

@@ -46,16 +46,22 @@ class Recording:
 
 def to_lines(document: Document) -> Iterator[bytes]:
     """The recording of a run, from its results document; each line ends with a line feed."""
-    head = {"format": FORMAT, **{name: document[name] for name in _HEAD}}
     exchanges: Sequence[Document] = document["exchanges"]
-    foot = {
-        "finished": document["finished"],
-        "exchanges": len(exchanges),
-        "complete": document["complete"],
-    }
+    head, foot = _ends(document, exchanges)
     for line in (head, *exchanges, foot):
         # Lone surrogates, which a target may send as JSON escapes, exist in no encoding; they stay the escapes that they were.
         yield json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _ends(document: Document, exchanges: Sequence[Any]) -> tuple[Document, Document]:
+    """The head and the foot that a results document gives; what it lacks is null, which no schema takes."""
+    head = {"format": FORMAT, **{name: document.get(name) for name in _HEAD}}
+    foot = {
+        "finished": document.get("finished"),
+        "exchanges": len(exchanges),
+        "complete": document.get("complete"),
+    }
+    return head, foot
 
 
 def load_recording(path: Path) -> Recording:
@@ -121,15 +127,10 @@ def _of_results(name: str, data: bytes) -> tuple[Document, list[Any], Document]:
         raise DocumentError(
             f"{name} is neither a recording (--record=FILE writes one) nor the results.json of a report: {found}"
         )  # fmt: skip
-    head = {"format": FORMAT, **{key: document.get(key) for key in _HEAD}}
     exchanges = document.get("exchanges")
     if not isinstance(exchanges, list):
         raise DocumentError(f"{name}: it has no exchanges")
-    foot = {
-        "finished": document.get("finished"),
-        "exchanges": len(exchanges),
-        "complete": document.get("complete"),
-    }
+    head, foot = _ends(document, exchanges)
     _check(name, head, "head")
     _check(name, foot, "foot")
     return head, exchanges, foot

@@ -239,8 +239,8 @@ class Session:
 
 def is_greedy(exchange: Exchange) -> bool:
     """Whether the exchange is a whole answer that is to come again when the same is asked again."""
-    request, response = exchange.request, exchange.response
-    whole = exchange.served and response is not None and response.complete and request.close_after is None
+    request = exchange.request
+    whole = exchange.served and exchange.whole and request.close_after is None
     if not whole or request.params.get("temperature") != 0:
         return False
     # Where choices share an index their pieces are mixed as they come, which says nothing of the model.
@@ -255,8 +255,7 @@ def fingerprint(exchange: Exchange) -> Any:
 
 def serves_as_ever(exchange: Exchange) -> bool:
     """Whether an exchange proves that the target was well when it was made: a valid request that was served to its end."""
-    request, response = exchange.request, exchange.response
-    return exchange.served and response is not None and response.complete and request.intent is Intent.VALID
+    return exchange.served and exchange.whole and exchange.request.intent is Intent.VALID
 
 
 def _unserved_end(exchanges: Sequence[Exchange]) -> Sequence[Exchange]:

@@ -148,7 +148,7 @@ class Target:
         """
         if not exchange.served:
             self.not_served(exchange, optional=optional)
-        if exchange.response is None or not exchange.response.complete:
+        if not exchange.whole:
             self.no_answer(exchange)
         completion = Completion.read(exchange)
         if not completion.choices:

@@ -175,7 +175,7 @@ async def _evidence(target: Target, worst: Shrunk, judge: Judge) -> list[Exchang
 async def ask(target: Target, params: Params) -> Completion:
     """The completion that a request got. Raises `Inconclusive` where it got none, which is judged elsewhere."""
     exchange = await target.send(request(params))
-    if not exchange.served or exchange.response is None or not exchange.response.complete:
+    if not (exchange.served and exchange.whole):
         raise Inconclusive(f"{exchange.id} was not answered with a completion")
     answer = Completion.read(exchange)
     if not answer.choices or any(document.get("error") for document in answer.documents):

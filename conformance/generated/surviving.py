@@ -47,7 +47,7 @@ async def survives(target: Target) -> None:
 
 def _brought_down(exchange: Exchange) -> str | None:
     """How an invalid request made the server fail; None where it was answered, whatever the answer says."""
-    return None if exchange.served and exchange.response and exchange.response.complete else failed(exchange)
+    return None if exchange.served and exchange.whole else failed(exchange)
 
 
 async def _send(target: Target, one: Request) -> Exchange | None:

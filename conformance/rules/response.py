@@ -13,14 +13,13 @@ from conformance.catalogue import Level, Profile
 from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
 from conformance.display import shown
 from conformance.rules._shapes import choices_of, is_chat, is_given, plain, promised
-from conformance.wire.completion import COUNTERS, Completion
+from conformance.wire.completion import COUNTERS, DETAILS, Completion
 from conformance.wire.exchange import Exchange, is_int
 
 KEYS = ("id", "object", "created", "model", "choices")
 OBJECT = "text_completion"
 FINISH_REASONS = ("stop", "length", "content_filter")
 
-_DETAILS = ("prompt_tokens_details", "completion_tokens_details")
 _ARRAYS = ("text_offset", "token_logprobs", "tokens", "top_logprobs")
 
 _EARLIEST, _LATEST = 1_000_000_000, 100_000_000_000
@@ -275,7 +274,7 @@ def _mistyped_options(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     What the arrays of `logprobs` hold is for LOGP-002, what the details of `usage` hold for USAGE-013.
     """
     usage = document.get("usage") or {}
-    for name in _DETAILS:
+    for name in DETAILS:
         if not isinstance(usage.get(name), (dict, type(None))):
             yield f"usage.{name}", usage[name]
     for number, choice in enumerate(choices_of(document)):

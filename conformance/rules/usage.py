@@ -9,10 +9,8 @@ from typing import Any
 from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.display import shown
 from conformance.rules._shapes import asked_for_usage, generated, is_given, is_of_endpoint, promised
-from conformance.wire.completion import COUNTERS, Completion, Usage
+from conformance.wire.completion import COUNTERS, DETAILS, Completion, Usage
 from conformance.wire.exchange import Exchange, Intent, is_int
-
-_DETAILS = ("prompt_tokens_details", "completion_tokens_details")
 
 _UNSEEN_TOKENS = 8
 """End, stop and other tokens of a choice that may leave nothing in its text."""
@@ -209,7 +207,7 @@ def _difference(one: Exchange, other: Exchange) -> str:
 
 def _details(usage: Usage) -> Iterator[tuple[str, Any]]:
     """The counts among the details, by name; extensions that do not call themselves tokens are left alone."""
-    for group in _DETAILS:
+    for group in DETAILS:
         details = usage.raw.get(group)
         if isinstance(details, Mapping):
             for name, value in details.items():

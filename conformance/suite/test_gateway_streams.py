@@ -121,7 +121,7 @@ async def _ended_badly(target: Target, script: str) -> Completion | None:
     exchange = found.exchange
     if not found.sent:
         raise Inconclusive(f"the gateway did not ask the scripted upstream: {error_text(exchange)}")
-    if not exchange.served or exchange.response is None or not exchange.response.complete:
+    if not (exchange.served and exchange.whole):
         return None
     return Completion.read(exchange)
 

@@ -17,6 +17,7 @@ from conformance.wire.exchange import NOT_JSON, Exchange, is_int, parse_json
 
 DONE = "[DONE]"
 COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
+DETAILS = ("prompt_tokens_details", "completion_tokens_details")
 _KEPT = "_completion"
 _ARRAYS = ("tokens", "token_logprobs", "top_logprobs", "text_offset")
 

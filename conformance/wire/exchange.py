@@ -232,6 +232,11 @@ class Exchange:
         return self.response.status if self.response else None
 
     @property
+    def whole(self) -> bool:
+        """Whether an answer came and was read to its end, whatever it says."""
+        return self.response is not None and self.response.complete
+
+    @property
     def served(self) -> bool:
         """Whether a 2xx status came."""
         return self.status is not None and self.status // 100 == _SUCCESS
