@@ -45,14 +45,14 @@ async def sample(target: Target, find: Finder = pieces, *, what: str = "pieces t
 
 
 async def stopped(
-    target: Target, stop: str | Sequence[str], *, optional: bool = False, **changes: Any
+    target: Target, stop: str | Sequence[str], *, optional: str | None = None, **changes: Any
 ) -> Completion:
     """The answer to an ordinary request with stop sequences.
 
     A single one is sent as a list of one, the form that most servers take, and as a string where the target refuses that: which forms it
-    takes is the business of STOP-004 alone. With `optional` a refusal of both means that the target has no stop sequences.
+    takes is the business of STOP-004 alone. `optional` names what a target may refuse, as it does for `Target.complete`.
     """
-    return target.read(await _ask(target, stop, **changes), optional="stop" if optional else None)
+    return target.read(await _ask(target, stop, **changes), optional=optional)
 
 
 async def _ask(target: Target, stop: str | Sequence[str], **changes: Any) -> Exchange:

@@ -44,8 +44,10 @@ async def test_the_index_tells_the_prompt(target: Target) -> None:
         # The first prompt is by far the longest, so that a server which answers in the order of completion ends it last.
         first, *others = target.prompts(3)
         prompts = [" ".join([first] * 12), *others]
-        answer = await target.complete(prompt=prompts, echo=True, max_tokens=ECHO_LENGTH)
-        _expect_echoes(answer, prompts, range(3))
+        exchange = await target.post(prompt=prompts, echo=True, max_tokens=ECHO_LENGTH)
+        echoes = not exchange.refused
+        if echoes:
+            _expect_echoes(target.read(exchange), prompts, range(3))
     try:
         await _expect_own_answers(target, by_prompts(target), range(3))
     except Inconclusive:
@@ -118,7 +120,9 @@ async def test_a_batch_equals_its_single_requests(target: Target) -> None:
 async def test_permuted_prompts_permute_the_answers(target: Target) -> None:
     """When the prompts of a list change places, so do the answers."""
     for prompts in (list(target.prompts(3)), list(reversed(target.prompts(3)))):
-        answer = await target.complete(prompt=prompts, echo=True, max_tokens=ECHO_LENGTH)
+        answer = await target.complete(
+            prompt=prompts, echo=True, max_tokens=ECHO_LENGTH, optional="echo with a list of prompts"
+        )
         _expect_echoes(answer, prompts, range(3))
 
 

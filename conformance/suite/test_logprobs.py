@@ -239,7 +239,7 @@ async def test_tokens_end_with_the_stop_sequence(target: Target) -> None:
     """With `stop` no token comes behind the one that completes the sequence."""
     whole = await sample(target, pieces)
     stop = whole.found[0]
-    cut = await stopped(target, stop, prompt=whole.prompt, logprobs=2)
+    cut = await stopped(target, stop, optional="stop with logprobs", prompt=whole.prompt, logprobs=2)
     if cut.finish_reason != "stop" or len(cut.text) >= len(whole.text):
         raise NotRun(f"`stop` {shown(stop)} cut nothing; see STOP-002")
     # Whether the tokens of the sequence itself are listed is left open: vLLM lists them, others do not.

@@ -39,7 +39,7 @@ async def _cuts(target: Target) -> tuple[Sample, dict[str, Completion]]:
     whole = await sample(target)
     stops = spread(whole.found, CUTS)
     answers = await asyncio.gather(
-        *(stopped(target, stop, optional=True, prompt=whole.prompt) for stop in stops)
+        *(stopped(target, stop, optional="stop", prompt=whole.prompt) for stop in stops)
     )
     return whole, dict(zip(stops, answers, strict=True))
 

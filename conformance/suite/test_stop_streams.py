@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.checks import requirement
@@ -19,6 +19,8 @@ _RUNS = 2
 _SAMPLED = "e"
 """A letter that few sentences do without."""
 
+_WAYS: Mapping[str, dict[str, Any]] = {"plain": {}, "streamed": {"stream": True}}
+
 
 @requirement("STOP-017")
 async def test_streams_stop_like_plain_answers(target: Target) -> None:
@@ -26,7 +28,7 @@ async def test_streams_stop_like_plain_answers(target: Target) -> None:
     whole = await sample(target)
     for stop in spread(whole.found, 2) + crossings(whole.text)[:1]:
         plain, streamed = await asyncio.gather(
-            *(stopped(target, stop, prompt=whole.prompt, **changes) for changes in ({}, {"stream": True}))
+            *(stopped(target, stop, prompt=whole.prompt, **changes) for changes in _WAYS.values())
         )
         if streamed.text != plain.text:
             raise Broken(
@@ -81,7 +83,7 @@ async def _released_by_another(target: Target) -> None:
 
 async def _released(target: Target, stop: str | list[str], prompt: str, wanted: Completion) -> None:
     """Neither the plain nor the streamed text lacks anything of `wanted`."""
-    for mode, changes in (("plain", {}), ("streamed", {"stream": True})):
+    for mode, changes in _WAYS.items():
         answer = await stopped(target, stop, prompt=prompt, **changes)
         if answer.text != wanted.text:
             raise Broken(
@@ -108,7 +110,7 @@ async def _stopped_with_a_seed(target: Target) -> bool:
     stop = next(_only_in_one([choice.text for choice in whole.choices.values()][::-1]), None)
     if stop is None:
         return False
-    cut = await stopped(target, stop, **seeded)
+    cut = await stopped(target, stop, optional="stop with n and seed", **seeded)
     for index, choice in cut.choices.items():
         _obedient(choice, stop)
         text = whole.choices[index].text if index in whole.choices else ""
@@ -123,7 +125,7 @@ async def _stopped_with_a_seed(target: Target) -> bool:
 
 async def _stopped_by_chance(target: Target) -> None:
     """What can be said of sampled choices that nobody can predict: each of them obeys."""
-    group = await stopped(target, _SAMPLED, n=3, temperature=1)
+    group = await stopped(target, _SAMPLED, optional="stop with n", n=3, temperature=1)
     for choice in group.choices.values():
         _obedient(choice, _SAMPLED)
 
@@ -142,7 +144,7 @@ async def test_each_prompt_is_stopped_by_itself(target: Target) -> None:
         await stopped(target, stops, prompt=prompt) if any(stop in text for stop in stops) else answer
         for prompt, answer, text in zip(prompts, alone, texts, strict=True)
     ]
-    batch = await stopped(target, stops, prompt=prompts)
+    batch = await stopped(target, stops, optional="stop with a list of prompts", prompt=prompts)
     for index, wanted in enumerate(expected):
         choice = batch.choices.get(index)
         if choice is None:
@@ -172,7 +174,7 @@ async def test_an_echoed_prompt_is_not_searched(target: Target) -> None:
         stop = next((word for word in _words(prompt) if word not in whole.text), None)
         if stop is not None:
             plain, answer = await asyncio.gather(
-                target.complete(prompt=prompt, echo=True), stopped(target, stop, prompt=prompt, echo=True)
+                target.complete(prompt=prompt, echo=True), _stopped_echo(target, stop, prompt)
             )
             _same(stop, answer, plain)
             return
@@ -186,9 +188,13 @@ async def _cut_behind_the_echo(target: Target) -> None:
         return
     plain, cut = await asyncio.gather(
         target.complete(prompt=whole.prompt, echo=True),
-        stopped(target, stop, prompt=whole.prompt, echo=True),
+        _stopped_echo(target, stop, whole.prompt),
     )
     expect_cut(stop, cut, plain.text)
+
+
+async def _stopped_echo(target: Target, stop: str, prompt: str) -> Completion:
+    return await stopped(target, stop, optional="stop with echo", prompt=prompt, echo=True)
 
 
 def _same(stop: str, answer: Completion, plain: Completion) -> None:

@@ -71,7 +71,7 @@ async def _bias(target: Target) -> None:
         "`logit_bias` of 100 for one token",
         await target.complete(),
         await target.complete(optional="logit_bias", **biased),
-        lambda: target.stream(**biased),
+        lambda: target.stream(optional="logit_bias with stream", **biased),
     )
 
 
@@ -87,7 +87,7 @@ async def _penalties(target: Target) -> None:
         f"`frequency_penalty` {PENALTY} behind {shown(prompt)}",
         without,
         await target.complete(optional="frequency_penalty", **penalty),
-        lambda: target.stream(**penalty),
+        lambda: target.stream(optional="frequency_penalty with stream", **penalty),
     )
 
 
@@ -110,7 +110,7 @@ async def _seed(target: Target) -> None:
     different = []
     for seed in SEEDS[:2]:
         plain = await seeded(target, seed)
-        streamed = await sampled(target, seed=seed, stream=True)
+        streamed = await sampled(target, seed=seed, stream=True, optional="seed with stream")
         if same(plain.text, streamed.text):
             return
         if not same(plain.text, (await seeded(target, seed, sample=1)).text):
