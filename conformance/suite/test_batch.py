@@ -22,6 +22,7 @@ from conformance.suite.several import (
     singles,
 )
 from conformance.suite.test_request_effects import BIASED_TOKENS
+from conformance.suite.test_sampling import HOT, HOT_DRAWS
 from conformance.target import Target
 from conformance.verdict import Broken, Ignored, Inconclusive, NotRun
 from conformance.wire.completion import Completion
@@ -183,3 +184,33 @@ async def test_a_bias_acts_on_every_prompt(target: Target) -> None:
                 f"with `logit_bias` 100 for one token a single prompt gets {shown(alone.text)}; in a list of 2 prompts choice {index} is"
                 f" as without: {shown(text)}"
             )
+
+
+@requirement("MULTI-012")
+async def test_the_temperature_acts_on_every_prompt(target: Target) -> None:
+    """At temperature 2 no prompt of a list gets its greedy text each time, unless it does when it is sent alone."""
+    # If p is the chance of a greedy text, a sound target gives it in three lists of three and in no single answer of three with
+    # p^3 (1-p)^3, which is at most 1/64, and less than once in 4,000 with the confirmation on fresh answers.
+    prompts = list(target.prompts(3))
+    hot: dict[str, Any] = {"temperature": HOT, "top_p": 1}
+    cold = {index: (await target.complete(prompt=prompt)).text for index, prompt in enumerate(prompts)}
+    for draw in range(HOT_DRAWS):
+        together = await target.complete(
+            prompt=prompts, sample=draw, optional=f"temperature {HOT} with a list of prompts", **hot
+        )
+        texts = {index: choice.text for index, choice in together.choices.items()}
+        cold = {index: text for index, text in cold.items() if same(texts.get(index, ""), text)}
+        if not cold:
+            return
+    for index, text in cold.items():
+        alone = [
+            (await target.complete(prompt=prompts[index], sample=draw, **hot)).text
+            for draw in range(HOT_DRAWS)
+        ]
+        if not any(same(text, other) for other in alone):
+            raise Ignored(
+                f"at `temperature` {HOT} choice {index} of a list is the greedy text each of {HOT_DRAWS} times, {shown(text)}, but"
+                f" when its prompt is sent alone it is {shown(alone)}"
+            )
+    if len(cold) == len(prompts):
+        raise Inconclusive(f"at `temperature` {HOT} single prompts get their greedy texts too; see DET-008")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from conformance.checks import requirement
 from conformance.display import shown
 from conformance.suite.comparing import same
 from conformance.suite.several import BY_N, LENGTH, expect_choices, expect_ends, expect_indices
+from conformance.suite.test_sampling import SEEDS, fingerprint_changed, repeats_by_seed
 from conformance.target import Target
-from conformance.verdict import Broken, Inconclusive
+from conformance.verdict import Broken, Ignored, Inconclusive, NotRun
 from conformance.wire.completion import Completion
 
 _SAMPLES = 4
@@ -42,13 +45,18 @@ async def test_choices_are_samples_of_their_own(target: Target) -> None:
 @requirement("N-004")
 async def test_one_seed_gives_different_choices(target: Target) -> None:
     """At temperature 1 the choices of a request differ although they share its `seed`."""
-    # The error rate is that of N-002. Seeds of its own for each attempt make the confirmation say something new.
-    seeds = [1234 + 100 * target.attempt + number for number in range(_SAMPLES)]
+    # The error rate is that of N-002.
+    seeds = _seeds(target)
     for seed in seeds[:2]:
         if not _copies(await _seeded(target, seed)):
             return
     singles = (target.complete(**_sampled(target, seed=seed)) for seed in seeds)
     _accuse(await asyncio.gather(*singles), "n 4 with one seed at temperature 1")
+
+
+def _seeds(target: Target) -> Sequence[int]:
+    # Seeds of its own for each attempt make the confirmation say something new.
+    return [1234 + 100 * target.attempt + number for number in range(_SAMPLES)]
 
 
 async def _seeded(target: Target, seed: int, *, sample: int = 0) -> Completion:
@@ -73,6 +81,26 @@ def _accuse(singles: list[Completion], asked: str) -> None:
         f"{asked} gives four equal texts, and once more when it is asked again; four single requests give four different ones: "
         f"{shown([answer.text for answer in singles])}"
     )
+
+
+@requirement("N-007")
+async def test_one_seed_repeats_all_choices(target: Target) -> None:
+    """At temperature 1 the same `seed` gives the same choices again."""
+    different = []
+    for seed in _seeds(target)[:2]:
+        first, again = await _seeded(target, seed), await _seeded(target, seed, sample=1)
+        if len(first.choices) == 1:
+            raise NotRun("`n` 4 was answered with one choice; see N-001")
+        if fingerprint_changed(first, again):
+            raise Inconclusive("`system_fingerprint` changed between the answers")
+        texts, others = ([choice.text for choice in answer.choices.values()] for answer in (first, again))
+        # Seeds are best effort: a near tie may turn one choice or another, and nobody promises their order.
+        if 2 * (Counter(texts) & Counter(others)).total() >= len(texts):
+            return
+        different.append(f"n 4 with `seed` {seed} gave {shown(texts)}, then {shown(others)}")
+    if await repeats_by_seed(target, *SEEDS):
+        raise NotRun("a seed does not even repeat a single choice; see DET-002")
+    raise Ignored(f"{different[0]}; without `n` a seed repeats its text")
 
 
 @requirement("N-003")

@@ -37,7 +37,7 @@ That it has is shown by five different texts of five at temperature 1. A text of
 
 _DISTINCT = 5
 GREEDY_TOP_P = 0.000001
-_HOT = 2
+HOT = 2
 _CUT_OFF = 3.0
 
 
@@ -60,7 +60,7 @@ async def repeats_by_seed(target: Target, *seeds: int) -> str | None:
     different: list[str] = []
     for number, seed in enumerate(seeds, start=1):
         first, second = await seeded(target, seed), await seeded(target, seed, sample=1)
-        if _changed(first, second):
+        if fingerprint_changed(first, second):
             raise Inconclusive("`system_fingerprint` changed between the answers")
         if not same(first.text, second.text):
             different.append(f"`seed` {seed} gave {shown(first.text)}, then {shown(second.text)}")
@@ -71,7 +71,8 @@ async def repeats_by_seed(target: Target, *seeds: int) -> str | None:
     return None
 
 
-def _changed(first: Completion, second: Completion) -> bool:
+def fingerprint_changed(first: Completion, second: Completion) -> bool:
+    """Whether two answers name different versions of the target, which need not draw the same random numbers."""
     prints = {document.get("system_fingerprint") for document in first.documents + second.documents}
     return len([found for found in prints if isinstance(found, str)]) > 1
 
@@ -203,22 +204,22 @@ async def expect_heat(target: Target, **changes: Any) -> None:
     likeliest = 1.0
     for prompt in _openings(target):
         greedy = await target.complete(prompt=prompt)
-        for number in range(_HOT_DRAWS):
-            exchange = await target.post(prompt=prompt, temperature=_HOT, top_p=1, sample=number, **changes)
+        for number in range(HOT_DRAWS):
+            exchange = await target.post(prompt=prompt, temperature=HOT, top_p=1, sample=number, **changes)
             if exchange.refused:
-                raise NotRun(f"`temperature` {_HOT} with `top_p` 1 is refused; see REQ-014")
+                raise NotRun(f"`temperature` {HOT} with `top_p` 1 is refused; see REQ-014")
             if not same(target.read(exchange).text, greedy.text):
                 return
-        likeliest = min(likeliest, await _chance_of_the_greedy_text(target, prompt) ** _HOT_DRAWS)
+        likeliest = min(likeliest, await _chance_of_the_greedy_text(target, prompt) ** HOT_DRAWS)
     if likeliest > _RARE:
         raise Inconclusive(
-            f"the model is certain: even at temperature {_HOT} {_HOT_DRAWS} texts may be the greedy one with the probability {likeliest:.2g}"
+            f"the model is certain: even at temperature {HOT} {HOT_DRAWS} texts may be the greedy one with the probability {likeliest:.2g}"
         )
     where = " in a stream" if changes.get("stream") else ""
-    raise Ignored(f"every text at `temperature` {_HOT}{where} is the greedy one: {shown(greedy.text)}")
+    raise Ignored(f"every text at `temperature` {HOT}{where} is the greedy one: {shown(greedy.text)}")
 
 
-_HOT_DRAWS = 3
+HOT_DRAWS = 3
 _RARE = 0.0005
 """What may happen by chance in one attempt: it must happen twice, and 0.0005^2 is one in four million."""
 
@@ -237,7 +238,7 @@ async def _chance_of_the_greedy_text(target: Target, prompt: str) -> float:
     for value, top in zip(found.values, found.tops, strict=True):
         rival = (sorted(top.values(), reverse=True)[1:2] or [-math.inf])[0]
         if value is not None and value - rival < _CUT_OFF:
-            chance /= 1 + math.exp((rival - value) / _HOT)
+            chance /= 1 + math.exp((rival - value) / HOT)
     return chance
 
 
