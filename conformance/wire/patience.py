@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -12,12 +13,17 @@ from conformance.wire.exchange import Response
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
 """RFC 9110 has whole seconds only; fractions are seen, and their meaning is plain."""
 
-_BACKOFFS = 2
-"""How often a 429 that names no time is tried again."""
+_TRIES: Mapping[int, int] = {
+    HTTPStatus.TOO_MANY_REQUESTS: 2,
+    HTTPStatus.BAD_GATEWAY: 1,
+    HTTPStatus.SERVICE_UNAVAILABLE: 1,
+    HTTPStatus.GATEWAY_TIMEOUT: 1,
+}
+"""How often what names no time is tried again. The last three need not speak of the request: "received an invalid response from an inbound
+server" (RFC 9110, 15.6.3), "temporary overload or scheduled maintenance" (15.6.4), "did not receive a timely response" (15.6.5). Once it
+may be chance; what comes again stands."""
 
-_GATEWAY = {HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT}
-"""What speaks of an upstream and not of the request: "received an invalid response from an inbound server" (RFC 9110, 15.6.3), "did not
-receive a timely response" (15.6.5). Once it may be chance; what comes again stands."""
+_NAMES_A_TIME = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
 def retry_after(value: str, now: float) -> float | None:
@@ -41,16 +47,11 @@ def retry_after(value: str, now: float) -> float | None:
 def pause(response: Response, *, tries: int, backoff: float) -> float | None:
     """The seconds to wait before sending once more what got `response`, or `None` where the answer stands.
 
-    `tries` counts how often it was sent again before. A 503 is asked again only when it says when; a 429 also when it does not: after
-    `backoff` seconds, and after twice that; a 502 and a 504 once, after `backoff` seconds.
+    `tries` counts how often it was sent again before. A 429 and a 503 are asked again when they say; without that a 429 twice, after
+    `backoff` seconds and after twice that, and a 502, 503 or 504 once, after `backoff` seconds.
     """
-    if response.status in _GATEWAY:
-        return None if tries else backoff
-    if response.status not in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}:
-        return None
-    named = retry_after(response.header("retry-after") or "", datetime.now(UTC).timestamp())
-    if named is not None:
-        return named
-    if response.status == HTTPStatus.TOO_MANY_REQUESTS and tries < _BACKOFFS:
-        return float(backoff * 2**tries)
-    return None
+    if response.status in _NAMES_A_TIME:
+        named = retry_after(response.header("retry-after") or "", datetime.now(UTC).timestamp())
+        if named is not None:
+            return named
+    return float(backoff * 2**tries) if tries < _TRIES.get(response.status, 0) else None

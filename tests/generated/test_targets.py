@@ -19,7 +19,7 @@ from conformance.catalogue import load_catalogue, load_profile
 from conformance.checks import all_checks
 from conformance.documents import spec_root
 from conformance.engine import Engine
-from conformance.reference import Reference
+from conformance.reference import Reference, Refusal
 from conformance.reference.serve import start
 from conformance.results import Results
 from conformance.session import Budget
@@ -80,6 +80,23 @@ def test_two_thousand_examples_find_nothing_on_a_correct_server(reference: str) 
     assert {
         one.requirement.id: one.message for one in results.results if one.verdict is not Verdict.PASS
     } == {}
+
+
+class BoundedStops(Reference):
+    """Refuses stop sequences of more than 40 characters, which no authority forbids."""
+
+    def check_stop(self, value: object) -> tuple[str, ...]:
+        """Refuse long ones."""
+        stops = super().check_stop(value)
+        if any(len(stop) > 40 for stop in stops):
+            raise Refusal(400, "A stop sequence has at most 40 characters.", "stop")
+        return stops
+
+
+def test_a_bound_of_stop_sequences_is_no_failure() -> None:
+    """Where a server may have a bound, a refusal beyond it is no refusal of a value that the documentation allows."""
+    with start(BoundedStops(MODEL, KEY).app) as running:
+        assert broken(judge(f"{running.url}/v1")) == {}
 
 
 def test_no_examples_are_no_verdict(reference: str) -> None:
