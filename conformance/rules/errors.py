@@ -17,6 +17,8 @@ _UNAUTHORIZED, _TOO_MANY_REQUESTS, _SERVER_ERROR = 401, 429, 500
 _TEXT_KEYS = ("error", "message", "detail", "msg", "title")
 _DEEPEST = 5
 _LONGEST_TEXT = 100_000
+_CONTEXT = ("context_length", "context_size", "context_window")
+"""What a prompt or a limit that does not fit is refused for: OpenAI's message says "maximum context length", and names no parameter."""
 
 _TRACES = (
     re.compile(r"Traceback \(most recent call last\)"),
@@ -106,6 +108,8 @@ def a_refusal_names_its_parameter(exchange: Exchange) -> Judgement:
     # What is wrong may as well be a member of the parameter, such as `include_usage`.
     sent = exchange.request.params.get(parameter)
     names = [parameter, *(sent if isinstance(sent, dict) else ())]
+    if parameter in {"max_tokens", "prompt"}:
+        names += _CONTEXT
     pattern = re.compile(rf"(?<![^\W_])({'|'.join(map(_spelled, names))})(?![^\W_])", re.IGNORECASE)
     body = _body(exchange)
     error = body.get("error") if isinstance(body, dict) else None

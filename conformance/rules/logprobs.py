@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, lapse, 
 from conformance.display import shown
 from conformance.rules._shapes import echoes, is_given, is_number
 from conformance.wire.completion import Completion, Logprobs
-from conformance.wire.exchange import is_int
+from conformance.wire.exchange import Request, is_int
 
 _ROUNDING = 1e-6
 _SAME = 1e-3
@@ -39,6 +39,8 @@ class _Position:
     token: Any
     logprob: Any
     top: Any
+    before: Sequence[Any]
+    """The tokens of the choice that come before it."""
 
     @property
     def alternatives(self) -> Mapping[str, int | float]:
@@ -152,12 +154,27 @@ def greedy_tokens_are_the_most_probable(completion: Completion) -> Judgement:
         looked = True
         # Where the two values of one token differ, that is LOGP-006's.
         own = max(one.logprob, one.alternatives.get(one.token, one.logprob))
-        best = max(one.alternatives.values())
-        if own < best - _SAME:
+        better = {token: value for token, value in one.alternatives.items() if own < value - _SAME}
+        if any(not _has_come(token, one.before, request) for token in better):
+            best = max(better.values())
             return broken(
                 f"{one.where}, {shown(one.token)}, has {shown(own)} at temperature 0, the best has {shown(best)}: {shown(one.top)}"
             )
     return None if looked else NOT_APPLICABLE
+
+
+def _has_come(token: str, before: Sequence[Any], request: Request) -> bool:
+    """Whether a token may stand in the prompt or the text before it.
+
+    vLLM applies the repetition penalty of a model's own configuration, such as Qwen's (PrimeIntellect-ai/prime-rl#886), and reports the
+    numbers from before that: then what has come before is the most probable and is not chosen.
+    """
+    prompts = request.params.get("prompt")
+    texts = [prompts] if isinstance(prompts, str) else prompts if isinstance(prompts, list) else []
+    if any(not isinstance(text, str) for text in texts):
+        return True  # the prompt is token ids, whose text nobody knows
+    came = "".join(map(str, [*texts, *map(_unmarked, before)]))
+    return str(_unmarked(token)) in came
 
 
 @rule("LOGP-009", Scope.PLAIN)
@@ -242,7 +259,9 @@ def _positions(completion: Completion) -> Iterator[_Position]:
         values, tops = logprobs.token_logprobs or none, logprobs.top_logprobs or none
         if len(tokens) == len(values) == len(tops):
             for number, (token, value, top) in enumerate(zip(tokens, values, tops, strict=True)):
-                yield _Position(f"token {number} of choice {shown(index)}", token, value, top)
+                yield _Position(
+                    f"token {number} of choice {shown(index)}", token, value, top, tokens[:number]
+                )
 
 
 def _generated(completion: Completion) -> Iterator[_Position]:

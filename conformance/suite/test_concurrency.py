@@ -84,7 +84,7 @@ async def test_a_closed_stream_frees_the_server(target: Target) -> None:
     )
     for exchange in left:
         if not exchange.served and not exchange.closed_by_us:
-            target.not_served(exchange)
+            target.not_served(exchange, optional=f"max_tokens {_LONG}")
     if not any(exchange.closed_by_us and exchange.served for exchange in left):
         raise NotRun("no stream lasted long enough to be closed in the middle")
     after = await target.complete(max_tokens=_SHORT, sample=_ANEW + 1)

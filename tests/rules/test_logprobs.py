@@ -200,6 +200,20 @@ def test_sampling_is_not_greedy() -> None:
         assert says(rules.greedy_tokens_are_the_most_probable, scored(arrays, sent)) is None
 
 
+def test_a_repetition_penalty_of_the_server_is_no_defect() -> None:
+    """What has come before may be more probable than what was chosen; what has not may not."""
+    arrays = scores(
+        token_logprobs=[-0.5, -1.4, 0],
+        top_logprobs=[{" and": -0.5}, {" so": -1.4, " and": -0.3}, {" on": 0}],
+    )
+
+    assert says(rules.greedy_tokens_are_the_most_probable, scored(arrays, {"temperature": 0})) == ""
+    arrays["top_logprobs"][1][" or"] = -0.4
+    assert "the best has -0.3" in str(
+        says(rules.greedy_tokens_are_the_most_probable, scored(arrays, {"temperature": 0}))
+    )
+
+
 def test_certainty_at_temperature_one_is_found() -> None:
     """Sixteen zeros are no probabilities of sampled tokens; fewer may be."""
     rule = rules.sampled_tokens_are_not_all_certain
