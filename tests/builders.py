@@ -98,7 +98,8 @@ def stream(
         data = events
     else:
         lines = [one if isinstance(one, str) else json.dumps(one) for one in events]
-        data = "".join(f"data: {line}\n\n" for line in [*lines, *(["[DONE]"] if done else [])]).encode()
+        text = "".join(f"data: {line}\n\n" for line in [*lines, *(["[DONE]"] if done else [])])
+        data = text.encode("utf-8", "surrogatepass")  # a target may send what is no UTF-8
     response = Response(200, tuple(headers), (Piece(0.1, data),), wire_bytes=len(data))
     return Exchange(sent, response, **{"id": "x1", "seconds": 0.1, **fields})
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from conformance.reference import Reference
 from conformance.reference.serve import start
 from fixtures.doubles import KEY, MODEL
+
+# The same examples in every run, so that a commit is as green on one machine as on another, and no clock, for machines are busy.
+# `pytest tests --hypothesis-profile=default` looks further than that.
+settings.register_profile("tests", derandomize=True, deadline=None)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="module")
