@@ -144,11 +144,13 @@ def checks_in(module: ModuleType) -> Iterator[Check]:
             yield found
 
 
+def checks_of(package: ModuleType) -> Iterator[Check]:
+    """The checks of all modules of a package, by file."""
+    for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        yield from checks_in(importlib.import_module(info.name))
+
+
 def all_checks() -> tuple[Check, ...]:
     """Every check of the suite: the scenarios by file, then the rules by file."""
-    found: list[Check] = []
-    for package_name in ("conformance.suite", "conformance.rules"):
-        package = importlib.import_module(package_name)
-        for info in pkgutil.iter_modules(package.__path__, f"{package_name}."):
-            found += checks_in(importlib.import_module(info.name))
-    return tuple(found)
+    packages = map(importlib.import_module, ("conformance.suite", "conformance.rules"))
+    return tuple(check for package in packages for check in checks_of(package))

@@ -16,11 +16,11 @@ import pytest
 
 from conformance import __version__
 from conformance.embedded import MODEL
+from conformance.plugin import ROOMS
 from conformance.reference.serve import serve
 from conformance.report.commands import diff, merge
 from conformance.wire.record import KEY_VARIABLE
 
-_SUITE = Path(__file__).parent / "suite"
 _INI = Path(__file__).parent / "cli.ini"
 _USAGE = f"""\
 completions-conformance {__version__}
@@ -67,7 +67,7 @@ def _run(arguments: list[str]) -> int:
     # `-c` keeps the ini file of whatever project the user stands in out of the run; the cache for --lf stays where they stand.
     own = ["-c", str(_INI), f"--rootdir={Path.cwd()}", "-p", "conformance.plugin"]
     named = [argument for argument in arguments if not argument.startswith("-") and "::" in argument]
-    return int(pytest.main([*own, *arguments, *([] if named else [str(_SUITE)])]))
+    return int(pytest.main([*own, *arguments, *([] if named else map(str, ROOMS))]))
 
 
 def _judge(arguments: list[str]) -> int:

@@ -8,18 +8,21 @@ for its own verdict, so that pytest reports in order while the requests are made
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import sys
 import time
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from conformance import options
 from conformance.catalogue import load_catalogue
-from conformance.checks import Check, check_of
+from conformance.checks import Check, checks_in
 from conformance.known import Standing
 from conformance.plan import plan
 from conformance.report.files import PAGE
@@ -29,11 +32,12 @@ from conformance.results import Result
 from conformance.run import Run
 from conformance.verdict import Verdict
 
-SUITE = Path(__file__).parent / "suite"
+ROOMS = tuple(Path(__file__).parent / room for room in ("suite", "rules"))
+"""The folders whose files hold checks."""
 _QUIET_SECONDS = 5.0
 """After so long without news the reader is told that the run is alive."""
 
-_NODE_OF_A_CHECK = re.compile(r"\[[A-Z]+-\d{3}\]$")
+_NODE_OF_A_CHECK = re.compile(r"::[A-Z]+-\d{3}$")
 
 # What pytest shows for each verdict: its category in the last line, the letter of a quiet run, the word of a verbose one.
 _SHOWN: dict[str, tuple[str, str, str | tuple[str, dict[str, bool]]]] = {
@@ -131,10 +135,9 @@ class CheckItem(pytest.Item):
     """One check of one requirement."""
 
     def __init__(self, *, check: Check, **kwargs: Any) -> None:
-        """Make the item known under the requirement's id, so that `-k STOP-002` and `-k STOP` find it."""
+        """Make the item of a check; its name is the requirement's id, so that `-k STOP-002` and `-k STOP` find it."""
         super().__init__(**kwargs)
         self.check = check
-        self.extra_keyword_matches.add(check.requirement)
         self.result: Result | None = None
 
     def runtest(self) -> None:
@@ -189,28 +192,32 @@ class CheckItem(pytest.Item):
         return Path(code.co_filename), code.co_firstlineno - 1, self.name
 
 
-def pytest_pycollect_makeitem(
-    collector: pytest.Module | pytest.Class, name: str, obj: object
-) -> list[CheckItem] | None:
-    """Collect checks: a decorated function that is defined in the module, or a tuple of checks."""
-    check = check_of(obj)
-    if check is not None and check.function.__module__.rpartition(".")[2] == collector.name.rpartition("/")[
-        2
-    ].removesuffix(".py"):
-        found = [check]
-    elif (
-        isinstance(obj, tuple)
-        and obj
-        and name.startswith("test_")
-        and all(isinstance(item, Check) for item in obj)
-    ):
-        found = list(obj)
-    else:
-        return None
-    return [
-        CheckItem.from_parent(collector, name=f"{item.name}[{item.requirement}]", check=item)
-        for item in found
-    ]
+class CheckFile(pytest.File):
+    """A file of checks. They are the suite's own modules, and so are imported by their names, whatever pytest's import mode is."""
+
+    def collect(self) -> Iterator[CheckItem]:
+        """One item for each check, under its requirement's id.
+
+        The id alone is the name: a name with brackets would be taken apart when pytest (9.2 and newer) reads a node id back for `--lf`.
+        """
+        for check in checks_in(_module_at(self.path)):
+            yield CheckItem.from_parent(self, name=check.requirement, check=check)
+
+
+def _module_at(path: Path) -> ModuleType:
+    parts = path.relative_to(Path(__file__).parent).with_suffix("").parts
+    return importlib.import_module(".".join((__package__ or "conformance", *parts)))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(
+    file_path: Path, parent: pytest.Collector
+) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Collect a file of checks as such, and as nothing else, also where it was named on the command line."""
+    found = yield
+    if file_path.parent in ROOMS and file_path.suffix == ".py" and not file_path.name.startswith("_"):
+        return [CheckFile.from_parent(parent, path=file_path)]
+    return found
 
 
 # -- hooks -----------------------------------------------------------------------------------------------------------------------------
@@ -221,7 +228,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything is sent, and choose the suite where a target but no test was named."""
     named = bool(_getter(config)("target-url") or _getter(config)("replay"))
     if named and config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
-        config.args = [str(SUITE)]
+        config.args = [str(room) for room in ROOMS]
     if not named and not _about_the_suite(config):
         return
     run = _prepare(config)
@@ -237,7 +244,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def _about_the_suite(config: pytest.Config) -> bool:
     """Whether the tests that were named lie in the suite."""
     paths = (config.invocation_params.dir / argument.partition("::")[0] for argument in config.args)
-    return any(path.resolve().is_relative_to(SUITE) for path in paths)
+    return any(path.resolve().is_relative_to(room) for path in paths for room in ROOMS)
 
 
 def _prepare(config: pytest.Config) -> Run:

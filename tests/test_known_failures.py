@@ -91,7 +91,7 @@ def test_a_known_failure_does_not_fail_the_run(run: Any, pytester: pytest.Pytest
     assert result.parseoutcomes() | {"deselected": 0} == {"passed": 1, "known": 1, "deselected": 0}
     result.stdout.fnmatch_lines(
         [
-            f"*[[]{BROKEN}] KNOWN*",
+            f"*::{BROKEN} KNOWN*",
             "*1 core requirement fails (known)*",
             "Known failures, which do not fail the run:",
             f"*{BROKEN}*: our engine takes 0 for a missing value (https://tracker.example/7)",
@@ -141,7 +141,7 @@ def test_what_passes_is_stale(run: Any, pytester: pytest.Pytester) -> None:
     assert listed(pytester)[BROKEN]["standing"] == "stale"
     result.stdout.fnmatch_lines(
         [
-            f"*[[]{BROKEN}] STALE*",
+            f"*::{BROKEN} STALE*",
             "listed*known.yaml lists it as a known failure*",
             "*1 known failure passes, so that the list is stale*",
             "Stale known failures, which fail the run:",

@@ -15,7 +15,7 @@ import pytest
 
 from conformance.aside import aside
 from conformance.checks import NOT_APPLICABLE, Judgement, Scope, requirement, rule
-from conformance.plugin import SUITE
+from conformance.plugin import ROOMS
 from conformance.results import Results
 from conformance.target import Target
 from conformance.verdict import Broken, Verdict
@@ -148,7 +148,7 @@ def test_the_report_is_written(pytester: pytest.Pytester) -> None:
     """Pytest ends in time, with status 1, a whole report, and no traceback."""
     with silent() as url:
         result = pytester.runpytest_subprocess(
-            f"--target-url={url}", "--model=m", "--report=out", "--run-timeout=1", str(SUITE)
+            f"--target-url={url}", "--model=m", "--report=out", "--run-timeout=1", *map(str, ROOMS)
         )
     document: dict[str, Any] = json.loads((pytester.path / "out" / "results.json").read_text())
 

@@ -10,9 +10,10 @@ from itertools import takewhile
 from types import MappingProxyType
 from typing import Any
 
+import conformance.rules
 from conformance.capabilities import NONCE, has
 from conformance.catalogue import Catalogue, Level, load_catalogue
-from conformance.checks import Check, Scope
+from conformance.checks import Check, Scope, checks_of
 from conformance.generated.draw import request
 from conformance.generated.passes import Judge, ask, confirm, drawn, failures, first_pass, ground_of
 from conformance.generated.relations import Law, broken_law, comparable, difference, laws, plain
@@ -22,7 +23,6 @@ from conformance.judge import judge
 from conformance.suite import traffic
 from conformance.suite.pieces import pieces, spread
 from conformance.suite.stopping import CUTS
-from conformance.suite.test_rules import test_rules
 from conformance.target import Target, error_text
 from conformance.verdict import Inconclusive, NotRun, Outcome
 from conformance.wire.completion import Completion
@@ -155,7 +155,7 @@ def _rules(target: Target) -> list[Check]:
     catalogue: Catalogue = load_catalogue()
     return [
         check
-        for check in test_rules
+        for check in checks_of(conformance.rules)
         if check.scope is not Scope.RUN
         and check.requirement not in _JUDGED_BY_LAWS
         and target.profile.level(catalogue.requirement(check.requirement)) is Level.MUST

@@ -9,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import conformance.rules
+from conformance.checks import checks_of
 from conformance.judge import judge
-from conformance.suite import test_rules
 from conformance.wire.exchange import Exchange, Fault, FaultKind, Intent, Request
 from tests.builders import EVENTS, JSON, PROFILE, PROMPT, answer, asked, choice, plain, refusal, stream, usage
 
-ALL = test_rules.test_rules
+ALL = tuple(checks_of(conformance.rules))
 
 KEYS = st.sampled_from(
     [
