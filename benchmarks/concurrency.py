@@ -13,12 +13,12 @@ import sys
 import time
 from dataclasses import replace
 
-from conformance.catalogue import load_catalogue, load_profile
-from conformance.checks import all_checks
-from conformance.engine import Engine
+from conformance.contract.catalogue import load_catalogue, load_profile
+from conformance.contract.check import all_checks
 from conformance.reference import Reference, Request, Response
 from conformance.reference.serve import start
-from conformance.settings import Settings
+from conformance.run.engine import Engine
+from conformance.run.settings import Settings
 
 DELAY = 0.05
 """Seconds before each answer, as of a near vendor."""

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from conformance import __version__
-from conformance.embedded import MODEL
 from conformance.plugin import ROOMS
 from conformance.reference.serve import serve
 from conformance.report.commands import diff, merge
+from conformance.run.embedded import MODEL
 from conformance.wire.record import KEY_VARIABLE
 
 _INI = Path(__file__).parent / "cli.ini"

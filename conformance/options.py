@@ -10,12 +10,12 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from conformance.catalogue import Profile, load_profile
-from conformance.documents import DocumentError
-from conformance.known import KnownFailures, load_known_failures
-from conformance.recording import Recording, load_recording
-from conformance.session import Budget
-from conformance.settings import Settings
+from conformance.contract.catalogue import Profile, load_profile
+from conformance.contract.known_failures import KnownFailures, load_known_failures
+from conformance.contract.yaml_files import DocumentError
+from conformance.run.recording import Recording, load_recording
+from conformance.run.session import Budget
+from conformance.run.settings import Settings
 from conformance.wire.http import HttpClient
 from conformance.wire.record import KEY_VARIABLE
 from conformance.wire.redact import is_credential

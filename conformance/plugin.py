@@ -21,18 +21,18 @@ from typing import Any
 import pytest
 
 from conformance import options
-from conformance.catalogue import load_catalogue
-from conformance.checks import Check, checks_in
-from conformance.known import Standing
-from conformance.plan import plan
+from conformance.contract.catalogue import load_catalogue
+from conformance.contract.check import Check, checks_in
+from conformance.contract.known_failures import Standing
+from conformance.contract.verdict import Verdict
 from conformance.report.files import PAGE
 from conformance.report.pytest_html import Columns
 from conformance.report.text import failure_block, printable, summary_lines
-from conformance.results import Result
-from conformance.run import Run
-from conformance.verdict import Verdict
+from conformance.run.plan import plan
+from conformance.run.results import Result
+from conformance.run.run import Run
 
-ROOMS = tuple(Path(__file__).parent / room for room in ("suite", "rules"))
+ROOMS = tuple(Path(__file__).parent / room for room in ("scenarios", "rules"))
 """The folders whose files hold checks."""
 _QUIET_SECONDS = 5.0
 """After so long without news the reader is told that the run is alive."""

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from conformance.catalogue import Profile
-from conformance.checks import check_of
-from conformance.judge import judge
+from conformance.contract.apply_rule import judge
+from conformance.contract.catalogue import Profile
+from conformance.contract.check import check_of
 from conformance.wire.exchange import Exchange, Intent, Piece, Request, Response
 
 PROFILE = Profile("test", "Test", "The defaults of the schema.")

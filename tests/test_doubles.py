@@ -17,13 +17,13 @@ import pytest
 
 import fixtures.controls
 import fixtures.mutants
-from conformance.catalogue import Level, Override, Profile, load_catalogue, load_profile
-from conformance.checks import all_checks
-from conformance.engine import Engine
+from conformance.contract.catalogue import Level, Override, Profile, load_catalogue, load_profile
+from conformance.contract.check import all_checks
+from conformance.contract.verdict import Verdict
 from conformance.reference import Reference
-from conformance.results import Results
-from conformance.settings import Settings
-from conformance.verdict import Verdict
+from conformance.run.engine import Engine
+from conformance.run.results import Results
+from conformance.run.settings import Settings
 from fixtures.doubles import KEY, MODEL, Double, Host, doubles_in
 
 MUTANTS = doubles_in(fixtures.mutants)

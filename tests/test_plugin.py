@@ -51,7 +51,7 @@ def test_collect_only_sends_nothing(run: Any, pytester: pytest.Pytester) -> None
     """`--collect-only` lists the checks with their ids."""
     result = run("--collect-only", "-q", url="http://127.0.0.1:9/v1")
 
-    result.stdout.fnmatch_lines(["*test_max_tokens.py::MAXTOK-002"])
+    result.stdout.fnmatch_lines(["*max_tokens.py::MAXTOK-002"])
     assert result.ret == 0
     assert not (pytester.path / "out").exists()
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from conformance.report.escaping import plain
 from conformance.report.text import counts_of
-from conformance.report.visible import plain
 
 Document = Mapping[str, Any]
 

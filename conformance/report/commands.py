@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.report import diff as differences
+from conformance.report import run_diff as differences
+from conformance.report.escaping import plain
 from conformance.report.files import replace
 from conformance.report.load import RefusedError, load
 from conformance.report.matrix import matrix
-from conformance.report.visible import plain
 
 _LOST = 1
 _REFUSED = 2

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from conformance.report.escaping import plain, shorten
 from conformance.report.timeline import decode, timeline
-from conformance.report.visible import plain, shorten
 from conformance.wire.completion import Completion, is_stream
 from conformance.wire.exchange import Exchange, Response
 from conformance.wire.record import from_json

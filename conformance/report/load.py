@@ -9,8 +9,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from conformance.documents import spec_root
-from conformance.report.visible import plain
+from conformance.contract.yaml_files import spec_root
+from conformance.report.escaping import plain
 
 FORMAT = "completions-conformance/1"
 _LARGEST = 500_000_000

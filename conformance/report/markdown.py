@@ -6,12 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from conformance.report.escaping import plain
 from conformance.report.excerpt import duration
-from conformance.report.known import is_known, is_stale, told
-from conformance.report.repeat import pytest_line
+from conformance.report.known_failures import is_known, is_stale, told
+from conformance.report.labels import PROBLEMS, VERDICTS, moment, word
+from conformance.report.rerun import pytest_line
 from conformance.report.text import name_of, verdict_in_words
-from conformance.report.visible import plain
-from conformance.report.words import PROBLEMS, VERDICTS, moment, word
 
 Document = Mapping[str, Any]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from conformance.report.escaping import shorten
+from conformance.report.labels import VERDICTS
 from conformance.report.load import RefusedError, same_edition
 from conformance.report.page import chart, overall
 from conformance.report.render import embed, render
 from conformance.report.text import name_of, verdict_in_words
-from conformance.report.visible import shorten
-from conformance.report.words import VERDICTS
 
 Document = Mapping[str, Any]
 

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from conformance.report.compare import difference
 from conformance.report.excerpt import BRIEF, WHOLE, curl_line, duration, excerpt, heading
-from conformance.report.known import consequence, is_known, is_stale
+from conformance.report.exchange_diff import difference
+from conformance.report.known_failures import consequence, is_known, is_stale
+from conformance.report.labels import AUTHORITIES, PROBLEMS, SUPPORT, VERDICTS
 from conformance.report.render import embed, render
-from conformance.report.repeat import pytest_line
+from conformance.report.rerun import pytest_line
 from conformance.report.text import name_of, verdict_in_words
-from conformance.report.words import AUTHORITIES, PROBLEMS, SUPPORT, VERDICTS
 from conformance.wire.record import from_json
 
 _EVIDENCE_OF_PROBLEMS = 6

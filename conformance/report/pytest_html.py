@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from markupsafe import Markup
 
-from conformance.report.visible import plain
-from conformance.report.words import word
+from conformance.report.escaping import plain
+from conformance.report.labels import word
 
 _CELL = Markup('<td class="col-{}" title="{}">{}</td>')
 _SHOWN_MESSAGE = 300

@@ -12,8 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
-from conformance.report.visible import plain, prose, visible
-from conformance.report.words import area_title, moment, word
+from conformance.report.escaping import plain, prose, visible
+from conformance.report.labels import area_title, moment, word
 
 _POLICY = (
     "default-src 'none'; script-src {script}; style-src {style}; img-src data:; base-uri 'none'; form-action 'none'; "

@@ -6,9 +6,9 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.report.known import explained, is_known, is_stale, told
-from conformance.report.visible import plain, shorten
-from conformance.report.words import moment
+from conformance.report.escaping import plain, shorten
+from conformance.report.known_failures import explained, is_known, is_stale, told
+from conformance.report.labels import moment
 
 _WIDTH = 110
 _SHOWN_BODY = 400

@@ -6,12 +6,12 @@ import re
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from conformance.catalogue import Profile
-from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
-from conformance.display import shown
+from conformance.contract.catalogue import Profile
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.rules._shapes import is_of_endpoint, strings_in
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import NOT_JSON, Exchange, Intent, is_int
+from conformance.wire.shown import shown
 
 _UNAUTHORIZED, _TOO_MANY_REQUESTS, _SERVER_ERROR = 401, 429, 500
 _TEXT_KEYS = ("error", "message", "detail", "msg", "title")

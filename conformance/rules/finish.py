@@ -5,11 +5,11 @@ Of plain answers only: a stream has the same reason (FIN-004) and the same count
 
 from __future__ import annotations
 
-from conformance.catalogue import Profile
-from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
-from conformance.display import shown
+from conformance.contract.catalogue import Profile
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.rules._shapes import is_given, promised
 from conformance.wire.completion import Completion
+from conformance.wire.shown import shown
 
 _SMALLEST_CONTEXT = 512
 """No model in use has a smaller context, so that a request of fewer tokens can't have filled it."""

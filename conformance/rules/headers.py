@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
-from conformance.display import shown
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.rules._shapes import is_framed
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, FaultKind, Response
+from conformance.wire.shown import shown
 
 _NO_BODY = frozenset({204, 304})
 _LONGEST_LENGTH = 18

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 
-from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
-from conformance.display import shown
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.rules.headers import falls_short
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import NOT_JSON, Exchange, FaultKind, Intent
+from conformance.wire.shown import shown
 
 _OK = 200
 _ON_THE_CONNECTION = frozenset({FaultKind.DROPPED, FaultKind.PROTOCOL})

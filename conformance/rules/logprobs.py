@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
-from conformance.display import shown
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
 from conformance.rules._shapes import echoes, is_given, is_number
 from conformance.wire.completion import Completion, Logprobs
 from conformance.wire.exchange import Request, is_int
+from conformance.wire.shown import shown
 
 _ROUNDING = 1e-6
 _SAME = 1e-3

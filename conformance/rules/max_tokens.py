@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from conformance.catalogue import Profile
-from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
-from conformance.display import shown
+from conformance.contract.catalogue import Profile
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.rules._shapes import is_given, promised
 from conformance.wire.completion import Completion
+from conformance.wire.shown import shown
 
 
 @rule("MAXTOK-001", Scope.COMPLETION)

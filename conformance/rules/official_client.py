@@ -18,7 +18,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.wire.completion import DONE, Completion
 from conformance.wire.exchange import Intent
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.catalogue import Level, Profile
-from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
-from conformance.display import shown
+from conformance.contract.catalogue import Level, Profile
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
 from conformance.rules._shapes import choices_of, is_chat, is_given, plain, promised
 from conformance.wire.completion import COUNTERS, DETAILS, Completion
 from conformance.wire.exchange import Exchange, is_int
+from conformance.wire.shown import shown
 
 KEYS = ("id", "object", "created", "model", "choices")
 OBJECT = "text_completion"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
-from conformance.display import shown
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.rules._shapes import generated, is_given
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent
+from conformance.wire.shown import shown
 
 _AROUND = 20
 

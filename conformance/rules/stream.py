@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from conformance.catalogue import Profile
-from conformance.checks import NOT_APPLICABLE, Finding, Judgement, Scope, broken, lapse, rule
-from conformance.display import shown
+from conformance.contract.catalogue import Profile
+from conformance.contract.check import NOT_APPLICABLE, Finding, Judgement, Scope, broken, lapse, rule
 from conformance.rules._shapes import (
     asked_for_usage,
     has_failed,
@@ -25,6 +24,7 @@ from conformance.rules._shapes import (
 from conformance.rules.response import KEYS, OBJECT
 from conformance.wire.completion import Choice, Chunk, Completion
 from conformance.wire.exchange import Intent, is_int
+from conformance.wire.shown import shown
 
 _PIECES_FROM = 16
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 
-from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
-from conformance.display import shown
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
 from conformance.rules._shapes import events_of, has_failed, is_done, is_framed, plain
 from conformance.wire.completion import DONE, Completion, is_stream
 from conformance.wire.exchange import NOT_JSON, Exchange, FaultKind, Intent, parse_json
+from conformance.wire.shown import shown
 
 _OK = 200
 _UNFINISHED, _UNKNOWN = "The stream ends without a blank line", "begins with no known field"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
-from conformance.display import shown
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
 from conformance.rules._shapes import generated, is_given
 from conformance.wire.completion import Completion
+from conformance.wire.shown import shown
 
 _FEW = 2
 _MARKED_WORD = re.compile(r"[\u0120\u2581](?=[A-Za-z])")

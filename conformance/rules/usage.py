@@ -6,11 +6,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.checks import NOT_APPLICABLE, Judgement, Scope, broken, rule
-from conformance.display import shown
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.rules._shapes import asked_for_usage, generated, is_given, is_of_endpoint, promised
 from conformance.wire.completion import COUNTERS, DETAILS, Completion, Usage
 from conformance.wire.exchange import Exchange, Intent, is_int
+from conformance.wire.shown import shown
 
 _UNSEEN_TOKENS = 8
 """End, stop and other tokens of a choice that may leave nothing in its text."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.wire.coding import ACCEPT_ENCODING
+from conformance.wire.content_coding import ACCEPT_ENCODING
 from conformance.wire.exchange import Auth, Request
 from conformance.wire.redact import CREDENTIAL_HEADERS
 

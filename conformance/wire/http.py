@@ -27,11 +27,11 @@ from typing import Any, Self, cast
 import httpx
 
 from conformance.wire import sse
-from conformance.wire.coding import CodingError, Decoder, TooLargeError
+from conformance.wire.content_coding import CodingError, Decoder, TooLargeError
 from conformance.wire.exchange import Exchange, Fault, FaultKind, Piece, Request, Response
-from conformance.wire.faults import explain, host_and_port
 from conformance.wire.headers import check_headers, merge_headers
-from conformance.wire.patience import pause
+from conformance.wire.network_errors import explain, host_and_port
+from conformance.wire.retry import pause
 
 KEEP_ALIVE = 2.0
 """Seconds that an idle connection is kept: less than servers do (5 s is common), so that theirs seldom closes under a request."""

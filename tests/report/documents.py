@@ -32,7 +32,7 @@ def requirement(identifier: str, verdict: str = "pass", **fields: Any) -> Docume
         "kind": "wrong" if verdict in {"fail", "warn"} else None,
         "known": None,
         "message": "" if verdict == "pass" else f"the check of {identifier} found something",
-        "test": "conformance.suite.test_stop:test_the_text_ends_where_the_sequence_begins",
+        "test": "conformance.scenarios.stop:test_the_text_ends_where_the_sequence_begins",
         "exchanges": [],
         "marks": [],
         "seconds": 0.012,

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from conformance.report.compare import changes, difference
 from conformance.report.excerpt import BRIEF, WHOLE, curl_line, excerpt, heading
+from conformance.report.exchange_diff import changes, difference
 from conformance.report.timeline import timeline
 from conformance.wire.exchange import Piece, Response
 from conformance.wire.record import from_json

@@ -11,14 +11,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from conformance.documents import spec_root
-from conformance.report import badge, markdown, words
+from conformance.contract.verdict import Verdict
+from conformance.contract.yaml_files import spec_root
+from conformance.report import badge, labels, markdown
 from conformance.report.files import write_report
 from conformance.report.page import page
 from conformance.report.pytest_html import Columns
-from conformance.report.repeat import pytest_line
+from conformance.report.rerun import pytest_line
 from conformance.report.text import summary_lines, verdict_in_words
-from conformance.verdict import Verdict
 
 from .documents import document, exchange, hostile, large, requirement, small
 
@@ -189,6 +189,6 @@ def test_the_words_cover_the_spec() -> None:
     authorities = {one["const"] for one in schema["$defs"]["source"]["properties"]["authority"]["oneOf"]}
     areas = {file.name.removesuffix(".yaml") for file in (spec_root() / "requirements").iterdir()}
 
-    assert set(words.VERDICTS) == set(Verdict)
-    assert set(words.AUTHORITIES) == authorities
-    assert set(words.AREAS) == areas
+    assert set(labels.VERDICTS) == set(Verdict)
+    assert set(labels.AUTHORITIES) == authorities
+    assert set(labels.AREAS) == areas

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance.catalogue import Limit
+from conformance.contract.catalogue import Limit
 from conformance.rules import errors, usage
 from conformance.wire.exchange import Exchange, Intent
 from tests.builders import JSON, PROFILE, answer, asked, plain, refusal, says, stream

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import conformance.rules
-from conformance.checks import checks_of
-from conformance.judge import judge
+from conformance.contract.apply_rule import judge
+from conformance.contract.check import checks_of
 from conformance.wire.exchange import Exchange, Fault, FaultKind, Intent, Request
 from tests.builders import EVENTS, JSON, PROFILE, PROMPT, answer, asked, choice, plain, refusal, stream, usage
 

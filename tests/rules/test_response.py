@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance.catalogue import Level, Override
+from conformance.contract.catalogue import Level, Override
 from conformance.rules import response
 from conformance.wire.exchange import Intent
 from tests.builders import ABSENT, PROFILE, answer, asked, choice, chunk, plain, says, stream, usage

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from conformance.catalogue import Limit
+from conformance.contract.catalogue import Limit
 from conformance.rules import stream as rules
 from conformance.rules import stream_framing as framing
 from conformance.wire.exchange import Exchange, Fault, FaultKind, Intent, Piece, Response

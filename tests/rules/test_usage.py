@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conformance.catalogue import Limit
+from conformance.contract.catalogue import Limit
 from conformance.rules import finish, max_tokens
 from conformance.rules import usage as rules
 from conformance.wire.exchange import Exchange, Intent

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from conformance.wire.exchange import Auth, Exchange, FaultKind, Request
-from conformance.wire.faults import explain
 from conformance.wire.headers import USER_AGENT
 from conformance.wire.http import HttpClient, Limits
+from conformance.wire.network_errors import explain
 from tests.wire import servers
 from tests.wire.servers import CHUNKED, EVENT, LAST_CHUNK, Running, Server, answer, chunk, says, serve
 

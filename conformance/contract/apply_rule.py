@@ -1,0 +1,91 @@
+"""Applies a rule to evidence. Pure: the same exchanges give the same judgement, whether they were made a moment ago or recorded last year."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.contract.catalogue import Profile
+from conformance.contract.check import NOT_APPLICABLE, Check, Finding, Scope
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Exchange
+
+_CLIENT_ERROR = 400
+
+_FEW = {Scope.RUN: 0, Scope.EXCHANGE: 3}
+"""So many objections prove nothing yet, 1 where no other number is given: connections break by themselves now and then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """A finding and the exchange that it is about."""
+
+    exchange: Exchange
+    finding: Finding
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a rule makes of all the evidence: how much it looked at, and what it objects to."""
+
+    looked_at: int
+    objections: tuple[Objection, ...] = ()
+    doubt: str | None = None
+    """Why the only objection is no verdict: it was not seen again."""
+
+
+def is_doubtful(check: Check, judged: Judged) -> bool:
+    """Whether a rule has so few objections that they prove nothing until they come again."""
+    return 0 < len(judged.objections) <= _FEW.get(check.scope, 1)
+
+
+def judge(check: Check, exchanges: Sequence[Exchange], profile: Profile) -> Judged:
+    """The judgement of a rule on every exchange within its scope."""
+    more = (profile,) if check.wants_profile else ()
+    if check.scope is Scope.RUN:
+        completions = [view for view in map(_completion, exchanges) if view is not None]
+        found = check.function(completions, *more)
+        return _judged(check, [(completions[-1].exchange, found)] if completions else [])
+    evidence = (
+        (exchange, view) for exchange in exchanges if (view := _view(check.scope, exchange)) is not None
+    )
+    return _judged(check, ((exchange, check.function(view, *more)) for exchange, view in evidence))
+
+
+def _judged(check: Check, judgements: Iterable[tuple[Exchange, Any]]) -> Judged:
+    looked_at, objections = 0, []
+    for exchange, judgement in judgements:
+        if judgement is NOT_APPLICABLE:
+            continue
+        looked_at += 1
+        if isinstance(judgement, Finding):
+            objections += [Objection(found, judgement) for found in judgement.evidence or (exchange,)]
+        elif judgement is not None:
+            raise TypeError(f"{check.place} returned {judgement!r}")
+    return Judged(looked_at, tuple(objections))
+
+
+def _view(scope: Scope, exchange: Exchange) -> Exchange | Completion | None:
+    """What a rule of that scope sees of an exchange; None where the exchange is outside of it."""
+    if scope is Scope.EXCHANGE:
+        return exchange
+    if scope is Scope.ANSWER:
+        return exchange if exchange.whole else None
+    if scope is Scope.REFUSAL:
+        status = exchange.status
+        return exchange if exchange.whole and status is not None and status >= _CLIENT_ERROR else None
+    view = _completion(exchange)
+    if view is None or scope is Scope.COMPLETION:
+        return view
+    return view if exchange.request.streamed is (scope is Scope.STREAM) else None
+
+
+def _completion(exchange: Exchange) -> Completion | None:
+    """The completion in a 2xx answer that was read to its end; None where there is none."""
+    request = exchange.request
+    return (
+        Completion.read(exchange)
+        if exchange.served and exchange.whole and request.method == "POST" and request.path == "/completions"
+        else None
+    )

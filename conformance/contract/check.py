@@ -1,0 +1,156 @@
+"""Checks: how a function is tied to the requirement that it implements, and how all of them are found.
+
+A *scenario* sends requests and compares what comes back; it is a coroutine of one argument, the `Target`. A *rule* looks at evidence that
+is already there: at one completion, one refusal, one exchange, or at all completions of the run; it sends nothing. Both carry their
+requirement id in the decorator and state the fact in the first sentence of their docstring.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from types import ModuleType
+from typing import Any, Final, TypeVar
+
+from conformance.wire.exchange import Exchange
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_MARK = "__conformance_check__"
+
+
+class Scope(StrEnum):
+    """What a check looks at."""
+
+    SCENARIO = "scenario"
+    """It sends requests of its own."""
+    EXCHANGE = "exchange"
+    """Every exchange."""
+    ANSWER = "answer"
+    """Every exchange with a response that was read to its end."""
+    COMPLETION = "completion"
+    """Every 2xx answer that was read to its end, plain or streamed."""
+    PLAIN = "plain"
+    """Every 2xx answer to a request that asked for no stream."""
+    STREAM = "stream"
+    """Every 2xx answer to a request that asked for a stream."""
+    REFUSAL = "refusal"
+    """Every 4xx and 5xx answer."""
+    RUN = "run"
+    """All completions of the run, in the order in which they were asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule's objection to its evidence."""
+
+    message: str
+    at: int | None = None
+    """The offset of the offending byte in the body, where there is one."""
+    evidence: tuple[Exchange, ...] = ()
+    """The exchanges that contradict each other, for a rule that looks at a whole run."""
+    lapse: bool = False
+    """Only the SHOULD part of the requirement is broken."""
+
+
+def broken(message: str, *, at: int | None = None, evidence: Iterable[Exchange] = ()) -> Finding:
+    """The evidence contradicts the requirement."""
+    return Finding(message, at, tuple(evidence))
+
+
+def lapse(message: str, *, at: int | None = None) -> Finding:
+    """The evidence contradicts the part of the requirement that is only a SHOULD: never more than a warning."""
+    return Finding(message, at, lapse=True)
+
+
+class _NotApplicable(StrEnum):
+    NOT_APPLICABLE = "not applicable"
+
+
+NOT_APPLICABLE: Final = _NotApplicable.NOT_APPLICABLE
+"""What a rule returns for evidence that its requirement does not speak of."""
+
+Judgement = Finding | _NotApplicable | None
+"""What a rule returns; None is agreement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check: a function and the requirement that it implements."""
+
+    requirement: str
+    scope: Scope
+    function: Callable[..., Any]
+    hazardous: bool = False
+    """It sends malformed requests, which may bring a server down: it runs after everything harmless, and alone."""
+
+    @property
+    def name(self) -> str:
+        """The function's name."""
+        return self.function.__name__
+
+    @property
+    def place(self) -> str:
+        """Where the function is, as the catalogue writes it: `module:function`."""
+        return f"{self.function.__module__}:{self.function.__name__}"
+
+    @property
+    def fact(self) -> str:
+        """The first sentence of the docstring."""
+        return (inspect.getdoc(self.function) or self.name).partition("\n")[0]
+
+    @property
+    def wants_profile(self) -> bool:
+        """Whether a rule takes the profile as its second argument."""
+        return len(inspect.signature(self.function).parameters) > 1
+
+
+def requirement(
+    id: str,  # noqa: A002 - the field's word
+    *,
+    hazardous: bool = False,
+) -> Callable[[Callable[[Any], Awaitable[None]]], Callable[[Any], Awaitable[None]]]:
+    """Mark a coroutine function as the scenario that checks requirement `id`."""
+    return _mark(id, Scope.SCENARIO, hazardous=hazardous)
+
+
+def rule(id: str, scope: Scope) -> Callable[[_F], _F]:  # noqa: A002 - the field's word
+    """Mark a function as the rule that checks requirement `id` on everything within `scope`."""
+    return _mark(id, scope, hazardous=False)
+
+
+def _mark(requirement_id: str, scope: Scope, *, hazardous: bool) -> Callable[[_F], _F]:
+    def mark(function: _F) -> _F:
+        setattr(function, _MARK, Check(requirement_id, scope, function, hazardous))
+        return function
+
+    return mark
+
+
+def check_of(value: object) -> Check | None:
+    """The check that a decorated function is, else None."""
+    found = getattr(value, _MARK, None)
+    return found if isinstance(found, Check) else None
+
+
+def checks_in(module: ModuleType) -> Iterator[Check]:
+    """The checks that are defined (not just imported) in a module, in the order of their definition."""
+    for value in vars(module).values():
+        found = check_of(value)
+        if found is not None and found.function.__module__ == module.__name__:
+            yield found
+
+
+def checks_of(package: ModuleType) -> Iterator[Check]:
+    """The checks of all modules of a package, by file."""
+    for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        yield from checks_in(importlib.import_module(info.name))
+
+
+def all_checks() -> tuple[Check, ...]:
+    """Every check of the suite: the scenarios by file, then the rules by file."""
+    packages = map(importlib.import_module, ("conformance.scenarios", "conformance.rules"))
+    return tuple(check for package in packages for check in checks_of(package))

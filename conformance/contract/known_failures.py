@@ -1,0 +1,135 @@
+"""Known failures: what a server is known to break, so that a pipeline fails of what is new only.
+
+Nothing is hidden. A listed requirement is judged and shown like any other, and keeps its verdict; the list decides only whether it fails
+the run. A list that is no longer true fails the run as well, or it would grow and excuse what nobody looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from conformance.contract.catalogue import load_catalogue
+from conformance.contract.verdict import Verdict
+from conformance.contract.yaml_files import (
+    DocumentError,
+    check_document,
+    did_you_mean,
+    load_schema,
+    read_yaml,
+    spec_root,
+)
+from conformance.wire.redact import Redactor
+
+
+class Standing(StrEnum):
+    """How an entry of the list stands after a run."""
+
+    KNOWN = "known"
+    """The requirement is broken, as the entry says: it does not fail the run."""
+    EXPIRED = "expired"
+    """It is broken, and the entry excuses it no longer."""
+    STALE = "stale"
+    """It passes: the entry has to go, and the run fails until it is gone."""
+    UNJUDGED = "unjudged"
+    """The run can't tell whether it is still broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFailure:
+    """One entry of the list."""
+
+    id: str
+    reason: str
+    issue: str | None = None
+    """Where it is tracked, a URL."""
+    expires: date | None = None
+    """The last day (UTC) on which the entry excuses the failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An entry, held against the verdict of a run."""
+
+    failure: KnownFailure
+    standing: Standing
+    file: str
+
+    def to_json(self, redactor: Redactor) -> dict[str, Any]:
+        """The member `known` of a requirement in the results document."""
+        failure = self.failure
+        return {
+            "standing": self.standing.value,
+            "reason": redactor.text(failure.reason),
+            "issue": failure.issue and redactor.text(failure.issue),
+            "expires": failure.expires and failure.expires.isoformat(),
+            "file": redactor.text(self.file),
+        }
+
+
+@dataclass(frozen=True)
+class KnownFailures:
+    """The list of a run; empty where none was given."""
+
+    failures: Mapping[str, KnownFailure] = field(default_factory=dict)
+    file: str = ""
+    today: date = date.min
+
+    def listed(self, requirement_id: str, verdict: Verdict) -> Listed | None:
+        """How the entry of a requirement stands, given the verdict on it; None where it is not listed."""
+        failure = self.failures.get(requirement_id)
+        return None if failure is None else Listed(failure, self._standing(failure, verdict), self.file)
+
+    def _standing(self, failure: KnownFailure, verdict: Verdict) -> Standing:
+        if verdict is Verdict.PASS:
+            return Standing.STALE
+        if verdict not in {Verdict.FAIL, Verdict.WARN}:
+            return Standing.UNJUDGED
+        expired = failure.expires is not None and self.today > failure.expires
+        return Standing.EXPIRED if expired else Standing.KNOWN
+
+
+def load_known_failures(path: Path, *, today: date | None = None) -> KnownFailures:
+    """Read the list of a file; without `today`, entries expire by the clock. Raises `DocumentError` where it is not what it has to be."""
+    document = _plain(read_yaml(path) or [])  # whoever removes the last entry leaves an empty file
+    check_document(document, load_schema(spec_root(), "known-failures"), path.name)
+    failures: dict[str, KnownFailure] = {}
+    ids = {requirement.id for requirement in load_catalogue()}
+    for entry in document:
+        identifier = entry["id"]
+        if identifier not in ids:
+            raise DocumentError(
+                f"{path.name}: there is no requirement {identifier!r}{did_you_mean(identifier, ids)}"
+            )
+        if identifier in failures:
+            raise DocumentError(f"{path.name}, {identifier}: it is listed twice; keep one of the entries")
+        failures[identifier] = KnownFailure(
+            identifier, entry["reason"], entry.get("issue"), _date(path.name, entry)
+        )
+    return KnownFailures(failures, path.name, today or datetime.now(UTC).date())
+
+
+def _plain(document: Any) -> Any:
+    """The document with its dates as the text that they were: YAML knows dates, JSON Schema does not."""
+    if isinstance(document, date):
+        return document.isoformat()
+    if isinstance(document, Mapping):
+        return {key: _plain(value) for key, value in document.items()}
+    if isinstance(document, Iterable) and not isinstance(document, str | bytes):
+        return [_plain(value) for value in document]
+    return document
+
+
+def _date(name: str, entry: Mapping[str, str]) -> date | None:
+    if "expires" not in entry:
+        return None
+    try:
+        return date.fromisoformat(entry["expires"])
+    except ValueError as error:
+        raise DocumentError(
+            f"{name}, {entry['id']}, expires: {entry['expires']} is no day of the calendar"
+        ) from error

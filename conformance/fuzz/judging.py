@@ -1,0 +1,248 @@
+"""What is judged about one generated request: that it is served, that rules hold on it, that its texts follow from the plain ones."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import takewhile
+from types import MappingProxyType
+from typing import Any
+
+import conformance.rules
+from conformance.contract.apply_rule import judge
+from conformance.contract.catalogue import Catalogue, Level, load_catalogue
+from conformance.contract.check import Check, Scope, checks_of
+from conformance.contract.verdict import Inconclusive, NotRun, Outcome
+from conformance.fuzz.campaign import Judge, ask, confirm, drawn, failures, first_pass, ground_of
+from conformance.fuzz.drawing import request
+from conformance.fuzz.relations import Law, broken_law, comparable, difference, laws, plain
+from conformance.fuzz.schema import Params, numeric, open_value
+from conformance.fuzz.shrinking import Shrunk
+from conformance.kit import typical_requests as traffic
+from conformance.kit.capabilities import NONCE, has
+from conformance.kit.stop_sequences import pieces, spread
+from conformance.kit.stopped_answers import CUTS
+from conformance.kit.target import Target, error_text
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Exchange, FaultKind, Request
+
+_SERVER_ERROR = 500
+
+# -- served ----------------------------------------------------------------------------------------------------------------------------
+
+_ORDINARY: Mapping[str, Any] = MappingProxyType(
+    {
+        "stop": ["\n\n\n###"],
+        "suffix": " end",
+        "user": "user",
+        "logprobs": 1,
+        "seed": 1,
+        "top_p": 0.5,
+        "logit_bias": {},
+    }
+)
+
+
+def failed(exchange: Exchange) -> str | None:
+    """How a request brought the server to fail: no answer, half an answer, a 5xx, or a 2xx with something else; None where it did not."""
+    response = exchange.response
+    if response is None or not response.complete:
+        if exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT:
+            raise Inconclusive(f"no connection to the target: {exchange.fault.message}")
+        return f"it got no whole answer: {exchange.fault.message if exchange.fault else 'it broke off'}"
+    if response.status >= _SERVER_ERROR:
+        return f"it was answered with status {response.status}, which says that the server failed: {error_text(exchange)}"
+    if exchange.served and not Completion.read(exchange).choices:
+        return f"it was answered with status {response.status}, but not with a completion: {error_text(exchange)}"
+    if exchange.served and any(document.get("error") for document in Completion.read(exchange).documents):
+        return f"it was answered with status {response.status}, and then with an error"
+    return None
+
+
+async def served(target: Target, params: Params) -> str | None:
+    """A well-formed request is served, or refused for what it asks, not for a value that the documentation allows."""
+    exchange = await target.send(request(params))
+    found = failed(exchange)
+    if found is not None or not exchange.refused:
+        return found
+    # First the values that may be refused become ordinary ones, then all: only what lies between is no reason to refuse.
+    decided = {
+        name: _ordinary(target, name, value) if open_value(name, value) else value
+        for name, value in params.items()
+        if value is not None
+    }
+    ordinary = {name: _ordinary(target, name, value) for name, value in decided.items()}
+    still_open = any(open_value(name, value) for name, value in decided.items())
+    if still_open or ordinary == decided or (await target.send(request(decided))).served:
+        return None
+    if not (await target.send(request(ordinary))).served:
+        return None  # it lacks a feature and says so
+    return f"it was refused with status {exchange.status}, though the same with ordinary values is served: {error_text(exchange)}"
+
+
+def _ordinary(target: Target, name: str, value: Any) -> Any:
+    """A value without tricks of the same kind, which asks for the same feature."""
+    if name == "prompt":
+        return [target.prompt] * len(value) if isinstance(value, list) else target.prompt
+    if name == "temperature":
+        return int(value > 0)
+    if name in {"presence_penalty", "frequency_penalty"} or (name == "top_p" and value != 1):
+        return 0.5
+    return _ORDINARY.get(name, int(value) if numeric(name) else value)
+
+
+# -- rules -----------------------------------------------------------------------------------------------------------------------------
+
+
+async def rule_failures(target: Target) -> tuple[list[tuple[Check, Shrunk]], int]:
+    """The rules that an answer to a generated request breaks, each with the shrunk request; and how many rules were held against them.
+
+    A rule that ordinary requests break needs no generated one: it fails under its own name.
+    """
+    examples = await drawn(target)
+    ordinary = await _ordinary_exchanges(target, examples)
+    rules = [check for check in _rules(target) if not judge(check, ordinary, target.profile).objections]
+    first = first_pass(target)
+    await asyncio.gather(*(first.send(request(params)) for params in examples), return_exceptions=True)
+    found: list[tuple[Check, Shrunk]] = []
+    for check in rules:
+        if any(judge(check, (exchange,), target.profile).objections for exchange in first.used):
+            found += [(check, one) for one in (await failures(target, holds(check), examples))[:1]]
+            break  # rules that break together have mostly one cause
+    target.used += [one for one in first.used if all(one is not known for known in target.used)]
+    return found, len(rules)
+
+
+async def _ordinary_exchanges(target: Target, examples: Sequence[Params]) -> list[Exchange]:
+    """The exchanges of the run from before the first generated request, and the typical ones."""
+    usual = replace(first_pass(target), name="")  # so that the samples are those that the whole run shares
+    for scene in traffic.HARMLESS:
+        with contextlib.suppress(Outcome):
+            await scene(usual)
+    generated = {request(params) for params in examples}
+    before = takewhile(lambda exchange: exchange.request not in generated, target.session.exchanges)
+    return [*before, *usual.used]
+
+
+def holds(check: Check) -> Judge:
+    """The judgement of one rule on the answer to a request; a text that breaks a law as well is that law's business."""
+
+    async def judged(target: Target, params: Params) -> str | None:
+        exchange = await target.send(request(params))
+        if not exchange.served or failed(exchange) is not None:
+            return None
+        objections = [
+            one for one in judge(check, (exchange,), target.profile).objections if not one.finding.lapse
+        ]
+        if not objections or (target.facts.repeats and await _breaks_a_law(target, params)):
+            return None
+        return f"{check.requirement} ({check.fact[:-1]}): {objections[0].finding.message}"
+
+    return judged
+
+
+async def _breaks_a_law(target: Target, params: Params) -> bool:
+    try:
+        return await follows(target, params) is not None
+    except Inconclusive:
+        return False
+
+
+def _rules(target: Target) -> list[Check]:
+    """The rules that look at one exchange and that the profile calls a MUST."""
+    catalogue: Catalogue = load_catalogue()
+    return [
+        check
+        for check in checks_of(conformance.rules)
+        if check.scope is not Scope.RUN
+        and check.requirement not in _JUDGED_BY_LAWS
+        and target.profile.level(catalogue.requirement(check.requirement)) is Level.MUST
+    ]
+
+
+async def rules_hold(target: Target) -> None:
+    """Raise `Broken` for the first rule that an answer to a generated request breaks."""
+    found, _ = await rule_failures(target)
+    for check, one in found:
+        await confirm(target, holds(check), [one])
+
+
+# -- laws ------------------------------------------------------------------------------------------------------------------------------
+
+_JUDGED_BY_LAWS = frozenset({"STOP-001"})
+_ORDINARY_CHECK = MappingProxyType(
+    {Law.STREAM: "STREAM-014", Law.SEVERAL: "MULTI-002", Law.ECHO: "ECHO-002", Law.STOP: "STOP-002"}
+)
+
+
+async def follows(target: Target, params: Params) -> str | None:
+    """The texts of a greedy request follow from the plain answers to its prompts."""
+    if not comparable(params):
+        raise Inconclusive("nothing says what the answer to this request is")
+    answer = await ask(target, params)
+    alone = await asyncio.gather(*(ask(target, one) for one in plain(params)))
+    return difference(params, answer, alone)
+
+
+async def law_holds(target: Target, law: Law) -> None:
+    """Raise `Broken` where the shrunk request of a failure breaks `law`.
+
+    What ordinary requests break has a check of its own; a generated one that asks for that as well shows nothing, and is not shrunk.
+    """
+    examples = [params for params in await drawn(target) if comparable(params)]
+    known = await _ordinarily_broken(target)
+    if {law} in known:
+        raise NotRun(f"not even ordinary requests keep this law; see {_ORDINARY_CHECK[law]}")
+    sound = [params for params in examples if not any(broken <= {*laws(params)} for broken in known)]
+    found = await failures(target, follows, sound, kind="greedy requests")
+    await confirm(target, follows, [one for one in found if broken_law(one.params) is law])
+
+
+async def _ordinarily_broken(target: Target) -> list[set[Law]]:
+    """The laws, and the pairs of laws, that the requests break with which other checks look at them."""
+    first = first_pass(target)
+    whole = await first.complete()
+    several = {"prompt": list(first.facts.prompts[:3]), "max_tokens": 8}
+    ordinary: list[tuple[set[Law], list[str], list[dict[str, Any]]]] = [
+        ({Law.STREAM}, ["stream"], [{"stream": True}]),
+        ({Law.SEVERAL}, ["multi_prompt"], [several]),
+        ({Law.STREAM, Law.SEVERAL}, ["stream", "multi_prompt"], [{**several, "stream": True}]),
+        ({Law.ECHO}, ["echo"], [{"echo": True}]),
+        (
+            {Law.STREAM, Law.ECHO},
+            ["stream", "echo"],
+            [{"prompt": NONCE, "stream": True, "echo": True, "max_tokens": 4}],
+        ),
+        ({Law.STOP}, ["stop"], [{"stop": [piece]} for piece in spread(pieces(whole.text), CUTS)]),
+    ]
+    found = []
+    for laws_of_it, needed, requests in ordinary:
+        # What does not work at all is not tried: some servers die of it.
+        works = all([await has(target, name) for name in needed])
+        if not works or await _any_breaks(first, requests):
+            found.append(laws_of_it)
+    return found
+
+
+async def _any_breaks(target: Target, requests: Sequence[dict[str, Any]]) -> bool:
+    """Whether one of the requests breaks its law, or none of them was answered with anything that could be judged."""
+    judged = 0
+    for changes in requests:
+        with contextlib.suppress(Inconclusive):
+            if await follows(target, target.params(**changes)):
+                return True
+            judged += 1
+    return bool(requests) and not judged
+
+
+# -- served, all of them ---------------------------------------------------------------------------------------------------------------
+
+
+async def all_served(target: Target) -> None:
+    """Raise `Broken` for a well-formed request that brings the server to fail, or is refused for no reason."""
+    await confirm(target, served, await failures(target, served, await drawn(target)))
+
+
+__all__ = ["Request", "all_served", "failed", "ground_of", "law_holds", "rules_hold"]

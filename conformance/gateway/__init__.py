@@ -1,0 +1,1 @@
+"""The scripted upstream that stands behind a gateway under test."""

@@ -1,0 +1,91 @@
+"""How a scenario sends invalid or odd requests, and what it makes of the answers.
+
+Two questions are asked here. Was a request that the contract calls invalid refused (`all_refused`)? And where the authorities disagree,
+so that serving and refusing are both fine: did the server get through it at all (`survives`)?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from conformance.contract.verdict import Broken, Inconclusive
+from conformance.kit.target import Target, error_text
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Exchange, FaultKind, Intent
+from conformance.wire.shown import shown
+
+_SERVER_ERROR = 500
+
+Bent = tuple[str, Exchange]
+"""What was wrong with a request, in words that begin a sentence, and its exchange."""
+
+
+async def bent(target: Target, parameter: str, *values: Any, intent: Intent = Intent.INVALID) -> list[Bent]:
+    """An ordinary short request with each of `values` for `parameter`, sent one after the other."""
+    exchanges = await target.bend(parameter, *values, intent=intent)
+    return [
+        (f"a request without `{parameter}`" if value is ... else f"`{parameter}` {shown(value)}", exchange)
+        for value, exchange in zip(values, exchanges, strict=True)
+    ]
+
+
+def all_refused(target: Target, requests: Iterable[Bent]) -> None:
+    """Every one of these invalid requests was refused with a 4xx that is about the request. One message names all that were not."""
+    broken, unclear = [], []
+    for what, exchange in requests:
+        try:
+            target.expect_refused(exchange, what)
+        except Broken as outcome:
+            broken.append(str(outcome))
+        except Inconclusive as outcome:
+            unclear.append(str(outcome))
+    if broken:
+        raise Broken("; ".join(broken))
+    if unclear:
+        raise Inconclusive("; ".join(unclear))
+
+
+async def refuses(target: Target, parameter: str, *values: Any) -> None:
+    """`parameter` is refused with each of `values`."""
+    all_refused(target, await bent(target, parameter, *values))
+
+
+def survived(exchange: Exchange, what: str) -> None:
+    """The request was answered, and not with a 5xx: whether it was served or refused is left open."""
+    if exchange.response is None:
+        message = exchange.fault.message if exchange.fault else "the answer never came"
+        if exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT:
+            raise Inconclusive(f"no connection to the target: {message}")
+        raise Broken(f"{what} got no answer at all: {message}")
+    if exchange.response.status >= _SERVER_ERROR:
+        raise Broken(
+            f"{what} was answered with status {exchange.status}, which says that the server failed: {error_text(exchange)}"
+        )
+    if not exchange.response.complete and not exchange.closed_by_us:
+        message = exchange.fault.message if exchange.fault else "it broke off"
+        raise Broken(f"{what} got no whole answer: {message}")
+
+
+async def survives(target: Target, parameter: str, *values: Any) -> list[Exchange]:
+    """The exchanges of `parameter` with each of `values`, which may be served or refused but bring nothing down."""
+    requests = await bent(target, parameter, *values, intent=Intent.OPEN)
+    for what, exchange in requests:
+        survived(exchange, what)
+    return [exchange for _, exchange in requests]
+
+
+def completes(exchange: Exchange, what: str) -> None:
+    """Where the request was served, the answer is a completion."""
+    if exchange.served and not Completion.read(exchange).choices:
+        raise Broken(
+            f"{what} was served with status {exchange.status}, but not with a completion: {error_text(exchange)}"
+        )
+
+
+async def repeats(target: Target) -> bool:
+    """Whether greedy answers repeat, so that texts may be compared."""
+    if target.facts.repeats is not None:
+        return target.facts.repeats
+    first, second = await target.complete(), await target.complete(sample=1)
+    return first.text == second.text

@@ -1,0 +1,167 @@
+"""What a target gained and lost between two runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.report.escaping import plain
+from conformance.report.labels import VERDICTS, moment, word
+from conformance.report.load import same_edition
+from conformance.report.markdown import code, words_of
+from conformance.report.render import render
+from conformance.report.text import name_of
+
+Document = Mapping[str, Any]
+
+_RANK = {"pass": 3, "unsupported": 2, "warn": 1, "fail": 0}
+"""An honest refusal is worth more than a defect. The other verdicts say nothing about the target, so nothing is gained or lost by them."""
+
+_HEADINGS = {
+    "lost": "Lost",
+    "gained": "Gained",
+    "unclear": "No longer judged",
+    "judged": "Judged now, not before",
+}
+_LIST_WIDTH = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One requirement whose verdict is another one; None stands for a run that did not select it."""
+
+    id: str
+    title: str
+    tier: str
+    level: str
+    before: str | None
+    after: str | None
+    message: str
+    """What the later run found."""
+
+    @property
+    def kind(self) -> str:
+        """`lost`, `gained`, `unclear` (judged before only) or `judged` (judged after only); empty where neither run judged it."""
+        old, new = _RANK.get(self.before or ""), _RANK.get(self.after or "")
+        if old is None or new is None:
+            return "" if old is new else "judged" if old is None else "unclear"
+        return "lost" if new < old else "gained"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Two runs, and what changed from one to the other."""
+
+    old: Document
+    new: Document
+    changes: tuple[Change, ...]
+
+    def of(self, kind: str) -> list[Change]:
+        """The changes of one kind, what must hold first."""
+        order = ("MUST", "SHOULD", "MAY")
+        return sorted(
+            (change for change in self.changes if change.kind == kind),
+            key=lambda change: order.index(change.level),
+        )
+
+    @property
+    def lost(self) -> bool:
+        """Whether something got worse."""
+        return any(change.kind == "lost" for change in self.changes)
+
+
+def compare(old: Document, new: Document) -> Difference:
+    """The difference of two results documents. Raises `RefusedError` where they are of different editions."""
+    same_edition([("the old document", old), ("the new document", new)])
+    before, after = ({result["id"]: result for result in document["requirements"]} for document in (old, new))
+    changes = []
+    for identifier in {**before, **after}:
+        was, now = before.get(identifier), after.get(identifier)
+        result: Document = now or was or {}
+        if (was and was["verdict"]) != (now and now["verdict"]):
+            changes.append(
+                Change(
+                    identifier,
+                    result["title"],
+                    result["tier"],
+                    result["level"],
+                    was and was["verdict"],
+                    now and now["verdict"],
+                    now["message"] if now else "",
+                )
+            )
+    return Difference(old, new, tuple(changes))
+
+
+def sentence(difference: Difference) -> str:
+    """The difference in one sentence."""
+    counts = {kind: len(difference.of(kind)) for kind in _HEADINGS}
+    parts = [f"{counts[kind]} {kind}" for kind in ("lost", "gained")]
+    if counts["unclear"]:
+        parts.append(f"{counts['unclear']} no longer judged")
+    if counts["judged"]:
+        parts.append(f"{counts['judged']} judged for the first time")
+    return ", ".join(parts) if any(counts.values()) else "nothing changed"
+
+
+def as_text(difference: Difference) -> str:
+    """The difference for a terminal; it ends with a line feed."""
+    lines = [_title(difference), sentence(difference)]
+    for kind, heading in _HEADINGS.items():
+        if changes := difference.of(kind):
+            lines += ["", f"{heading}:"]
+            lines += [plain(line, _LIST_WIDTH) for line in map(_line, changes)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(change: Change) -> str:
+    found = f": {change.message}" if change.message and change.kind == "lost" else ""
+    return f"  {change.id:<11} {_step(change):<22} {change.title} ({change.tier} {change.level}){found}"
+
+
+def _step(change: Change) -> str:
+    return f"{_label(change.before)} → {_label(change.after)}"
+
+
+def _label(verdict: str | None) -> str:
+    return word(verdict).label if verdict else "not selected"
+
+
+def _title(difference: Difference) -> str:
+    old, new = difference.old, difference.new
+    return f"{plain(name_of(old), 100)}, {moment(old['started'])}, to {plain(name_of(new), 100)}, {moment(new['started'])}"
+
+
+def as_markdown(difference: Difference) -> str:
+    """The difference for a pull request."""
+    return "\n".join(_markdown_lines(difference)) + "\n"
+
+
+def _markdown_lines(difference: Difference) -> Iterator[str]:
+    yield f"### Completions conformance: {sentence(difference)}"
+    yield ""
+    yield f"{code(_title(difference))}"
+    for kind, heading in _HEADINGS.items():
+        if changes := difference.of(kind):
+            yield from ("", f"**{heading}**", "")
+            for change in changes:
+                found = f": {code(change.message)}" if change.message and kind == "lost" else ""
+                yield f"- {code(change.id)} {_step(change)}, {words_of(change.title)} ({change.tier} {change.level}){found}"
+
+
+def as_html(difference: Difference) -> str:
+    """The difference as a page."""
+    return render(
+        "diff",
+        old=difference.old,
+        new=difference.new,
+        old_name=name_of(difference.old),
+        new_name=name_of(difference.new),
+        words=sentence(difference),
+        worst="fail" if difference.lost else "pass",
+        groups=[
+            (kind, heading, difference.of(kind)) for kind, heading in _HEADINGS.items() if difference.of(kind)
+        ],
+        verdicts=VERDICTS,
+    )

@@ -1,0 +1,1 @@
+"""One run: from a selection of checks and a target to verdicts."""

@@ -1,0 +1,156 @@
+"""The verdicts of a run: each check is settled once, as its level and the evidence have it. Where the evidence comes from is others' business."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from conformance.contract.apply_rule import Judged
+from conformance.contract.catalogue import Catalogue, Level, Requirement
+from conformance.contract.check import Check, Scope
+from conformance.contract.verdict import Kind, Verdict
+from conformance.kit.target import Facts
+from conformance.run.preconditions import gate
+from conformance.run.results import Mark, Result
+from conformance.run.settings import Settings
+from conformance.wire.exchange import Exchange
+
+MOST_EVIDENCE = 10
+"""So many exchanges are shown for one failure."""
+
+OnResult = Callable[[Check, Result], None]
+
+
+@dataclass
+class Ledger:
+    """What is settled so far. `on_result` hears of every verdict as soon as it is final, in no particular order."""
+
+    settings: Settings
+    catalogue: Catalogue
+    checks: Sequence[Check]
+    on_result: OnResult = lambda check, result: None  # noqa: ARG005 - the signature is the point
+    settled: dict[str, Result] = field(default_factory=dict)
+
+    def requirement(self, check: Check) -> Requirement:
+        """The requirement that a check judges."""
+        return self.catalogue.requirement(check.requirement)
+
+    def level(self, check: Check) -> Level:
+        """The level of that requirement in the profile of the run."""
+        return self.settings.profile.level(self.requirement(check))
+
+    @property
+    def unsettled(self) -> list[Check]:
+        """The checks that have no verdict yet."""
+        return [check for check in self.checks if check.requirement not in self.settled]
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """A result for each check, in the catalogue's order; those without a verdict yet are `not_run`."""
+        found = [
+            self.settled.get(check.requirement)
+            or self._result(check, Verdict.NOT_RUN, "the run ended before this check did")
+            for check in self.checks
+        ]
+        order = {requirement.id: number for number, requirement in enumerate(self.catalogue)}
+        return tuple(sorted(found, key=lambda result: order[result.requirement.id]))
+
+    def settle(  # noqa: PLR0913 - the fields of a result
+        self,
+        check: Check,
+        verdict: Verdict,
+        message: str = "",
+        *,
+        evidence: Sequence[Exchange | str] = (),
+        kind: Kind | None = None,
+        marks: tuple[Mark, ...] = (),
+        seconds: float = 0.0,
+    ) -> None:
+        """Settle a check for good."""
+        result = self._result(check, verdict, message, evidence, kind, marks, seconds)
+        self.settled[check.requirement] = result
+        self.on_result(check, result)
+
+    def settle_all(self, verdict: Verdict, message: str) -> None:
+        """Settle whatever is left."""
+        for check in self.unsettled:
+            self.settle(check, verdict, message)
+
+    def _result(  # noqa: PLR0913, PLR0917 - the fields of a result
+        self,
+        check: Check,
+        verdict: Verdict,
+        message: str,
+        evidence: Sequence[Exchange | str] = (),
+        kind: Kind | None = None,
+        marks: tuple[Mark, ...] = (),
+        seconds: float = 0.0,
+    ) -> Result:
+        requirement = self.requirement(check)
+        return Result(
+            requirement=requirement,
+            level=self.level(check),
+            verdict=verdict,
+            known=self.settings.known.listed(requirement.id, verdict),
+            message=self.settings.redactor.text(message),
+            kind=kind if verdict in {Verdict.FAIL, Verdict.WARN} else None,
+            test=check.place,
+            exchanges=tuple(dict.fromkeys(item if isinstance(item, str) else item.id for item in evidence)),
+            marks=marks,
+            seconds=seconds,
+        )
+
+    def settle_gated(self, check: Check, facts: Facts) -> bool:
+        """Settle a check whose precondition is not met; False where it may run."""
+        found = gate(self.requirement(check), facts, expensive=self.settings.expensive)
+        if found is None:
+            return False
+        self.settle(check, found.verdict, found.message, evidence=found.evidence)
+        return True
+
+    def broken(self, check: Check, *, lapse: bool) -> Verdict:
+        """What a broken requirement amounts to, by its level in the profile; a lapse breaks only the SHOULD part of a MUST."""
+        level = self.level(check)
+        if level is Level.MUST and lapse:
+            level = Level.SHOULD
+        if level is Level.MUST or (level is Level.SHOULD and self.settings.strict):
+            return Verdict.FAIL
+        return Verdict.WARN if level is Level.SHOULD else Verdict.PASS
+
+    def settle_rule(self, check: Check, judged: Judged, seconds: float) -> None:
+        """Settle a rule as it judged all the evidence."""
+        if not judged.looked_at:
+            self.settle(
+                check, Verdict.NOT_RUN, "nothing that this requirement speaks of was seen in this run"
+            )
+        elif not judged.objections:
+            self.settle(check, Verdict.PASS, f"holds on {judged.looked_at} exchanges", seconds=seconds)
+        else:
+            self._settle_objected(check, judged, seconds)
+
+    def _settle_objected(self, check: Check, judged: Judged, seconds: float) -> None:
+        # What breaks the MUST comes before what only lapses.
+        objections = sorted(judged.objections, key=lambda objection: objection.finding.lapse)
+        message, others = objections[0].finding.message, len(objections) - 1
+        if judged.doubt is not None:
+            verdict = Verdict.INCONCLUSIVE
+            times = f"{others + 1} times" if others else "once"
+            message = f"seen {times} in {judged.looked_at} exchanges, and {judged.doubt}: {message}"
+        else:
+            verdict = self.broken(check, lapse=objections[0].finding.lapse)
+            if others and check.scope is not Scope.RUN:
+                message += f" (and in {others} more of {judged.looked_at} exchanges)"
+        shown = objections[:MOST_EVIDENCE]
+        self.settle(
+            check,
+            verdict,
+            message,
+            evidence=[objection.exchange for objection in shown],
+            marks=tuple(
+                Mark(objection.exchange.id, objection.finding.at)
+                for objection in shown
+                if objection.finding.at is not None
+            ),
+            kind=Kind.WRONG,
+            seconds=seconds,
+        )

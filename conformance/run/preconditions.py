@@ -1,0 +1,46 @@
+"""What must be given before a check may run; without it the verdict is never a failure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conformance.contract.catalogue import Requirement
+from conformance.contract.verdict import Verdict
+from conformance.kit.capabilities import WITNESS
+from conformance.kit.target import Capability, Facts, Support
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The verdict on a check that is not run."""
+
+    verdict: Verdict
+    message: str
+    evidence: tuple[str, ...] = ()
+
+
+def gate(requirement: Requirement, facts: Facts, *, expensive: bool) -> Gate | None:
+    """Why the check of `requirement` can't run; None where it can."""
+    needs = requirement.needs
+    if needs.expensive and not expensive:
+        return Gate(Verdict.NOT_RUN, "it costs too much for an ordinary run; --expensive runs it")
+    for name in needs.capabilities:
+        found = facts.capabilities.get(name)
+        # The requirement that judges whether a feature works is not kept from doing so by the feature not working.
+        if found is not None and found.support is not Support.YES and WITNESS.get(name) != requirement.id:
+            return _closed(name, found)
+    if needs.det and facts.repeats is False:
+        return Gate(Verdict.INCONCLUSIVE, f"compares greedy answers, but {facts.repeats_note}")
+    return None
+
+
+def _closed(name: str, found: Capability) -> Gate:
+    evidence = (found.exchange,) if found.exchange else ()
+    if found.support is Support.REFUSED:
+        return Gate(Verdict.UNSUPPORTED, f"needs {name}: {found.note}", evidence)
+    if found.support is Support.UNKNOWN:
+        return Gate(
+            Verdict.INCONCLUSIVE, f"needs {name}, and the run could not find out: {found.note}", evidence
+        )
+    see = f"; see {WITNESS[name]}" if name in WITNESS else ""
+    return Gate(Verdict.NOT_RUN, f"needs {name}, which does not work: {found.note}{see}", evidence)

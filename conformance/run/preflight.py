@@ -1,0 +1,215 @@
+"""Before anything is judged: reach the target, find the model, find prompts that suit the checks, see whether answers repeat.
+
+What makes a run pointless (no connection, a wrong key, no such model) is found here once, and said in one message that tells what to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+
+from conformance.contract.verdict import Inconclusive, Outcome
+from conformance.kit.capabilities import learn
+from conformance.kit.target import Facts, Target, error_text
+from conformance.run.session import fingerprint
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Exchange, FaultKind, Request
+from conformance.wire.record import KEY_VARIABLE
+from conformance.wire.shown import shown
+
+DET_RUNS = 3
+"""How often a greedy request is repeated before its answers are taken to repeat."""
+
+PROMPTS = (
+    "Hello, world",
+    "Once upon a time",
+    "The quick brown fox",
+    "In the beginning there was",
+    "A list of cities and what they are known for:",
+    "Dear Sir or Madam,",
+    "The capital of",
+)
+"""Openings that any language model goes on from; which of them suit the checks is found out, never assumed."""
+
+_WANTED_PROMPTS = 3
+_ENOUGH_CHARACTERS = 20
+_ENOUGH_WORDS = 4
+_MODELS_SHOWN = 10
+
+
+class UnusableTarget(Exception):  # noqa: N818 - the reader sees the message, not the class
+    """The run can't judge anything; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What the selected checks need to know about the target."""
+
+    capabilities: Collection[str] = ()
+    det: bool = False
+
+
+async def preflight(target: Target, needs: Needs, *, key_variable: str = KEY_VARIABLE) -> Facts:
+    """Everything that the checks need to know before they start; raises `UnusableTarget`."""
+    model = target.facts.model or await _only_model(target, key_variable)
+    target.facts = replace(target.facts, model=model, prompts=PROMPTS[:1])
+    target.session.model = model
+    first = await _first_answer(target)
+    await _usable(target, first, key_variable)
+    target.facts = replace(target.facts, prompts=await _suitable_prompts(target), server=_server(first))
+    if needs.det:
+        repeats, note = await _answers_repeat(target)
+        target.facts = replace(target.facts, repeats=repeats, repeats_note=note)
+    return replace(target.facts, capabilities=await learn(target, needs.capabilities))
+
+
+async def _first_answer(target: Target) -> Exchange:
+    try:
+        return await target.post(max_tokens=1)
+    except Inconclusive as limited:
+        exchange = target.used[-1] if target.used else None
+        where = f"POST {exchange.url}: " if exchange else ""
+        raise UnusableTarget(
+            f"{where}{limited}\nTry again later, or with a smaller --concurrency."
+        ) from limited
+
+
+async def _models(target: Target) -> Exchange:
+    return await target.send(Request(method="GET", path="/models", headers=()))
+
+
+def _names(exchange: Exchange) -> list[str]:
+    """The names of the models that the target lists; none where it has no such list."""
+    document = exchange.response.json if exchange.response is not None and exchange.served else None
+    data = document.get("data") if isinstance(document, dict) else None
+    if not isinstance(data, list):
+        return []
+    return [item["id"] for item in data if isinstance(item, dict) and isinstance(item.get("id"), str)]
+
+
+async def _only_model(target: Target, key_variable: str) -> str:
+    """The name of the model, where the target lists exactly one."""
+    exchange = await _models(target)
+    models = _names(exchange)
+    if len(models) == 1:
+        return models[0]
+    where = f"No model was named, and GET {exchange.url}"
+    if exchange.response is None:
+        raise UnusableTarget(_no_answer(exchange, where))
+    if exchange.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise UnusableTarget(
+            f"{where} was answered with status {exchange.status}.\n{_about_the_key(target, key_variable)}"
+        )
+    if not models:
+        raise UnusableTarget(f"{where} lists none. Name one with --model=NAME.")
+    raise UnusableTarget(f"{where} lists {len(models)}: {_listing(models)}. Choose one with --model=NAME.")
+
+
+def _listing(models: list[str]) -> str:
+    more = f" and {len(models) - _MODELS_SHOWN} more" if len(models) > _MODELS_SHOWN else ""
+    return ", ".join(repr(model) for model in models[:_MODELS_SHOWN]) + more
+
+
+async def _usable(target: Target, exchange: Exchange, key_variable: str) -> None:
+    """Return if the first request was served as a completion; else raise with what the reader can do about it."""
+    response, where = exchange.response, f"POST {exchange.url}"
+    if response is None or not response.complete:
+        raise UnusableTarget(_no_answer(exchange, where))
+    if exchange.served and Completion.read(exchange).choices:
+        return
+    said = error_text(exchange)
+    if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        advice = _about_the_key(target, key_variable)
+    elif response.media_type == "text/html" or response.body.lstrip()[:1] == b"<":
+        advice = "That is a web page, no API: check --target-url, which usually ends in /v1."
+    elif exchange.served:
+        advice = "That is no completion: it has no `choices`. Check --target-url."
+    else:
+        models = _names(await _models(target))
+        advice = _about_the_request(target, exchange, models, speaks_of_a_model="model" in said.lower())
+    raise UnusableTarget(f"{where} was answered with status {response.status}: {said}\n{advice}")
+
+
+def _about_the_key(target: Target, key_variable: str) -> str:
+    if target.has_key:
+        return f"The target refuses the key that ${key_variable} holds: check the key and what it may use."
+    return f"The target wants a key: put it into the environment variable ${key_variable}, or name another with --api-key-env."
+
+
+def _about_the_request(
+    target: Target, exchange: Exchange, models: list[str], *, speaks_of_a_model: bool
+) -> str:
+    known = f" The target lists {_listing(models)}." if models else ""
+    if exchange.status == HTTPStatus.NOT_FOUND and target.facts.model in models:
+        return f"The target lists this model, and yet has no completion for {shown(target.prompt)}: nothing can be judged."
+    if exchange.status == HTTPStatus.NOT_FOUND and not models and not speaks_of_a_model:
+        return "There is no such path: check --target-url, which usually ends in /v1."
+    if exchange.status == HTTPStatus.NOT_FOUND or (
+        exchange.refused and models and target.facts.model not in models
+    ):
+        return f"Check --model={target.facts.model!r}.{known}"
+    return (
+        "A minimal request (model, prompt, max_tokens, temperature) is not served, so nothing can be judged."
+    )
+
+
+def _no_answer(exchange: Exchange, where: str) -> str:
+    fault = exchange.fault
+    message = fault.message if fault else "the answer broke off"
+    advice = {
+        FaultKind.CONNECT: "Is the server running, and are host and port right?",
+        FaultKind.TIMEOUT: "Is the server still loading its model? --request-timeout gives it more seconds.",
+    }.get(fault.kind if fault else FaultKind.DROPPED, "Does a server for HTTP listen there?")
+    return f"{where} got no answer: {message}\n{advice}"
+
+
+def _server(exchange: Exchange) -> str:
+    return (exchange.response and exchange.response.header("server")) or ""
+
+
+async def _suitable_prompts(target: Target) -> tuple[str, ...]:
+    """The prompts that the model continues best, the most suitable first.
+
+    Few are tried at once, since each costs an answer: the first three are enough for most models.
+    """
+    found: list[tuple[int, str]] = []
+    for start in range(0, len(PROMPTS), _WANTED_PROMPTS):
+        batch = PROMPTS[start : start + _WANTED_PROMPTS]
+        scores = await asyncio.gather(*(_suitability(target, prompt) for prompt in batch))
+        found += zip(scores, batch, strict=True)
+        if sum(score == _BEST for score, _ in found) >= _WANTED_PROMPTS:
+            break
+    ranked = sorted(found, key=lambda item: -item[0])  # stable: among equals the order of PROMPTS
+    return tuple(prompt for score, prompt in ranked if score > 0)
+
+
+_BEST = 4
+
+
+async def _suitability(target: Target, prompt: str) -> int:
+    try:
+        answer = await target.complete(prompt=prompt)
+    except Outcome:
+        return 0
+    text = answer.text
+    enough = len(text) >= _ENOUGH_CHARACTERS and len(set(text.split())) >= _ENOUGH_WORDS
+    return 1 + text.isascii() + enough + bool(answer.finish_reason == "length")
+
+
+async def _answers_repeat(target: Target) -> tuple[bool, str]:
+    """Whether the same greedy request is answered with the same text several times in a row.
+
+    No authority promises that it is: OpenAI calls its seed "best effort", and engines document that batching may change results. So this
+    is a gate for the checks that compare texts, never a failure.
+    """
+    first: Exchange | None = None
+    for sample in range(DET_RUNS):
+        exchange = await target.post(sample=sample)
+        if not exchange.served:
+            return False, f"a greedy request ({exchange.id}) was not served: {error_text(exchange)}"
+        first = first or exchange
+        if fingerprint(first) != fingerprint(exchange):
+            return False, f"the same greedy request was answered differently: {first.id}, {exchange.id}"
+    return True, f"the same greedy request was answered alike {DET_RUNS} times"

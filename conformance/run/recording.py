@@ -1,0 +1,192 @@
+"""Recorded traffic: the exchanges of a run in a file, to be judged again without paying for them.
+
+A recording is JSON Lines: a head that says what was recorded, one exchange a line, and a foot without which the file was cut off. It is made
+from the results document, so that it holds no secret either; that document holds the same exchanges and is read as well. Both may come from
+anywhere, so both are held against their schemas.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance.contract.yaml_files import DocumentError, load_schema, spec_root
+from conformance.kit.target import Capability, Facts, Support
+from conformance.run.results import FORMAT as RESULTS_FORMAT
+from conformance.wire.exchange import Exchange
+from conformance.wire.record import from_json
+from conformance.wire.shown import shown
+
+FORMAT = "completions-conformance-exchanges/1"
+_HEAD = ("started", "suite", "target", "determinism", "capabilities")
+"""The members of a results document that a head takes over."""
+_LARGEST = 500_000_000
+"""Bytes of a file that is read."""
+_RESULTS = "results.json"
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Exchanges that were made earlier, and what the run that made them knew of its target."""
+
+    exchanges: tuple[Exchange, ...]
+    facts: Facts
+    url: str
+    name: str
+    started: str
+    finished: str
+    complete: bool
+    """Whether the run went to its end."""
+
+
+def to_lines(document: Document) -> Iterator[bytes]:
+    """The recording of a run, from its results document; each line ends with a line feed."""
+    exchanges: Sequence[Document] = document["exchanges"]
+    head, foot = _ends(document, exchanges)
+    for line in (head, *exchanges, foot):
+        # Lone surrogates, which a target may send as JSON escapes, exist in no encoding; they stay the escapes that they were.
+        yield json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _ends(document: Document, exchanges: Sequence[Any]) -> tuple[Document, Document]:
+    """The head and the foot that a results document gives; what it lacks is null, which no schema takes."""
+    head = {"format": FORMAT, **{name: document.get(name) for name in _HEAD}}
+    foot = {
+        "finished": document.get("finished"),
+        "exchanges": len(exchanges),
+        "complete": document.get("complete"),
+    }
+    return head, foot
+
+
+def load_recording(path: Path) -> Recording:
+    """Read a recording, or a results document or the folder it is in. Raises `DocumentError` where it is neither, or was cut off."""
+    if path.is_dir():
+        path /= _RESULTS
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise DocumentError(f"{path.name} is larger than any recording")
+        data = path.read_bytes()
+    except OSError as error:
+        raise DocumentError(f"{path} cannot be read: {error.strerror or error}") from error
+    first = _parsed(data.partition(b"\n")[0])
+    head, exchanges, foot = (
+        _of_lines(path.name, data.splitlines()) if _format(first) == FORMAT else _of_results(path.name, data)
+    )
+    return Recording(
+        _exchanges(path.name, exchanges),
+        _facts(head),
+        head["target"]["url"],
+        head["target"]["name"],
+        head["started"],
+        foot["finished"],
+        foot["complete"],
+    )
+
+
+def _parsed(text: bytes) -> Any:
+    """The value of a JSON text; None where it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _format(value: Any) -> Any:
+    return value.get("format") if isinstance(value, dict) else None
+
+
+def _of_lines(name: str, lines: Sequence[bytes]) -> tuple[Document, list[Any], Document]:
+    """Head, exchanges and foot of a file of JSON Lines."""
+    head, *exchanges, foot = [*map(_parsed, lines)] if len(lines) > 1 else [_parsed(lines[0]), None]
+    if not isinstance(foot, dict) or "exchanges" not in foot:
+        raise DocumentError(f"{name} was cut off: its last line is not the foot that ends a recording")
+    _check(f"{name}, line 1", head, "head")
+    _check(f"{name}, line {len(lines)}", foot, "foot")
+    if foot["exchanges"] != len(exchanges):
+        raise DocumentError(
+            f"{name} is not whole: its last line speaks of {foot['exchanges']} exchanges, and it has {len(exchanges)}"
+        )
+    return head, exchanges, foot
+
+
+def _of_results(name: str, data: bytes) -> tuple[Document, list[Any], Document]:
+    """The same of a results document."""
+    document = _parsed(data)
+    if _format(document) != RESULTS_FORMAT:
+        found = (
+            "it is not JSON, or was cut off"
+            if document is None
+            else f"its format is {shown(_format(document))}"
+        )
+        raise DocumentError(
+            f"{name} is neither a recording (--record=FILE writes one) nor the results.json of a report: {found}"
+        )  # fmt: skip
+    exchanges = document.get("exchanges")
+    if not isinstance(exchanges, list):
+        raise DocumentError(f"{name}: it has no exchanges")
+    head, foot = _ends(document, exchanges)
+    _check(name, head, "head")
+    _check(name, foot, "foot")
+    return head, exchanges, foot
+
+
+def _exchanges(name: str, found: Iterable[Any]) -> tuple[Exchange, ...]:
+    exchanges: dict[str, Exchange] = {}
+    check = _checker("exchange")
+    for number, data in enumerate(found, 1):
+        place = f"{name}, exchange {number}"
+        check(place, data)
+        if data["id"] in exchanges:
+            raise DocumentError(f"{place}: the id {data['id']} is given twice")
+        try:
+            exchanges[data["id"]] = from_json(data)
+        except ValueError as error:  # a lone surrogate in a body, bad Base64: what the schema can't see
+            raise DocumentError(f"{place}: {shown(str(error))}") from error
+    return tuple(exchanges.values())
+
+
+def _facts(head: Document) -> Facts:
+    target, determinism = head["target"], head["determinism"]
+    return Facts(
+        model=target["model"],
+        server=target["server"],
+        repeats=determinism["repeats"],
+        repeats_note=determinism["note"],
+        capabilities={
+            name: Capability(Support(found["support"]), found["note"], found["exchange"])
+            for name, found in head["capabilities"].items()
+        },
+    )
+
+
+def _check(place: str, data: Any, kind: str) -> None:
+    _checker(kind)(place, data)
+
+
+def _checker(kind: str) -> Any:
+    """What holds values against one of the three kinds of line."""
+    # Imported here: they cost more than all the rest, and only a replay needs them.
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+    from jsonschema.exceptions import best_match  # noqa: PLC0415
+    from referencing import Registry, Resource  # noqa: PLC0415
+
+    names = ("recording", "results", "exchange")
+    schemas = {f"{name}.schema.json": load_schema(spec_root(), name) for name in names}
+    registry: Registry[Any] = Registry().with_resources(
+        (name, Resource.from_contents(schema)) for name, schema in schemas.items()
+    )
+    validator = Draft202012Validator({"$ref": f"recording.schema.json#/$defs/{kind}"}, registry=registry)
+
+    def check(place: str, data: Any) -> None:
+        error = best_match(validator.iter_errors(data))
+        if error is not None:
+            # What the file holds may be anything: it is shown on one line, and shortened.
+            raise DocumentError(f"{place}, {error.json_path}: {shown(error.message)[1:-1]}")
+
+    return check

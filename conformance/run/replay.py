@@ -1,0 +1,86 @@
+"""Judges recorded traffic. Nothing here can send: there is no client."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from conformance.contract.apply_rule import is_doubtful, judge
+from conformance.contract.catalogue import Catalogue
+from conformance.contract.check import Check, Scope
+from conformance.contract.verdict import Verdict
+from conformance.run.ledger import Ledger
+from conformance.run.recording import Recording
+from conformance.run.results import Recorded, Results
+from conformance.run.session import Cost
+from conformance.run.settings import Settings
+from conformance.wire.exchange import Exchange
+
+RULES_ONLY = "recorded traffic is judged by rules only"
+
+
+@dataclass
+class Replay:
+    """One judgement of a recording, by the rules among `checks`."""
+
+    settings: Settings
+    catalogue: Catalogue
+    checks: Sequence[Check]
+    recording: Recording
+
+    def __post_init__(self) -> None:
+        """Set up what the judgement fills."""
+        self.ledger = Ledger(self.settings, self.catalogue, self.checks)
+        self.started = time.time()
+        self.cost = Cost()
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Every exchange of the recording."""
+        return self.recording.exchanges
+
+    async def run(self) -> Results:
+        """Judge everything; never raises for what was recorded, nor for a defect of the suite, which becomes the verdict *error*."""
+        for check in self.checks:
+            await asyncio.sleep(0)  # there is nothing to wait for, and whoever interrupts wants to be heard
+            self._judge(check)
+        return self.snapshot(complete=True)
+
+    def _judge(self, check: Check) -> None:
+        if check.scope is Scope.SCENARIO:
+            self.ledger.settle(check, Verdict.NOT_RUN, RULES_ONLY)
+            return
+        if self.ledger.settle_gated(check, self.recording.facts):
+            return
+        started = time.monotonic()
+        try:
+            judged = judge(check, self.exchanges, self.settings.profile)
+        except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
+            self.ledger.settle(check, Verdict.ERROR, traceback.format_exc())
+            return
+        if is_doubtful(check, judged):
+            # One observation is no verdict. A run would ask again, and what it was answered is recorded, too.
+            judged = replace(judged, doubt="recorded traffic can't be asked again")
+        self.ledger.settle_rule(check, judged, time.monotonic() - started)
+
+    def snapshot(self, *, complete: bool) -> Results:
+        """The results so far; checks without a verdict yet are `not_run`."""
+        recording, settings = self.recording, self.settings
+        return Results(
+            url=recording.url,
+            name=settings.name or recording.name,
+            profile=settings.profile.name,
+            strict=settings.strict,
+            facts=recording.facts,
+            results=self.ledger.results,
+            exchanges=self.exchanges,
+            cost=self.cost,
+            started=self.started,
+            finished=time.time(),
+            complete=complete and recording.complete,
+            recorded=Recorded(recording.started, recording.finished),
+            redactor=settings.redactor,
+        )

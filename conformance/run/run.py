@@ -1,0 +1,110 @@
+"""One run from its options to its report, for a front end that asks for one verdict after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from conformance.contract.catalogue import load_catalogue
+from conformance.contract.check import Check
+from conformance.options import OptionError
+from conformance.report.files import replace as write_file
+from conformance.report.files import write_report
+from conformance.report.text import printable
+from conformance.run.embedded import Embedded
+from conformance.run.engine import Engine
+from conformance.run.plan import Plan
+from conformance.run.recording import Recording, to_lines
+from conformance.run.replay import Replay
+from conformance.run.results import Result
+from conformance.run.settings import Settings
+from conformance.run.thread import BackgroundRun, Judging
+from conformance.wire.record import to_json
+
+
+class Run:
+    """What a session judges, and what it found. Nothing is opened before `start`."""
+
+    def __init__(
+        self, settings: Settings, report: Path, *, record: Path | None = None, replay: Recording | None = None
+    ) -> None:
+        """Prepare a run that writes to the folder `report`, and its traffic to `record`; `replay` is judged instead of a target."""
+        self.settings, self.report, self.record, self.replay = settings, report, record, replay
+        self.document: dict[str, Any] | None = None
+        """The results, once there are any."""
+        self.plan: Plan | None = None
+        self.unwritten = ""
+        """Why not all of the report could be written, if so."""
+        self._embedded: Embedded | None = None
+        self._background: BackgroundRun | None = None
+
+    def prepare(self) -> None:
+        """Make the folders of what will be written. Raises `OptionError`."""
+        for option, folder in (("report", self.report), ("record", self.record and self.record.parent)):
+            try:
+                if folder is not None:
+                    folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OptionError(f"--{option}: {folder}: {error.strerror or error}") from error
+        if self.record is not None and self.record.is_dir():
+            raise OptionError(f"--record: {self.record} is a folder; name a file")
+
+    @property
+    def started(self) -> bool:
+        """Whether the run has been started."""
+        return self._background is not None
+
+    def start(self, checks: Sequence[Check]) -> None:
+        """Start judging all of `checks`, on the embedded server where no target was named."""
+        self._background = BackgroundRun(self._judging(checks))
+        self._background.start()
+
+    def _judging(self, checks: Sequence[Check]) -> Judging:
+        if self.replay is not None:
+            return Replay(self.settings, load_catalogue(), checks, self.replay)
+        if not self.settings.url:
+            self._embedded = Embedded.start()
+            self.settings = replace(
+                self.settings,
+                url=self._embedded.url,
+                key=self._embedded.key,
+                model=self.settings.model or self._embedded.model,
+            )
+        return Engine(self.settings, load_catalogue(), checks)
+
+    def verdict(self, check: Check, waiting: Callable[[str], None]) -> Result:
+        """The verdict on one check; `waiting` is told every second how far the run is."""
+        if self._background is None:
+            raise RuntimeError("the run was not started")
+        while (result := self._background.result(check, patience=1.0)) is None:
+            waiting(self._background.progress)
+        return result
+
+    def evidence(self, result: Result) -> dict[str, Any]:
+        """The exchanges that a result names, as they may be shown."""
+        exchanges = self._background.exchanges if self._background else ()
+        return {
+            exchange.id: to_json(exchange, self.settings.redactor)
+            for exchange in exchanges
+            if exchange.id in result.exchanges
+        }
+
+    def finish(self) -> None:
+        """End the run; `document` is then what it found, where a check was run."""
+        if self._background is not None:
+            self.document = self._background.stop().to_json()
+        if self._embedded is not None:
+            self._embedded.stop()
+
+    def write(self) -> None:
+        """Write the report and the recording. A run that was paid for does not end without its verdicts: what can't be written is said."""
+        if self.document is None:
+            return
+        try:
+            write_report(self.document, self.report)
+            if self.record is not None:
+                write_file(self.record, b"".join(to_lines(self.document)))
+        except Exception as error:  # noqa: BLE001 - see above
+            self.unwritten = printable(f"{type(error).__name__}: {error}")

@@ -1,0 +1,109 @@
+"""A run in a thread of its own, so that a synchronous program (pytest) can wait for one verdict after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Protocol
+
+from conformance.contract.check import Check
+from conformance.run.ledger import Ledger
+from conformance.run.results import Result, Results
+from conformance.run.session import Cost
+from conformance.wire.exchange import Exchange
+
+_GOODBYE = 10.0
+"""Seconds that a cancelled run gets to close its connections."""
+
+
+class Judging(Protocol):
+    """What gives verdicts: the engine, or a replay."""
+
+    ledger: Ledger
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Every exchange so far."""
+
+    @property
+    def cost(self) -> Cost:
+        """What it has cost so far."""
+
+    async def run(self) -> Results:
+        """Judge everything."""
+
+    def snapshot(self, *, complete: bool) -> Results:
+        """The results so far."""
+
+
+class BackgroundRun:
+    """Runs an engine in a thread. `result` waits for one verdict; `stop` ends the run and returns what there is."""
+
+    def __init__(self, engine: Judging) -> None:
+        """Prepare a run of `engine`, to whose verdicts this object listens."""
+        self._engine = engine
+        self._verdicts: dict[str, Future[Result]] = {
+            check.requirement: Future() for check in engine.ledger.checks
+        }
+        self._done: Future[Results] = Future()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Results] | None = None
+        self._thread = threading.Thread(target=self._main, name="conformance", daemon=True)
+        engine.ledger.on_result = self._deliver
+
+    def start(self) -> None:
+        """Start the run."""
+        self._thread.start()
+
+    def result(self, check: Check, patience: float) -> Result | None:
+        """The verdict on `check`; None where it is not there after `patience` seconds. Raises what crashed the run, if anything did."""
+        try:
+            return self._verdicts[check.requirement].result(patience)
+        except FutureTimeoutError:
+            return None
+
+    def stop(self) -> Results:
+        """The results: of the whole run where it has ended, else what there is of it, marked incomplete."""
+        judged = all(future.done() for future in self._verdicts.values())
+        if not judged and self._loop is not None and self._task is not None:
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(_GOODBYE)
+        if self._done.done() and not self._done.cancelled() and self._done.exception() is None:
+            return self._done.result()
+        return self._engine.snapshot(complete=False)
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Every exchange so far."""
+        return self._engine.exchanges
+
+    @property
+    def progress(self) -> str:
+        """How far the run is, in a few words."""
+        ledger, cost = self._engine.ledger, self._engine.cost
+        return (
+            f"{len(ledger.settled)} of {len(ledger.checks)} checks, {cost.requests} requests, {cost.generated_tokens} tokens"
+            f" generated, {cost.in_flight} in flight"
+        )
+
+    def _deliver(self, check: Check, result: Result) -> None:
+        future = self._verdicts[check.requirement]
+        if not future.done():
+            future.set_result(result)
+
+    def _main(self) -> None:
+        try:
+            self._done.set_result(asyncio.run(self._run()))
+        except asyncio.CancelledError:
+            self._done.cancel()
+        except BaseException as crash:  # noqa: BLE001 - handed to whoever waits
+            self._done.set_exception(crash)
+            for future in self._verdicts.values():
+                if not future.done():
+                    future.set_exception(crash)
+
+    async def _run(self) -> Results:
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        return await self._engine.run()

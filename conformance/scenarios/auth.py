@@ -1,0 +1,149 @@
+"""How a target that wants a key refuses a request without the right one.
+
+The key of the run is never sent in any other form than the right one; wrong keys are random.
+"""
+
+from __future__ import annotations
+
+import secrets
+from http import HTTPStatus
+
+from conformance.contract.check import requirement
+from conformance.contract.verdict import Broken, Lapse, NotRun
+from conformance.kit.target import Target, error_text
+from conformance.wire.exchange import Auth, Exchange, Intent, Request, Response
+from conformance.wire.shown import shown
+
+_JSON = ("Content-Type", "application/json")
+_WRONG_KEY = f"sk-wrong-{secrets.token_hex(16)}"
+_WRONG = f"Bearer {_WRONG_KEY}"
+_MALFORMED = ("Bearer", "Basic abc", "xyz")
+
+
+async def _ask(target: Target, credentials: str | None, *, body: bytes = b"", **changes: object) -> Exchange:
+    """A short valid request (or `body`) with an `Authorization` of the check's own, or without one."""
+    headers = (_JSON,) if credentials is None else (_JSON, ("Authorization", credentials))
+    body = body or Request.of(target.params(max_tokens=1, **changes)).body
+    return await target.send(Request(body, headers=headers, auth=Auth.NONE, intent=Intent.INVALID))
+
+
+def _answer(exchange: Exchange, what: str) -> Response:
+    if exchange.response is None:
+        raise Broken(f"{what} got no answer at all: {error_text(exchange)}")
+    return exchange.response
+
+
+async def _refusal(target: Target) -> Response:
+    """The refusal of a wrong key. Where there is none, AUTH-001 and AUTH-002 say so and nothing else can be judged."""
+    for credentials, witness in ((None, "AUTH-001"), (_WRONG, "AUTH-002")):
+        exchange = await _ask(target, credentials)
+        if exchange.response is None or exchange.served:
+            raise NotRun(f"the target does not refuse a request without the right key; see {witness}")
+    return _answer(exchange, "a wrong key")
+
+
+async def _unauthorized(target: Target) -> Response:
+    """The same where the status is 401."""
+    response = await _refusal(target)
+    if response.status != HTTPStatus.UNAUTHORIZED:
+        raise NotRun(f"a wrong key is answered with status {response.status}, not with 401; see AUTH-002")
+    return response
+
+
+@requirement("AUTH-001")
+async def test_a_missing_key_is_refused(target: Target) -> None:
+    """A request without `Authorization` is refused with 401."""
+    exchange = await _ask(target, None)
+    response = _answer(exchange, "a request without `Authorization`")
+    if exchange.served:
+        raise Broken(
+            f"a request without `Authorization` was served with status {response.status}, though the run has a key"
+        )
+    if response.status != HTTPStatus.UNAUTHORIZED:
+        raise Broken(
+            f"a request without `Authorization` was answered with status {response.status}: {error_text(exchange)}"
+        )
+
+
+@requirement("AUTH-002")
+async def test_a_wrong_key_is_refused(target: Target) -> None:
+    """A request with a wrong key is refused with 401."""
+    if (await _ask(target, None)).served:
+        raise NotRun("the target wants no key at all; see AUTH-001")
+    exchange = await _ask(target, _WRONG)
+    response = _answer(exchange, "a wrong key")
+    if response.status == HTTPStatus.FORBIDDEN:
+        raise Lapse(
+            f"a wrong key was answered with 403, which openai-python raises as PermissionDeniedError: {error_text(exchange)}"
+        )
+    if response.status != HTTPStatus.UNAUTHORIZED:
+        raise Broken(f"a wrong key was answered with status {response.status}: {error_text(exchange)}")
+
+
+@requirement("AUTH-003")
+async def test_streams_are_refused_by_status_too(target: Target) -> None:
+    """With `stream: true` a wrong key is refused by the status, with a JSON body."""
+    plain = await _refusal(target)
+    exchange = await _ask(target, _WRONG, stream=True)
+    response = _answer(exchange, "a wrong key with `stream: true`")
+    if response.status != plain.status:
+        raise Broken(
+            f"a wrong key is answered with status {plain.status}, with `stream: true` with {response.status}"
+        )
+    if not isinstance(response.json, dict):
+        raise Broken(
+            f"the refusal of a wrong key with `stream: true` is no JSON object: {error_text(exchange)}"
+        )
+
+
+@requirement("AUTH-004")
+async def test_a_401_body_is_an_error_object(target: Target) -> None:
+    """The body of a 401 is a JSON object with an object under `error`."""
+    document = (await _unauthorized(target)).json
+    if not isinstance(document, dict) or not isinstance(document.get("error"), dict):
+        raise Broken(f"the body of the 401 has no object under `error`: {shown(document)}")
+
+
+@requirement("AUTH-005")
+async def test_a_401_names_the_scheme(target: Target) -> None:
+    """A 401 carries `WWW-Authenticate`."""
+    # RFC 9110, section 15.5.2: "The server generating a 401 response MUST send a WWW-Authenticate header field."
+    if not ((await _unauthorized(target)).header("www-authenticate") or "").strip():
+        raise Broken("the 401 to a wrong key has no `WWW-Authenticate`")
+
+
+@requirement("AUTH-006")
+async def test_the_refusal_does_not_repeat_the_key(target: Target) -> None:
+    """The refusal of a wrong key has the whole key neither in its body nor in its headers."""
+    response = await _refusal(target)
+    if _WRONG_KEY.encode() in response.body:
+        raise Broken("the body of the refusal repeats the whole wrong key")
+    for name, value in response.headers:
+        if _WRONG_KEY in value:
+            raise Broken(f"the header {shown(name)} of the refusal repeats the whole wrong key")
+
+
+@requirement("AUTH-007", hazardous=True)
+async def test_malformed_credentials_are_refused(target: Target) -> None:
+    """A malformed `Authorization` is refused with 401 or 400."""
+    await _refusal(target)
+    for credentials in _MALFORMED:
+        exchange = await _ask(target, credentials)
+        status = _answer(exchange, f"`Authorization: {credentials}`").status
+        # Whether 403 will do is the question of AUTH-002.
+        if status not in {HTTPStatus.UNAUTHORIZED, HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN}:
+            raise Broken(
+                f"`Authorization: {credentials}` was answered with status {status}: {error_text(exchange)}"
+            )
+
+
+@requirement("AUTH-008", hazardous=True)
+async def test_keys_are_checked_before_bodies(target: Target) -> None:
+    """A request with a wrong key and a broken body is refused as one with a wrong key."""
+    refused = await _refusal(target)
+    exchange = await _ask(target, _WRONG, body=b'{"model": "x", ')
+    status = _answer(exchange, "a wrong key with a broken body").status
+    if status != refused.status:
+        raise Broken(
+            f"a wrong key is answered with status {refused.status}, but with a broken body with {status}: {error_text(exchange)}"
+        )

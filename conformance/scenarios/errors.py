@@ -1,0 +1,110 @@
+"""What a client can read from a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from conformance.contract.check import requirement
+from conformance.contract.verdict import Broken, Lapse, NotRun, Unsupported
+from conformance.kit.capabilities import NO_SUCH_MODEL
+from conformance.kit.invalid_requests import all_refused, bent, survived
+from conformance.kit.target import Target, error_text
+from conformance.wire.exchange import NOT_JSON, Exchange, Intent, Request
+from conformance.wire.shown import shown
+
+_FAULTS: Mapping[str, Any] = {
+    "prompt": {"a": 1},
+    "max_tokens": "abc",
+    "temperature": {},
+    "model": NO_SUCH_MODEL,
+}
+"""Values that a server can refuse by looking at the request alone."""
+
+_REFUSED_MODEL = {HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
+
+
+@requirement("ERR-005", hazardous=True)
+async def test_known_faults_are_reported_before_the_stream(target: Target) -> None:
+    """What is refused without `stream` is refused with it too, by the status and with a JSON body."""
+    if target.profile.errors_in_200.value:
+        raise Unsupported("the profile says that errors come inside of answers with status 200")
+    await target.control()
+    compared = 0
+    for parameter, value in _FAULTS.items():
+        plain = await _faulty(target, parameter, value)
+        if plain.refused or plain.status == HTTPStatus.NOT_FOUND:
+            compared += 1
+            _refused_before_the_stream(
+                plain, await _faulty(target, parameter, value, stream=True), f"`{parameter}` {shown(value)}"
+            )
+    if not compared:
+        raise NotRun("the target refuses none of the faults without `stream` either")
+
+
+async def _faulty(target: Target, parameter: str, value: Any, **changes: Any) -> Exchange:
+    changes = {"max_tokens": 1, parameter: value, **changes}
+    return await target.post(intent=Intent.INVALID, parameter=parameter, **changes)
+
+
+def _refused_before_the_stream(plain: Exchange, streamed: Exchange, what: str) -> None:
+    survived(streamed, f"{what} with `stream: true`")
+    if streamed.response is None or streamed.served:
+        raise Broken(
+            f"{what} is refused with status {plain.status}, and with `stream: true` answered with status {streamed.status}"
+        )
+    if streamed.response.json is NOT_JSON:
+        raise Broken(f"the refusal of {what} with `stream: true` is not JSON: {error_text(streamed)}")
+
+
+@requirement("ERR-009", hazardous=True)
+async def test_the_same_fault_gets_the_same_answer(target: Target) -> None:
+    """The same invalid request is answered with the same status and `error.type` twice."""
+    bodies = Request(b'{"model": "x", ', intent=Intent.INVALID)
+    typed = Request.of(target.params(max_tokens="abc"), intent=Intent.INVALID, parameter="max_tokens")
+    for request in (bodies, typed):
+        first, second = await target.send(request), await target.send(request, sample=1)
+        if _answer(first) != _answer(second):
+            raise Broken(
+                f"the same invalid request was answered with {_answer(first)}, then with {_answer(second)}"
+            )
+
+
+def _answer(exchange: Exchange) -> str:
+    document = exchange.response.json if exchange.response is not None else None
+    error = document.get("error") if isinstance(document, dict) else None
+    kind = error.get("type") if isinstance(error, dict) else None
+    return f"status {exchange.status or 'none'} and type {shown(kind)}"
+
+
+@requirement("ERR-012", hazardous=True)
+async def test_an_unknown_model_is_not_found(target: Target) -> None:
+    """An unknown `model` is refused with 404 or 400, and the code or the message says what is wrong."""
+    exchange = await _faulty(target, "model", NO_SUCH_MODEL)
+    if exchange.response is None or exchange.status not in _REFUSED_MODEL:
+        raise Broken(
+            f"the unknown model {NO_SUCH_MODEL!r} was answered with status {exchange.status}: {error_text(exchange)}"
+        )
+    # Only the two words that a client can go by are looked for, wherever the server's own shape has them.
+    body = exchange.response.body
+    if NO_SUCH_MODEL.encode() not in body and b'"model_not_found"' not in body:
+        raise Broken(
+            f"the refusal of the unknown model {NO_SUCH_MODEL!r} has no code `model_not_found` and names no model:"
+            f" {error_text(exchange)}"
+        )
+
+
+@requirement("ERR-013", hazardous=True)
+async def test_a_model_of_wrong_type_is_refused(target: Target) -> None:
+    """A `model` that is an object, an array or a number is refused with a 4xx."""
+    requests = [
+        (what, exchange)
+        for what, exchange in await bent(target, "model", {}, [], 1)
+        # "There is no model 1" is a refusal of the value: the path exists, as the valid twin has shown.
+        if exchange.status != HTTPStatus.NOT_FOUND
+    ]
+    served = [what for what, exchange in requests if exchange.served]
+    if len(served) == len(requests) > 0 and (await _faulty(target, "model", NO_SUCH_MODEL)).served:
+        raise Lapse(f"the target never reads `model`: {', '.join(served)} was served, like any name")
+    all_refused(target, requests)

@@ -1,0 +1,58 @@
+"""Why a completion ended: `finish_reason`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from conformance.contract.check import requirement
+from conformance.contract.verdict import Broken, Inconclusive, NotRun
+from conformance.kit.same_text import goes_on, same
+from conformance.kit.target import MAX_TOKENS, Target
+from conformance.wire.shown import shown
+
+_SHORT = 2
+
+
+@requirement("FIN-003")
+async def test_a_completion_that_the_limit_cuts_says_length(target: Target) -> None:
+    """A completion that `max_tokens` cuts short has the finish_reason `length`."""
+    target.prompts(1)
+    for prompt in target.facts.prompts:
+        cut, whole = await asyncio.gather(
+            target.complete(prompt=prompt, max_tokens=_SHORT), target.complete(prompt=prompt)
+        )
+        # Only a text that is seen to go on was cut: where the natural end falls together with the limit, no authority decides.
+        if goes_on(whole.text, cut.text):
+            if cut.finish_reason != "length":
+                raise Broken(
+                    f"max_tokens {_SHORT} cut {shown(whole.text)} to {shown(cut.text)}, and the finish_reason is {shown(cut.finish_reason)}"
+                )
+            return
+    raise Inconclusive(
+        f"no text with max_tokens {MAX_TOKENS} goes on from the same text with max_tokens {_SHORT}"
+    )
+
+
+@requirement("FIN-004")
+async def test_stream_and_plain_end_for_the_same_reason(target: Target) -> None:
+    """A streamed completion ends for the same reason as its plain twin, whether at the limit or at a stop sequence."""
+    whole = await target.complete()
+    piece = whole.text[8:12]
+    compared = 0
+    for changes in ({}, {"max_tokens": _SHORT}, {"stop": piece} if piece else {}):
+        exchanges = await asyncio.gather(target.post(**changes), target.post(stream=True, **changes))
+        if "stop" in changes and not all(exchange.served for exchange in exchanges):
+            continue  # what becomes of a stop sequence is the business of the stop requirements
+        plain, stream = (target.read(exchange) for exchange in exchanges)
+        # Different texts may end for different reasons (STREAM-014), and a lost reason is the business of STREAM-011.
+        if not same(plain.text, stream.text) or None in (plain.finish_reason, stream.finish_reason):
+            continue
+        compared += 1
+        if plain.finish_reason != stream.finish_reason:
+            raise Broken(
+                f"{shown(plain.text)} ends with {shown(plain.finish_reason)}, as a stream with {shown(stream.finish_reason)}"
+            )
+    if not compared:
+        raise NotRun(
+            "no stream has the text of its plain twin and a finish_reason; see STREAM-014 and STREAM-011"
+        )

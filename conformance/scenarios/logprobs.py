@@ -1,0 +1,289 @@
+"""Log probabilities of what was generated: that they are there, and that they say the same in every way of asking."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from itertools import pairwise
+from typing import Any
+
+from conformance.contract.check import requirement
+from conformance.contract.verdict import Broken, Ignored, Inconclusive, Lapse, NotRun
+from conformance.kit.capabilities import NONCE, has
+from conformance.kit.invalid_requests import completes, survived, survives
+from conformance.kit.logprobs import Scores, difference, expected_same, in_common, scores
+from conformance.kit.same_text import recounted, same
+from conformance.kit.several_choices import BY_N
+from conformance.kit.stop_sequences import pieces
+from conformance.kit.stopped_answers import sample, stopped
+from conformance.kit.target import Target
+from conformance.run.session import fingerprint
+from conformance.wire.completion import Choice, Completion
+from conformance.wire.exchange import Intent, is_int
+from conformance.wire.shown import shown
+
+_SHORT = 8
+_MOST = 5
+"""The documented maximum of `logprobs`."""
+
+_REQUIRED = ("tokens", "token_logprobs")
+_TOLERATED = ("top_logprobs", "text_offset")
+"""Arrays that a server may leave out as a whole, with a warning: MLC writes no offsets, others no alternatives."""
+
+
+async def _ordinary(target: Target, k: int = 2, **changes: Any) -> Completion:
+    return await target.complete(optional="logprobs", logprobs=k, **{"max_tokens": _SHORT, **changes})
+
+
+@requirement("LOGP-001")
+async def test_logprobs_are_four_arrays_of_equal_length(target: Target) -> None:
+    """`logprobs: 2` gives every choice an object with four arrays of equal length, or is refused."""
+    answers = [await _ordinary(target)]
+    # At temperature 1 the generated token is not always the best one, which is what the rules about single answers need to see.
+    several = dict(BY_N) if await has(target, "n") else {"temperature": 1, "max_tokens": 2 * _SHORT}
+    answers.append(await _ordinary(target, **several))
+    lapses = [
+        lapse for answer in answers for choice in answer.choices.values() for lapse in _expect_arrays(choice)
+    ]
+    if lapses:
+        raise Lapse(lapses[0])
+
+
+def _expect_arrays(choice: Choice) -> list[str]:
+    """The four arrays are there and equally long; what of them is missing but tolerated."""
+    found = choice.parts[0].get("logprobs") if choice.parts else None
+    if found is None:
+        raise Ignored(f"`logprobs` was 2, and choice {choice.index} has none: {shown(dict(choice.parts[0]))}")
+    if not isinstance(found, dict):
+        raise Broken(f"`logprobs` of choice {choice.index} is {shown(found)}, no object")
+    for name in (*_REQUIRED, *_TOLERATED):
+        tolerated = name in _TOLERATED and found.get(name) is None and "content" not in found
+        if not isinstance(found.get(name), list) and not tolerated:
+            raise Broken(
+                f"`logprobs` of choice {choice.index} has no array `{name}`; it is {shown(found, 300)}"
+            )
+    lengths = {name: len(found[name]) for name in (*_REQUIRED, *_TOLERATED) if found.get(name) is not None}
+    if len(set(lengths.values())) > 1:
+        raise Broken(f"the arrays of choice {choice.index} have the lengths {shown(lengths)}")
+    if not found["tokens"] and choice.text:
+        raise Broken(f"the arrays of choice {choice.index} are empty, and its text is {shown(choice.text)}")
+    return [f"`logprobs.{name}` is null" for name in _TOLERATED if found.get(name) is None]
+
+
+@requirement("LOGP-005")
+async def test_zero_asks_for_the_token_alone(target: Target) -> None:
+    """`logprobs: 0` gives the log probabilities of the generated tokens and at most one alternative each."""
+    answer = await target.complete(logprobs=0, max_tokens=_SHORT)
+    logprobs = answer.choice.logprobs
+    if logprobs is None:
+        raise Ignored(
+            f"`logprobs` was 0, which asks for the log probability of each token, and `logprobs` is"
+            f" {shown(answer.choice.parts[0].get('logprobs'))}, as without it"
+        )
+    if not logprobs.token_logprobs:
+        raise Broken(
+            f"`logprobs` was 0, and there are no `token_logprobs`: {shown(answer.choice.parts[0]['logprobs'])}"
+        )
+    for number, top in enumerate(logprobs.top_logprobs or ()):
+        if isinstance(top, dict) and len(top) > 1:
+            raise Broken(f"`logprobs` was 0, and token {number} has {len(top)} alternatives: {shown(top)}")
+
+
+@requirement("LOGP-012")
+async def test_streamed_logprobs_join_to_the_plain_ones(target: Target) -> None:
+    """The arrays of a stream, joined, are those of the plain answer."""
+    plain, stream = await asyncio.gather(_ordinary(target), _ordinary(target, stream=True))
+    one = scores(plain)
+    if stream.choice.logprobs is None:
+        raise Ignored("the plain answer has log probabilities, and no chunk of the same request's stream has")
+    if not same(plain.text, stream.text):
+        raise Inconclusive("the stream's text is not the plain answer's; see STREAM-014")
+    other = scores(stream)
+    if one.tokens != other.tokens:
+        raise Broken(f"the tokens are {shown(one.tokens)}, those of the stream {shown(other.tokens)}")
+    differs = expected_same(one, other) or _different_alternatives(one, other)
+    if differs:
+        raise Broken(f"plain and in the stream {differs}")
+    _expect_the_same_base(plain, stream)
+
+
+def _different_alternatives(one: Scores, other: Scores) -> str | None:
+    """What differs between alternatives that both have, or where only one of them has any; in words."""
+    common: list[tuple[int, str]] = []
+    for number, (top, second) in enumerate(zip(one.tops, other.tops, strict=False)):
+        if bool(top) != bool(second):
+            return f"the alternatives of token {number} are {shown(top)} and {shown(second)}"
+        common += [(number, token) for token in top if token in second]
+    found = difference(*([each.tops[number][token] for number, token in common] for each in (one, other)))
+    if found is None:
+        return None
+    place, value, otherwise = found
+    number, token = common[place]
+    return f"the alternative {shown(token)} of token {number} has {value:.4f} and {otherwise:.4f}"
+
+
+def _expect_the_same_base(plain: Completion, stream: Completion) -> None:
+    """The offsets begin at the same number. That they advance is LOGP-009's, that they go on over chunks LOGP-013's."""
+    one, other = _offsets(plain), _offsets(stream)
+    if one and not other:
+        raise Broken("the plain answer has `text_offset`, the stream has none")
+    if one and other and one[0] != other[0]:
+        raise Broken(f"the offsets begin at {one[0]}, those of the stream at {other[0]}")
+
+
+def _offsets(answer: Completion) -> tuple[int, ...]:
+    logprobs = answer.choice.logprobs
+    found = (logprobs.text_offset if logprobs else None) or ()
+    return tuple(found) if all(map(is_int, found)) else ()
+
+
+@requirement("LOGP-013")
+async def test_offsets_go_on_over_chunks(target: Target) -> None:
+    """`text_offset` goes on from one chunk of a stream to the next."""
+    plain, stream = await asyncio.gather(_ordinary(target), _ordinary(target, stream=True))
+    steps = [second - first for first, second in pairwise(_offsets(plain))]
+    if not steps or min(steps) <= 0:
+        raise NotRun("the offsets of the plain answer do not advance; see LOGP-009")
+    parts = [part["logprobs"] for part in stream.choice.parts if isinstance(part.get("logprobs"), dict)]
+    firsts = [
+        offsets
+        for part in parts
+        if isinstance(offsets := part.get("text_offset"), list) and offsets and all(map(is_int, offsets))
+    ]
+    if len(firsts) <= 1:
+        raise NotRun("no two chunks of the stream have offsets")
+    for before, after in pairwise(firsts):
+        if after[0] <= before[-1]:
+            raise Broken(
+                f"one chunk of the stream ends with the offset {before[-1]}, and the next begins with {after[0]}"
+            )
+
+
+@requirement("LOGP-014")
+async def test_asking_for_logprobs_changes_no_answer(target: Target) -> None:
+    """`logprobs` changes neither the text nor the finish reason nor the usage of a greedy completion."""
+    without, with_them = await asyncio.gather(target.complete(max_tokens=_SHORT), _ordinary(target))
+    if fingerprint(without.exchange) != fingerprint(with_them.exchange):
+        raise Broken(
+            f"with `logprobs` the answer is {shown(with_them.text)} ({shown(with_them.finish_reason)}),"
+            f" without {shown(without.text)} ({shown(without.finish_reason)})"
+        )
+    if changed := recounted(with_them.usage, without.usage):
+        name, one, other = changed
+        raise Broken(f"`{name}` is {one} with `logprobs`, and {other} without")
+
+
+@requirement("LOGP-015")
+async def test_more_alternatives_contain_fewer(target: Target) -> None:
+    """What `logprobs: 1` calls the most probable token is among those of `logprobs: 3`, with the same value."""
+    few, many = map(scores, await asyncio.gather(_ordinary(target, 1), _ordinary(target, 3)))
+    best = [
+        (number, max(top, key=top.__getitem__))
+        for number, top in enumerate(few.tops[: in_common(few, many)])
+        if top and many.tops[number]
+    ]
+    for number, token in best:
+        if token not in many.tops[number]:
+            raise Broken(
+                f"with `logprobs` 1 the best for token {number} is {shown(token)}, which is not among those of"
+                f" `logprobs` 3: {shown(many.tops[number])}"
+            )
+    found = difference(*([each.tops[number][token] for number, token in best] for each in (few, many)))
+    if found:
+        raise Broken(
+            f"the best alternative for token {best[found[0]][0]}, {shown(best[found[0]][1])}, has {found[1]:.4f} with"
+            f" `logprobs` 1 and {found[2]:.4f} with 3"
+        )
+
+
+@requirement("LOGP-017", hazardous=True)
+async def test_more_than_five_are_refused_or_answered_soundly(target: Target) -> None:
+    """`logprobs: 6` is refused, or answered with 1 to 7 alternatives for each token."""
+    await target.control()
+    exchange = await target.post(intent=Intent.OPEN, parameter="logprobs", logprobs=_MOST + 1, max_tokens=2)
+    survived(exchange, "`logprobs` 6")
+    completes(exchange, "`logprobs` 6")
+    if not exchange.served:
+        return
+    answer = target.read(exchange)
+    if answer.choice.logprobs is None:
+        raise Ignored("`logprobs` 6 was served, and the answer has no log probabilities")
+    for number, top in enumerate(scores(answer).tops):
+        if not 1 <= len(top) <= _MOST + 2:
+            raise Broken(f"`logprobs` was 6, and token {number} has {len(top)} alternatives")
+
+
+@requirement("LOGP-018", hazardous=True)
+async def test_a_boolean_logprobs_brings_nothing_down(target: Target) -> None:
+    """`logprobs: true` is refused or served as 1, never with a status that says that the server failed."""
+    for exchange in await survives(target, "logprobs", True):  # noqa: FBT003 - a JSON value
+        completes(exchange, "`logprobs` true")
+
+
+@requirement("LOGP-022")
+async def test_a_score_does_not_depend_on_the_number_of_alternatives(target: Target) -> None:
+    """A generated token has the same log probability whatever number `logprobs` is."""
+    two = scores(await _ordinary(target))
+    for k in (1, 3):
+        other = scores(await _ordinary(target, k))
+        same = in_common(two, other)
+        if not same:
+            raise Inconclusive("the answers begin with different tokens; see LOGP-014")
+        differs = expected_same(two.part(0, same), other.part(0, same))
+        if differs:
+            raise Broken(f"in `token_logprobs` with `logprobs` 2 and with {k} {differs}")
+
+
+@requirement("LOGP-023")
+async def test_tokens_end_with_the_stop_sequence(target: Target) -> None:
+    """With `stop` no token comes behind the one that completes the sequence."""
+    whole = await sample(target, pieces)
+    stop = whole.found[0]
+    cut = await stopped(target, stop, optional="stop with logprobs", prompt=whole.prompt, logprobs=2)
+    if cut.finish_reason != "stop" or len(cut.text) >= len(whole.text):
+        raise NotRun(f"`stop` {shown(stop)} cut nothing; see STOP-002")
+    # Whether the tokens of the sequence itself are listed is left open: vLLM lists them, others do not.
+    tokens = scores(cut).tokens
+    before_the_last = "".join(tokens[:-1])
+    if len(before_the_last.strip()) >= len((cut.text + stop).strip()):
+        raise Broken(
+            f"`stop` was {shown(stop)} and the text is {shown(cut.text)}, but the tokens go on to {shown(''.join(tokens))}"
+        )
+
+
+@requirement("LOGP-026")
+async def test_sampling_settings_leave_the_numbers_finite(target: Target) -> None:
+    """With a `top_p` near 0 log probabilities are still served as finite numbers."""
+    requests: list[dict[str, Any]] = [{"max_tokens": _SHORT}]
+    if await has(target, "echo"):
+        # One server computed the prompt's log probabilities after its sampling filters: all but one were -Infinity.
+        requests.append({"prompt": NONCE, "echo": True, "max_tokens": 4})
+    for changes in requests:
+        exchange = await target.post(temperature=1, top_p=1e-6, logprobs=2, **changes)
+        if exchange.refused:
+            continue  # a `top_p` near 0, or `echo` with `logprobs`, which others judge
+        survived(exchange, "`logprobs` 2 with `top_p` 0.000001")
+        answer = Completion.read(exchange)
+        if not answer.choices:
+            raise Broken(
+                f"`logprobs` 2 with `top_p` 0.000001 gave an answer that can't be read: {shown(answer.malformed[:1])}"
+            )
+        found = scores(answer)
+        wrong = next((value for value in found.values[1:] if value is None or not math.isfinite(value)), 0.0)
+        if wrong is None:
+            raise Broken(
+                f"`logprobs` 2 with `top_p` 0.000001 gave `token_logprobs` without numbers: {shown(found.values)}"
+            )
+
+
+@requirement("LOGP-028")
+async def test_nothing_precedes_the_text_behind_an_empty_prompt(target: Target) -> None:
+    """The text behind an empty prompt begins with its first token."""
+    answer = await target.complete(optional="an empty prompt", prompt="", logprobs=2, max_tokens=_SHORT)
+    joined = scores(answer).text
+    more = answer.text.removesuffix(joined)
+    # Tokens that can't be joined are LOGP-003's.
+    if answer.text.endswith(joined) and more:
+        raise Broken(
+            f"the text behind an empty prompt is {shown(answer.text)}, and its tokens join to {shown(joined)}: {shown(more)} is nobody's"
+        )

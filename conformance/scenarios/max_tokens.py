@@ -1,0 +1,177 @@
+"""How long a completion may become: `max_tokens` within the ordinary."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from conformance.contract.check import requirement
+from conformance.contract.verdict import Broken, Inconclusive, NotRun, Unsupported
+from conformance.kit.capabilities import has
+from conformance.kit.same_text import begins, goes_on, settled
+from conformance.kit.several_choices import ways
+from conformance.kit.target import MAX_TOKENS, Target, error_text
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Intent, Request
+from conformance.wire.shown import shown
+
+_LIMITS = (1, 2, 4, 8)
+_ENOUGH_EVENTS = 64
+"""A stream without a limit of its own is left after so many events."""
+
+
+def _exact(answer: Completion) -> bool:
+    """Whether the counters are the engine's: an answer that was cut at its limit is as long as the limit."""
+    usage, limit = answer.usage, answer.exchange.request.integer("max_tokens", 0)
+    return answer.finish_reason == "length" and usage is not None and usage.completion_tokens == limit
+
+
+@requirement("MAXTOK-002")
+async def test_one_token_is_at_most_one_token(target: Target) -> None:
+    """With `max_tokens` 1 at most one token is generated."""
+    one, whole = await asyncio.gather(target.complete(max_tokens=1), target.complete())
+    most = 1 + target.profile.completion_tokens_slack.value
+    if whole.finish_reason == "length" and len(settled(one.text)) >= len(settled(whole.text)) > most:
+        raise Broken(
+            f"max_tokens 1 gives {shown(one.text)}, no less than max_tokens {MAX_TOKENS}: {shown(whole.text)}"
+        )
+    count = one.usage.completion_tokens if one.usage is not None else None
+    if count is not None and count > most and _exact(whole):
+        raise Broken(
+            f"max_tokens 1 was answered with completion_tokens {count} and the text {shown(one.text)}"
+        )
+
+
+@requirement("MAXTOK-003")
+async def test_a_smaller_limit_only_cuts(target: Target) -> None:
+    """For a smaller `max_tokens` the text is the beginning of the text for a larger one, with a stop sequence in sight too."""
+    whole, *shorter = await asyncio.gather(
+        target.complete(), *(target.complete(max_tokens=limit) for limit in _LIMITS)
+    )
+    cuts = dict(zip(_LIMITS, shorter, strict=True))
+    for limit, cut in cuts.items():
+        if not begins(whole.text, cut.text):
+            raise Broken(
+                f"max_tokens {limit} gives {shown(cut.text)}, which is not how max_tokens {MAX_TOKENS} begins: {shown(whole.text)}"
+            )
+    await _expect_prefixes_with_a_stop(target, whole.text, cuts[4].text)
+
+
+async def _expect_prefixes_with_a_stop(target: Target, whole: str, cut: str) -> None:
+    """The same with a stop sequence that lies across the limit of 4: neither limit nor stop brings anything else to light.
+
+    Engines that accept several tokens in one step have tested the limit before the sequence (sgl-project/sglang#31599).
+    """
+    stop = whole[max(0, len(cut) - 3) : len(cut) + 3]
+    exchanges = [await target.post(max_tokens=limit, stop=[stop]) for limit in (MAX_TOKENS, 4, 8) if stop]
+    if not all(exchange.served for exchange in exchanges):
+        return
+    texts = [target.read(exchange).text for exchange in exchanges]
+    if not all(begins(whole, text) for text in texts[:1]):
+        return  # the sequence by itself spoils the text; see STOP-002
+    for limit, text in zip((4, 8), texts[1:], strict=False):
+        if not begins(whole, text):
+            raise Broken(
+                f"max_tokens {limit} with the stop sequence {shown(stop)} gives {shown(text)}, which is not how the text without them begins: {shown(whole)}"
+            )
+
+
+@requirement("MAXTOK-004")
+async def test_the_default_limit_is_the_declared_one(target: Target) -> None:
+    """Without `max_tokens` a completion ends at the default limit, and says so."""
+    default = target.profile.default_max_tokens.value
+    if default is None:
+        raise NotRun("the profile declares that there is no default limit")
+    if default > _ENOUGH_EVENTS and not target.expensive:
+        raise NotRun(
+            f"the profile declares a default of {default} tokens, which costs too much; --expensive runs it"
+        )
+    target.prompts(1)
+    for prompt in target.facts.prompts:
+        limited, free = await asyncio.gather(
+            target.complete(prompt=prompt, max_tokens=default), _unlimited(target, default, prompt=prompt)
+        )
+        if limited.finish_reason == "length" and settled(limited.text):
+            return _compare_default(limited, free, default)
+    raise Inconclusive(f"no text goes on to {default} tokens")
+
+
+def _compare_default(limited: Completion, free: Completion, default: int) -> None:
+    what = f"without max_tokens the text is {shown(free.text)}, with max_tokens {default} it is {shown(limited.text)}"
+    if goes_on(free.text, limited.text):
+        raise Broken(f"{what}: the default limit is larger than {default}")
+    if free.exchange.closed_by_us:
+        raise Inconclusive(f"{what}, and the stream was left before its end")
+    if not begins(limited.text, free.text):
+        raise Inconclusive(f"{what}, which can't be compared")
+    # Cut earlier than at the default or right there: in both cases the text would go on.
+    if free.finish_reason != "length":
+        raise Broken(f"{what}; the finish_reason is {shown(free.finish_reason)}, not length")
+
+
+async def _unlimited(target: Target, events: int = 0, **changes: Any) -> Completion:
+    """The stream of a request without a limit, left after some events: a default there may be, an end there need not be."""
+    params = target.params(**{"max_tokens": ..., "stream": True, **changes})
+    intent = Intent.VALID if "max_tokens" not in params else Intent.OPEN
+    exchange = await target.send(
+        Request.of(params, intent=intent, parameter="max_tokens", close_after=max(_ENOUGH_EVENTS, 2 * events))
+    )
+    if exchange.served and exchange.closed_by_us:
+        return Completion.read(exchange)
+    return target.read(exchange)
+
+
+@requirement("MAXTOK-005")
+async def test_a_limit_of_null_is_the_default(target: Target) -> None:
+    """`max_tokens` null means the same as no `max_tokens`."""
+    null, absent = await asyncio.gather(_unlimited(target, max_tokens=None), _unlimited(target))
+    # A stream that was left says nothing of what comes after; one that ended says that nothing does.
+    alike = begins(null.text, absent.text) or begins(absent.text, null.text)
+    for answer, other in ((null, absent), (absent, null)):
+        alike = alike and (answer.exchange.closed_by_us or not goes_on(other.text, answer.text))
+    if not alike:
+        raise Broken(f"max_tokens null gives {shown(null.text)}, no max_tokens gives {shown(absent.text)}")
+
+
+@requirement("MAXTOK-010")
+async def test_the_limit_holds_for_each_choice(target: Target) -> None:
+    """In a stream with several choices `max_tokens` bounds each of them."""
+    requests = await ways(target)
+    if not requests:
+        raise NotRun("the target has neither several choices nor several prompts")
+    counted = await _counted(target)
+    exchanges = await asyncio.gather(
+        *(target.post(stream=True, **changes, **counted) for changes in requests)
+    )
+    if all(exchange.refused for exchange in exchanges):
+        raise Unsupported(f"the target refuses several choices in a stream: {error_text(exchanges[0])}")
+    for exchange in exchanges:
+        if not exchange.refused:
+            _bounded(target.read(exchange), target.profile.completion_tokens_slack.value)
+
+
+async def _counted(target: Target) -> dict[str, Any]:
+    """What a stream has to be asked for so that its tokens can be counted: for each choice if possible, else in all."""
+    if await has(target, "logprobs"):
+        return {"logprobs": 2}
+    if await has(target, "stream_usage"):
+        return {"stream_options": {"include_usage": True}}
+    raise Inconclusive("neither logprobs nor the usage of a stream tells how many tokens came")
+
+
+def _bounded(answer: Completion, slack: int) -> None:
+    request = answer.exchange.request
+    most = request.integer("max_tokens", 0) + slack
+    if len(answer.choices) != request.choices:
+        raise NotRun(f"the indices of the stream are {sorted(answer.choices)}; see STREAM-013")
+    for choice in answer.choices.values():
+        tokens = choice.logprobs.tokens if choice.logprobs is not None else None
+        if tokens is not None and len(tokens) > most:
+            raise Broken(
+                f"max_tokens {most - slack}: the choice with index {choice.index} has {len(tokens)} tokens in its logprobs"
+            )
+    count = answer.usage.completion_tokens if answer.usage is not None else None
+    if count is not None and count > most * request.choices:
+        raise Broken(
+            f"max_tokens {most - slack} and {request.choices} choices: the stream reports completion_tokens {count}"
+        )

@@ -1,0 +1,125 @@
+"""What becomes of limits at and beyond their edge: zero, the whole context, and more than that."""
+
+from __future__ import annotations
+
+from conformance.contract.check import requirement
+from conformance.contract.verdict import Broken, Inconclusive, Lapse, NotRun
+from conformance.kit.capabilities import NONCE
+from conformance.kit.context_length import FAR_TOO_MANY, context_length, impossible_limit
+from conformance.kit.invalid_requests import survived
+from conformance.kit.target import Target, error_text
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Exchange, Intent, Request
+from conformance.wire.shown import shown
+
+_FEW_EVENTS = 4
+_RESERVED = 16
+"""So many tokens less than the context are forgiven."""
+_LONGEST_PROMPT = 300_000
+"""Tokens; a longer prompt is not sent."""
+_ABOUT_LENGTH = (
+    "length",
+    "token",
+    "context",
+    "limit",
+    "maximum",
+    "too large",
+    "too long",
+    "exceed",
+    str(FAR_TOO_MANY),
+)
+
+
+async def _zero(target: Target) -> Exchange:
+    """The exchange of a stream with `max_tokens` 0, left after a few events: a server may take 0 for no limit."""
+    params = target.params(max_tokens=0, stream=True)
+    return await target.send(
+        Request.of(params, intent=Intent.OPEN, parameter="max_tokens", close_after=_FEW_EVENTS)
+    )
+
+
+@requirement("MAXTOK-006", hazardous=True)
+async def test_echo_with_a_limit_of_zero_is_the_prompt(target: Target) -> None:
+    """With `echo` and `max_tokens` 0 the text is exactly the prompt."""
+    if Completion.read(await _zero(target)).text:
+        raise NotRun("max_tokens 0 generates text; see MAXTOK-007")
+    exchange = await target.post(
+        prompt=NONCE, echo=True, max_tokens=0, intent=Intent.OPEN, parameter="max_tokens"
+    )
+    answer = target.read(exchange, optional="echo with max_tokens 0")
+    if answer.text != NONCE:
+        raise Broken(f"the prompt is {shown(NONCE)}, its echo with max_tokens 0 is {shown(answer.text)}")
+
+
+@requirement("MAXTOK-007", hazardous=True)
+async def test_a_limit_of_zero_generates_nothing(target: Target) -> None:
+    """`max_tokens` 0 is refused, or the text is empty."""
+    await target.control()
+    exchange = await _zero(target)
+    if not exchange.served:
+        target.expect_refused(exchange, "max_tokens 0")
+        return
+    survived(exchange, "max_tokens 0")
+    text = Completion.read(exchange).text
+    if text:
+        raise Broken(f"max_tokens 0 was answered with a stream that begins {shown(text)}")
+
+
+@requirement("MAXTOK-008", hazardous=True)
+async def test_an_impossible_limit_is_refused(target: Target) -> None:
+    """A `max_tokens` beyond every context is refused with a message about the length."""
+    await target.control()
+    exchange = await impossible_limit(target)
+    if exchange.served:
+        raise Broken(f"max_tokens {FAR_TOO_MANY} was served with status {exchange.status}")
+    target.expect_refused(exchange, f"max_tokens {FAR_TOO_MANY}")
+    body = exchange.response.body.decode("utf-8", "replace").lower() if exchange.response else ""
+    if not any(word in body for word in _ABOUT_LENGTH):
+        raise Broken(f"max_tokens {FAR_TOO_MANY} was refused, but not for its length: {error_text(exchange)}")
+
+
+@requirement("MAXTOK-009", hazardous=True)
+async def test_a_prompt_beyond_the_context_causes_no_failure(target: Target) -> None:
+    """A prompt that is longer than the context is refused, not answered with a 5xx or a shortened prompt."""
+    length = await context_length(target)
+    if length > _LONGEST_PROMPT:
+        raise NotRun(f"the context of {length} tokens is too long to be filled")
+    await target.control()
+    # A number has at least one token in every vocabulary that splits words.
+    prompt = " ".join(map(str, range(length + 100)))
+    exchange = await target.post(prompt=prompt, max_tokens=1, intent=Intent.INVALID, parameter="prompt")
+    what = f"a prompt of at least {length + 100} tokens, where the context has {length},"
+    survived(exchange, what)
+    if not exchange.served:
+        target.expect_refused(exchange, what)
+        return
+    usage = Completion.read(exchange).usage
+    if usage is not None and (usage.prompt_tokens or 0) > length:
+        raise Inconclusive(
+            f"{what} was served as a prompt of {usage.prompt_tokens} tokens: the context is longer than said"
+        )
+    raise Lapse(f"{what} was served with status {exchange.status}: the prompt was shortened silently")
+
+
+@requirement("MAXTOK-011", hazardous=True)
+async def test_a_limit_that_just_fits_is_accepted(target: Target) -> None:
+    """A request whose prompt and `max_tokens` fill the context exactly is accepted."""
+    length = await context_length(target)
+    usage = (await target.complete(max_tokens=1)).usage
+    if usage is None or not usage.prompt_tokens or usage.prompt_tokens + _RESERVED >= length:
+        raise Inconclusive("usage does not tell how many tokens the prompt has")
+    largest = length - usage.prompt_tokens
+    exchange = await _fitting(target, largest)
+    if exchange.served:
+        return
+    survived(exchange, f"max_tokens {largest}")
+    message = f"the context has {length} tokens and the prompt {usage.prompt_tokens}; max_tokens {largest} was refused: {error_text(exchange)}"
+    if (await _fitting(target, largest - _RESERVED)).served:
+        raise Lapse(f"{message}; with {_RESERVED} less it is served")
+    raise Broken(message)
+
+
+async def _fitting(target: Target, limit: int) -> Exchange:
+    # What the target says of its context may be wrong, so a refusal is no proof of anything beyond this requirement.
+    params = target.params(max_tokens=limit, stream=True)
+    return await target.send(Request.of(params, intent=Intent.OPEN, parameter="max_tokens", close_after=1))

@@ -1,0 +1,157 @@
+"""What it means to leave a parameter out, to send its default, and to send null."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from conformance.contract.check import requirement
+from conformance.contract.verdict import Broken
+from conformance.kit.invalid_requests import repeats
+from conformance.kit.target import Target, error_text
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Exchange, Request
+from conformance.wire.shown import shown
+
+_DEFAULTS: Mapping[str, Any] = {"temperature": 1, "top_p": 1, "n": 1, "stream": False, "echo": False}
+_WITHOUT_EFFECT: Mapping[str, Any] = {
+    "top_p": 1,
+    "n": 1,
+    "echo": False,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+}
+_NULLABLE = (
+    "top_p",
+    "n",
+    "stream",
+    "stop",
+    "suffix",
+    "echo",
+    "logprobs",
+    "seed",
+    "logit_bias",
+    "best_of",
+    "presence_penalty",
+    "frequency_penalty",
+)
+"""Without `temperature` and `max_tokens`, whose defaults are not those of an ordinary request here."""
+
+_ENOUGH_EVENTS, _FEW_EVENTS = 64, 4
+
+
+@requirement("REQ-001")
+async def test_model_and_prompt_are_enough(target: Target) -> None:
+    """A request with only `model` and `prompt` is served."""
+    minimal = {"model": target.facts.model, "prompt": target.prompt}
+    # Without `max_tokens` some servers go on to the end of their context: a stream can be left before.
+    exchange = await target.send(Request.of({**minimal, "stream": True}, close_after=_ENOUGH_EVENTS))
+    if exchange.refused:
+        exchange = await target.send(Request.of(minimal))
+    _served(target, exchange)
+
+
+def _served(target: Target, exchange: Exchange) -> None:
+    """A valid request was served, as far as it was read."""
+    if not exchange.served:
+        target.not_served(exchange)
+    if exchange.fault is not None:
+        target.no_answer(exchange)
+    if not Completion.read(exchange).choices:
+        raise Broken(f"a valid request was served without a choice: {error_text(exchange)}")
+
+
+@requirement("REQ-008")
+async def test_a_list_of_one_equals_its_string(target: Target) -> None:
+    """`prompt: ["x"]` is answered like `prompt: "x"`."""
+    single, listed = await asyncio.gather(target.complete(), target.complete(prompt=[target.prompt]))
+    if single.usage is not None and listed.usage is not None:
+        tokens = single.usage.prompt_tokens, listed.usage.prompt_tokens
+        if tokens[0] != tokens[1]:
+            raise Broken(
+                f"the prompt {shown(target.prompt)} counts {tokens[0]} tokens, in a list of one {tokens[1]}"
+            )
+    if single.text != listed.text and await repeats(target):
+        raise Broken(
+            f"the prompt {shown(target.prompt)} is continued with {shown(single.text)}, in a list of one with"
+            f" {shown(listed.text)}"
+        )
+
+
+async def with_default(target: Target, name: str, **changes: Any) -> Completion:
+    """The answer to a request in which a parameter has its default: all have it, or where that is refused it alone."""
+    exchange = await target.post(**changes, **_DEFAULTS)
+    return (
+        target.read(exchange)
+        if exchange.served
+        else await target.complete(**changes, **{name: _DEFAULTS[name]})
+    )
+
+
+@requirement("REQ-011")
+async def test_documented_defaults_can_be_sent(target: Target) -> None:
+    """Each documented default is accepted when it is sent."""
+    # All at once, which costs one request; one by one only to find out which of them is not taken.
+    together = await target.post(max_tokens=1, **_DEFAULTS)
+    if together.served:
+        return
+    exchanges = await asyncio.gather(
+        *(target.post(**{"max_tokens": 1, name: value}) for name, value in _DEFAULTS.items())
+    )
+    _all_served(target, together, dict(zip(_DEFAULTS.items(), exchanges, strict=True)))
+
+
+def _all_served(target: Target, together: Exchange, alone: Mapping[tuple[str, Any], Exchange]) -> None:
+    """Say which parameters are not taken; `together` is the request that had all of them."""
+    broken = [
+        f"`{name}` {shown(value)} was answered with status {exchange.status}: {error_text(exchange)}"
+        for (name, value), exchange in alone.items()
+        if not exchange.served
+    ]
+    if broken:
+        raise Broken("; ".join(broken))
+    target.not_served(together)
+
+
+@requirement("REQ-012")
+async def test_sending_defaults_changes_nothing(target: Target) -> None:
+    """The greedy text with the documented defaults sent is the text without them."""
+    plain, explicit = await asyncio.gather(target.complete(), target.complete(**_WITHOUT_EFFECT))
+    if plain.text != explicit.text:
+        raise Broken(
+            f"with {shown(dict(_WITHOUT_EFFECT))} sent the text is {shown(explicit.text)}, without {shown(plain.text)}"
+        )
+
+
+@requirement("REQ-013")
+async def test_null_equals_leaving_out(target: Target) -> None:
+    """`null` for a nullable parameter is accepted and means the same as leaving it out."""
+    nulls: dict[str, Any] = dict.fromkeys(_NULLABLE)
+    together, temperature, unlimited = await asyncio.gather(
+        target.post(**nulls),
+        target.post(temperature=None, max_tokens=1),
+        target.send(Request.of(target.params(max_tokens=None, stream=True), close_after=_FEW_EVENTS)),
+    )
+    alone = {("temperature", None): temperature, ("max_tokens", None): unlimited}
+    if not together.served:
+        exchanges = await asyncio.gather(*(_null(target, name) for name in _NULLABLE))
+        alone |= {(name, None): exchange for name, exchange in zip(_NULLABLE, exchanges, strict=True)}
+    if not all(exchange.served for exchange in (together, *alone.values())):
+        _all_served(target, together, alone)
+    plain, nulled = await target.complete(), target.read(together)
+    if plain.text != nulled.text and await repeats(target):
+        raise Broken(
+            f"with null for {', '.join(_NULLABLE)} the text is {shown(nulled.text)}, without them {shown(plain.text)}"
+        )
+
+
+async def _null(target: Target, name: str) -> Exchange:
+    changes: dict[str, Any] = {"max_tokens": 1, name: None}
+    return await target.post(**changes)
+
+
+@requirement("REQ-026")
+async def test_a_user_name_is_accepted(target: Target) -> None:
+    """`user` is accepted."""
+    await target.complete(user="abc", max_tokens=1)

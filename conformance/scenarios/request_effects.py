@@ -1,0 +1,125 @@
+"""Parameters that must have an effect, and effects that must end with their request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from conformance.contract.check import requirement
+from conformance.contract.verdict import Broken, Disregarded, Ignored, Inconclusive
+from conformance.kit.capabilities import SOME_IDS, support
+from conformance.kit.suffix_mode import suffix_support
+from conformance.kit.target import Support, Target
+from conformance.run.session import fingerprint
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Intent
+from conformance.wire.shown import shown
+
+BIASED_TOKENS = 4
+_SHORT = 8
+_DOCUMENTED = ("echo", "n", "multi_prompt")
+_OTHERS = ("logprobs",)
+"""Whether `best_of` and `seed` are disregarded does not show in one answer, and `logit_bias` has REQ-030."""
+
+_ODD: tuple[Mapping[str, Any], ...] = (
+    {"temperature": 2, "presence_penalty": 2, "frequency_penalty": 2, "seed": 7},
+    {"logit_bias": {str(SOME_IDS[0]): 100}},
+    {"echo": True, "logprobs": 2},
+    {"n": 2, "temperature": 1, "suffix": " the end"},
+)
+"""Settings whose effects would show in a greedy answer that comes after; the first gets a stop sequence of the target's own."""
+
+_ANEW = 3200
+"""Samples from here on are nobody else's, so that these requests are really sent, and in this order."""
+
+_NAMES = {"multi_prompt": "prompt (as a list)"}
+
+
+@requirement("REQ-009")
+async def test_token_arrays_are_prompts(target: Target) -> None:
+    """An array of integers is one prompt, and an array of such arrays is several."""
+    ids = list(SOME_IDS)
+    for prompt, wanted in ((ids, 1), ([ids, ids[:2]], 2)):
+        answer = await target.complete(prompt=prompt, max_tokens=1, optional="prompt (as token ids)")
+        if len(answer.choices) != wanted:
+            raise Broken(f"`prompt` {prompt} was answered with {len(answer.choices)} choices, not {wanted}")
+
+
+@requirement("REQ-030")
+async def test_a_bias_of_100_selects_its_token(target: Target) -> None:
+    """With a `logit_bias` of 100 for one ordinary token the completion is that token again and again."""
+    plain = await target.complete()
+    texts = []
+    for token in SOME_IDS:
+        biased = await target.complete(
+            logit_bias={str(token): 100}, max_tokens=BIASED_TOKENS, optional="logit_bias"
+        )
+        if _repeated(biased):
+            return
+        # A token that is only a part of a character, or that is not shown, says nothing.
+        if biased.text.strip() and "\ufffd" not in biased.text:
+            texts.append(biased.text)
+    if not texts:
+        raise Inconclusive(f"the tokens {', '.join(map(str, SOME_IDS))} have no text of their own")
+    if all(plain.text.startswith(text.rstrip()) for text in texts):
+        raise Ignored(
+            f"`logit_bias` of 100 for one token was taken, and the text is as without it: {shown(texts[0])}"
+        )
+    raise Broken(
+        f"`logit_bias` of 100 for one token gives {BIASED_TOKENS} tokens that differ: {shown(texts[0])}"
+    )
+
+
+def _repeated(answer: Completion) -> bool:
+    """Whether a text of four tokens is one piece four times; white space at its ends may have been trimmed."""
+    text = answer.text
+    words = text.split()
+    size, rest = divmod(len(text), BIASED_TOKENS)
+    if size and not rest and text == text[:size] * BIASED_TOKENS:
+        return "\ufffd" not in text
+    return len(words) == BIASED_TOKENS and len(set(words)) == 1
+
+
+@requirement("REQ-031")
+async def test_unsupported_parameters_are_refused(target: Target) -> None:
+    """No parameter is taken with 200 and then disregarded."""
+    ignored = [name for name in _DOCUMENTED if await _is_ignored(target, name)]
+    if (await suffix_support(target)).support is Support.IGNORED:
+        ignored.append("suffix")
+    if await _stop_is_ignored(target):
+        ignored.append("stop")
+    others = [name for name in _OTHERS if await _is_ignored(target, name)]
+    names = ", ".join(f"`{_NAMES.get(name, name)}`" for name in ignored + others)
+    if ignored:
+        raise Ignored(f"taken with 200 and without effect: {names}")
+    if others:
+        raise Disregarded(f"taken with 200 and without effect: {names}")
+
+
+async def _is_ignored(target: Target, name: str) -> bool:
+    return (await support(target, name)).support is Support.IGNORED
+
+
+async def _stop_is_ignored(target: Target) -> bool:
+    """Whether a stop sequence, cut out of what the target itself says, leaves the very same text."""
+    whole = await target.complete()
+    piece = whole.text[8:12]
+    if not piece.strip():
+        return False
+    exchange = await target.post(stop=piece)
+    return exchange.served and Completion.read(exchange).text == whole.text
+
+
+@requirement("REQ-032", hazardous=True)
+async def test_a_request_leaves_no_trace(target: Target) -> None:
+    """Greedy answers are the same before and after requests with odd settings."""
+    # Also this one anew: a remembered answer may come from among many others at the same time, which flips near ties.
+    before = await target.complete(max_tokens=_SHORT, sample=_ANEW)
+    odd = ({**_ODD[0], "stop": before.text[4:8] or "e"}, *_ODD[1:])
+    for sample, settings in enumerate(odd, start=_ANEW + 1):
+        await target.post(intent=Intent.OPEN, **{"max_tokens": 4, **settings})
+        after = await target.complete(max_tokens=_SHORT, sample=sample)
+        if fingerprint(before.exchange) != fingerprint(after.exchange):
+            raise Broken(
+                f"after a request with {shown(dict(settings))} the answer was {shown(after.text)}, before {shown(before.text)}"
+            )

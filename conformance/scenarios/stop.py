@@ -1,0 +1,313 @@
+"""Where a stop sequence cuts, and that nothing else cuts."""
+
+from __future__ import annotations
+
+import asyncio
+
+from conformance.contract.check import requirement
+from conformance.contract.verdict import Broken, Ignored, Inconclusive, Lapse, NotRun, Outcome
+from conformance.kit.capabilities import SOME_IDS, has
+from conformance.kit.stop_sequences import (
+    NEVER,
+    Finder,
+    absent,
+    across,
+    apart,
+    before,
+    beyond_ascii,
+    crossings,
+    insides,
+    other_case,
+    pieces,
+    repeated,
+    restarts,
+    spread,
+    stretches,
+)
+from conformance.kit.stopped_answers import CUTS, Sample, expect_cut, expect_whole, sample, stopped
+from conformance.kit.target import Target
+from conformance.wire.completion import Completion
+from conformance.wire.shown import shown
+
+_PATTERNS = (".*", r"\n", r"\w", "[")
+_BEYOND_ASCII = ("日本語のテキスト。", "Emoji: 😀 😃 😄", "Le café est fermé. L'été dernier, la forêt")
+"""Beginnings that a model probably continues in kind."""
+
+
+async def _cuts(target: Target) -> tuple[Sample, dict[str, Completion]]:
+    """An answer, and the same cut at several places."""
+    whole = await sample(target)
+    stops = spread(whole.found, CUTS)
+    answers = await asyncio.gather(
+        *(stopped(target, stop, optional="stop", prompt=whole.prompt) for stop in stops)
+    )
+    return whole, dict(zip(stops, answers, strict=True))
+
+
+def _shortened(whole: Sample, cuts: dict[str, Completion]) -> dict[str, Completion]:
+    found = {stop: cut for stop, cut in cuts.items() if len(cut.text) < len(whole.text)}
+    if not found:
+        raise NotRun("no stop sequence shortened the text; see STOP-002")
+    return found
+
+
+@requirement("STOP-002")
+async def test_the_text_ends_where_the_sequence_begins(target: Target) -> None:
+    """With a stop sequence the text is exactly what came before its first occurrence."""
+    whole, cuts = await _cuts(target)
+    if all(cut.text == whole.text for cut in cuts.values()):
+        raise Ignored(
+            f"none of the stop sequences {shown(list(cuts))} changed anything: the text was {shown(whole.text)} each time"
+        )
+    for stop, cut in cuts.items():
+        expect_cut(stop, cut, whole.text)
+    for find in (repeated, restarts, stretches):
+        await _odd_piece(target, find)
+
+
+async def _odd_piece(target: Target, find: Finder) -> None:
+    """A word that comes again cuts where it comes first; a sequence that seems to begin a letter too early cuts as well, and a long one."""
+    try:
+        whole = await sample(target, find)
+    except Inconclusive:
+        return  # the ordinary places have been looked at
+    expect_cut(whole.found[0], await stopped(target, whole.found[0], prompt=whole.prompt), whole.text)
+
+
+@requirement("STOP-003")
+async def test_a_stop_sequence_ends_with_reason_stop(target: Target) -> None:
+    """An answer that a stop sequence ended has the finish reason `stop`."""
+    whole, cuts = await _cuts(target)
+    for stop, cut in _shortened(whole, cuts).items():
+        if cut.finish_reason != "stop":
+            raise Broken(
+                f"`stop`: {shown(stop)} shortened the text to {shown(cut.text)}, and finish_reason is {shown(cut.finish_reason)}"
+            )
+
+
+@requirement("STOP-004")
+async def test_a_string_equals_a_list_of_one(target: Target) -> None:
+    """A stop sequence means the same as a string and as a list of one."""
+    whole = await sample(target)
+    stop = whole.found[0]
+    string, several = await asyncio.gather(
+        target.complete(prompt=whole.prompt, stop=stop), target.complete(prompt=whole.prompt, stop=[stop])
+    )
+    for name in ("text", "finish_reason"):
+        one, other = getattr(string, name), getattr(several, name)
+        if one != other:
+            raise Broken(
+                f"`stop`: {shown(stop)} gave the {name} {shown(one)}, `stop`: {shown([stop])} gave {shown(other)}"
+            )
+
+
+@requirement("STOP-005")
+async def test_a_sequence_that_never_occurs_changes_nothing(target: Target) -> None:
+    """A stop sequence that does not occur changes neither text nor finish reason."""
+    whole = await sample(target, absent, what="characters that make another sequence")
+    for stop in (f"{NEVER}\N{SECTION SIGN}", whole.found[0]):
+        expect_whole(stop, await stopped(target, stop, prompt=whole.prompt), whole.answer)
+
+
+async def _two_stops(target: Target) -> tuple[Sample, str, str]:
+    """An answer and two pieces of it that no engine can find in one step, the early one first."""
+    whole = await sample(
+        target, lambda text: apart(text, pieces(text)) or (), what="two places to cut it that are far apart"
+    )
+    early, late = whole.found
+    return whole, early, late
+
+
+@requirement("STOP-006")
+async def test_the_earliest_of_several_sequences_decides(target: Target) -> None:
+    """Of two stop sequences the one that comes first in the text ends it, whatever their order in the list."""
+    whole, early, late = await _two_stops(target)
+    # Against the answer to the early one alone: whether that is right is the business of STOP-002.
+    alone, *both = await asyncio.gather(
+        *(stopped(target, stop, prompt=whole.prompt) for stop in (early, [early, late], [late, early]))
+    )
+    for stops, cut in zip(([early, late], [late, early]), both, strict=True):
+        if cut.text != alone.text:
+            raise Broken(
+                f"`stop`: {shown(early)} alone gave {shown(alone.text)}, but `stop`: {shown(stops)} gave {shown(cut.text)}"
+            )
+
+
+@requirement("STOP-007")
+async def test_four_sequences_are_accepted(target: Target) -> None:
+    """A list of four stop sequences is served, and the fourth has an effect like the first."""
+    never = [f"{NEVER}{number}" for number in range(4)]
+    try:
+        whole = await sample(target)
+    except Inconclusive:
+        await target.complete(stop=never)
+        return
+    stops = [*never[:3], whole.found[0]]
+    answer = await target.complete(prompt=whole.prompt, stop=stops)
+    if target.facts.repeats and answer.text != before(whole.text, stops[-1]):
+        raise Broken(
+            f"`stop` was {shown(stops)}, of which only the last is in the text without them, {shown(whole.text)}: the text is {shown(answer.text)}"
+        )
+
+
+@requirement("STOP-009")
+async def test_a_sequence_may_cross_token_borders(target: Target) -> None:
+    """A stop sequence takes effect wherever it occurs, also from inside one token to inside another."""
+    for stop, whole in await _off_the_borders(target):
+        expect_cut(stop, await stopped(target, stop, prompt=whole.prompt), whole.text)
+
+
+async def _off_the_borders(target: Target) -> list[tuple[str, Sample]]:
+    """Pieces that begin or end inside tokens: by the tokens that the target reports, else by words, which tokens rarely cross."""
+    found = []
+    whole = await sample(
+        target, lambda text: crossings(text) + insides(text), what="words to cut it inside of"
+    )
+    for find, count in ((crossings, 2), (insides, 1)):
+        found += [(stop, whole) for stop in spread(find(whole.text), count)]
+    if await has(target, "logprobs"):
+        try:
+            logprobs = (await target.complete(logprobs=2, max_tokens=8)).choice.logprobs
+        except Outcome:
+            return found  # judged elsewhere
+        tokens = [token for token in (logprobs and logprobs.tokens) or () if isinstance(token, str)]
+        first = await sample(target)
+        known = across(first.text, tokens) if first.prompt == target.prompt else ()
+        found += [(stop, first) for stop in known[:1]]
+    return found
+
+
+@requirement("STOP-010")
+async def test_a_text_may_be_cut_to_nothing(target: Target) -> None:
+    """Where the text begins with the stop sequence the answer is one choice with an empty text and the reason `stop`."""
+    whole = await sample(target)
+    stop = whole.text[:3]
+    cut = await stopped(target, stop, prompt=whole.prompt)
+    if (len(cut.choices), cut.text, cut.finish_reason) != (1, "", "stop"):
+        raise Broken(
+            f"`stop` was {shown(stop)}, with which the text begins: {len(cut.choices)} choices came, the text is {shown(cut.text)}, "
+            f"finish_reason is {shown(cut.finish_reason)}"
+        )
+
+
+@requirement("STOP-011")
+async def test_sequences_beyond_ascii_cut_correctly(target: Target) -> None:
+    """A stop sequence of characters beyond ASCII cuts exactly where it first occurs, and breaks no stream."""
+    found = None
+    for prompt in _BEYOND_ASCII:
+        whole = await target.complete(prompt=prompt)
+        for stop in spread(beyond_ascii(whole.text), 1 if found else 2):
+            expect_cut(stop, await stopped(target, stop, prompt=prompt), whole.text)
+            found = stop, prompt
+    if found is None:
+        raise Inconclusive("the model answered no prompt with characters beyond ASCII")
+    if await has(target, "stream"):
+        # That a stream has the text of the plain answer is the business of STOP-017.
+        stop, prompt = found
+        try:
+            streamed = await stopped(target, stop, prompt=prompt, stream=True)
+        except NotRun as unreadable:
+            raise Broken(f"`stop` was {shown(stop)} in a stream: {unreadable}") from None
+        if stop in streamed.text:
+            raise Broken(f"`stop` was {shown(stop)}, and the stream's text is {shown(streamed.text)}")
+
+
+@requirement("STOP-012")
+async def test_white_space_counts_in_sequences(target: Target) -> None:
+    """Blanks and line breaks are stop sequences like any other: neither trimmed nor ignored."""
+    target.prompts(1)
+    answers = [(prompt, await target.complete(prompt=prompt)) for prompt in target.facts.prompts[:3]]
+    for stop in ("\n", " ", "\n\n"):
+        # The answer that the sequence cuts latest; a text that it does not cut shows least.
+        prompt, whole = max(answers, key=lambda item: item[1].text.find(stop))
+        cut = await stopped(target, stop, prompt=prompt)
+        if cut.text == "" and not any(answer.text[:1].isspace() for _, answer in answers):
+            # The text may have begun with a blank that the target removes.
+            raise Inconclusive(
+                f"`stop`: {shown(stop)} cut everything, and no text of the target begins with white space"
+            )
+        wanted = before(whole.text, stop)
+        trimmed = stop not in cut.text and cut.text.rstrip() == wanted.rstrip()
+        if cut.text != wanted and trimmed:
+            # No authority speaks of texts that are trimmed, so that is no more than a warning.
+            raise Lapse(f"`stop` was {shown(stop)}: the text is {shown(cut.text)} instead of {shown(wanted)}")
+        expect_cut(stop, cut, whole.text)
+
+
+@requirement("STOP-015")
+async def test_sequences_are_literal_text(target: Target) -> None:
+    """A stop sequence is no pattern: a full stop is a full stop."""
+    whole = await sample(target)
+    patterns = [pattern for pattern in _PATTERNS if pattern not in whole.text]
+    dot, answer = await asyncio.gather(
+        *(stopped(target, stop, prompt=whole.prompt) for stop in (".", patterns))
+    )
+    # The part before, since a pattern cuts too early; cutting too late is the business of STOP-002.
+    if not dot.text.startswith(before(whole.text, ".").rstrip()):
+        raise Broken(
+            f'`stop` was ".": the text is {shown(dot.text)}. Without it the text is {shown(whole.text)}, '
+            f"so {shown(before(whole.text, '.'))} was expected"
+        )
+    expect_whole(patterns, answer, whole.answer)
+
+
+@requirement("STOP-016")
+async def test_case_matters_in_sequences(target: Target) -> None:
+    """A sequence that occurs only in another case changes nothing."""
+    whole = await sample(target, other_case, what="words that occur in one case only")
+    expect_whole(whole.found[0], await stopped(target, whole.found[0], prompt=whole.prompt), whole.answer)
+
+
+@requirement("STOP-022")
+async def test_stopping_never_costs_more_tokens(target: Target) -> None:
+    """With a stop sequence no more tokens are counted than without."""
+    whole, cuts = await _cuts(target)
+    most = _completion_tokens(whole.answer)
+    for stop, cut in _shortened(whole, cuts).items():
+        counted = _completion_tokens(cut)
+        if most is None or counted is None:
+            continue
+        if counted > most:
+            raise Broken(
+                f"`completion_tokens` is {counted} with `stop`: {shown(stop)}, and {most} without it"
+            )
+        # "Up to 4 sequences where the API will stop generating further tokens": a few may have been on their way, but not all.
+        if counted == most > _A_FEW and _EARLY * len(cut.text) < len(whole.text):
+            raise Broken(
+                f"`completion_tokens` is {counted} with `stop`: {shown(stop)} as without it, though the text is {shown(cut.text)}"
+                f" instead of {shown(whole.text)}: the target counts what it did not generate, or went on generating"
+            )
+
+
+_A_FEW = 8
+_EARLY = 3
+"""A text is cut early where less than the third part of it is left."""
+
+
+def _completion_tokens(completion: Completion) -> int | None:
+    return completion.usage.completion_tokens if completion.usage else None
+
+
+@requirement("STOP-025")
+async def test_more_sequences_never_mean_more_text(target: Target) -> None:
+    """One more stop sequence gives a beginning of the text that the others leave."""
+    whole, early, late = await _two_stops(target)
+    one, two = await asyncio.gather(
+        stopped(target, late, prompt=whole.prompt), stopped(target, [early, late], prompt=whole.prompt)
+    )
+    if not one.text.startswith(two.text):
+        raise Broken(
+            f"`stop`: {shown([early, late])} gave {shown(two.text)}, which does not begin what `stop`: {shown([late])} "
+            f"gave, {shown(one.text)}"
+        )
+
+
+@requirement("STOP-026")
+async def test_sequences_act_behind_token_ids(target: Target) -> None:
+    """Behind a prompt of token ids a stop sequence cuts the text as it does behind a prompt in letters."""
+    ids = list(SOME_IDS)
+    whole = await target.complete(prompt=ids)
+    found = pieces(whole.text)
+    if not found:
+        raise Inconclusive("the answer to a prompt of token ids has no pieces to cut it at")
+    expect_cut(found[0], await stopped(target, found[0], prompt=ids), whole.text)

@@ -1,0 +1,84 @@
+"""Odd stop sequences, which may be refused but never cut what they don't occur in: empty ones, too many, very long ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.contract.check import requirement
+from conformance.contract.verdict import Broken, Ignored, Lapse
+from conformance.kit.stop_sequences import NEVER
+from conformance.kit.stopped_answers import expect_cut, sample
+from conformance.kit.target import Target
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Intent
+from conformance.wire.shown import shown
+
+_MANY = 5
+_LONG = 1000
+
+
+async def _refused_or_harmless(target: Target, stop: Any) -> None:
+    """The request was refused with a 4xx, or its answer is the same as without `stop`."""
+    whole = await target.complete()
+    exchange = await target.post(stop=stop, intent=Intent.OPEN, parameter="stop")
+    if not exchange.served:
+        target.expect_refused(exchange, f"`stop`: {shown(stop)}")
+        return
+    answer = target.read(exchange)
+    if whole.text and not answer.text:
+        raise Broken(f"`stop` was {shown(stop)}: the text is empty, without it it is {shown(whole.text)}")
+    if target.facts.repeats and answer.text != whole.text:
+        raise Broken(
+            f"`stop` was {shown(stop)}: the text is {shown(answer.text)}, without it it is {shown(whole.text)}"
+        )
+
+
+@requirement("STOP-008", hazardous=True)
+async def test_five_sequences_are_refused_or_all_work(target: Target) -> None:
+    """A list of more stop sequences than the target allows is refused; where it is taken, the last one works too."""
+    most = target.profile.max_stop.value
+    allowed = most is None or most >= _MANY
+    whole = await sample(target)
+    fifth = whole.found[len(whole.found) // 2]
+    stops = [*(f"{NEVER}{number}" for number in range(_MANY - 1)), fifth]
+    exchange = await target.post(
+        prompt=whole.prompt, stop=stops, intent=Intent.OPEN if allowed else Intent.INVALID, parameter="stop"
+    )
+    if not exchange.served:
+        target.expect_refused(exchange, f"a list of {_MANY} stop sequences")
+        return
+    _the_last_works(target, fifth, target.read(exchange), whole.text)
+    if not allowed:
+        raise Lapse(f"a list of {_MANY} stop sequences was served, and the documented maximum is {most}")
+
+
+def _the_last_works(target: Target, fifth: str, answer: Completion, whole: str) -> None:
+    if answer.text == whole:
+        raise Ignored(
+            f"of {_MANY} stop sequences the last, {shown(fifth)}, changed nothing: the text is {shown(whole)}"
+        )
+    if fifth in answer.text:
+        raise Broken(
+            f"of {_MANY} stop sequences the last, {shown(fifth)}, is in the text: {shown(answer.text)}"
+        )
+    if target.facts.repeats:
+        expect_cut(fifth, answer, whole)
+
+
+@requirement("STOP-013", hazardous=True)
+async def test_an_empty_sequence_cuts_nothing(target: Target) -> None:
+    """An empty stop sequence, alone or in a list, is refused or changes nothing."""
+    for stop in ("", [""]):
+        await _refused_or_harmless(target, stop)
+
+
+@requirement("STOP-014", hazardous=True)
+async def test_an_empty_list_changes_nothing(target: Target) -> None:
+    """An empty list of stop sequences is refused or changes nothing."""
+    await _refused_or_harmless(target, [])
+
+
+@requirement("STOP-023", hazardous=True)
+async def test_a_long_sequence_causes_no_failure(target: Target) -> None:
+    """A stop sequence of 1000 characters is refused or changes nothing."""
+    await _refused_or_harmless(target, (NEVER * _LONG)[:_LONG])

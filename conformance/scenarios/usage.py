@@ -1,0 +1,180 @@
+"""Whether the token counts of different answers fit together."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from conformance.contract.check import requirement
+from conformance.contract.verdict import Broken, Inconclusive, NotRun
+from conformance.kit.capabilities import SOME_IDS, has
+from conformance.kit.same_text import recounted, same
+from conformance.kit.several_choices import BY_N, ECHO_LENGTH, LENGTH, by_prompts, singles, ways
+from conformance.kit.target import Target
+from conformance.wire.completion import Completion, Usage
+from conformance.wire.shown import shown
+
+_FIXED_TOKENS = 4
+"""A token that begins a text, one that ends it, and two for the blank at which two copies of a prompt meet."""
+
+
+def _usage(answer: Completion) -> Usage:
+    if answer.usage is None:
+        raise NotRun(f"the answer {answer.exchange.id} has no usage; see RESP-012")
+    return answer.usage
+
+
+def _prompt_tokens(answer: Completion) -> int:
+    count = _usage(answer).prompt_tokens
+    if count is None:
+        raise NotRun(f"the answer {answer.exchange.id} has no integer prompt_tokens; see USAGE-001")
+    return count
+
+
+@requirement("USAGE-004")
+async def test_prompt_tokens_do_not_multiply_with_n(target: Target) -> None:
+    """`prompt_tokens` is the same for two choices as for one."""
+    several = _prompt_tokens(await target.complete(**BY_N))
+    if several != _prompt_tokens(await target.complete()):
+        # The same request but for n: what else `prompt_tokens` may depend on is the business of USAGE-007.
+        one = _prompt_tokens(await target.complete(**{**BY_N, "n": ...}))
+        if several != one:
+            raise Broken(f"n 2 counts {several} prompt_tokens, no n counts {one}")
+
+
+@requirement("USAGE-005")
+async def test_prompt_tokens_add_up_over_prompts(target: Target) -> None:
+    """`prompt_tokens` of a list of prompts is the sum over the prompts sent alone."""
+    together = _prompt_tokens(await target.complete(**by_prompts(target)))
+    alone = [_prompt_tokens(answer) for answer in await singles(target, target.prompts(3))]
+    if together != sum(alone):
+        raise Broken(
+            f"three prompts count {' + '.join(map(str, alone))} = {sum(alone)} prompt_tokens alone, and {together} in one request"
+        )
+
+
+@requirement("USAGE-006")
+async def test_completion_tokens_add_up_over_choices(target: Target) -> None:
+    """`completion_tokens` of several choices that all reached `max_tokens` is their number times the limit."""
+    requests = await ways(target)
+    if not requests:
+        raise NotRun("the target has neither several choices nor several prompts")
+    answers = await asyncio.gather(*(target.complete(**changes) for changes in requests))
+    # A choice that ended by itself may count its end token or not.
+    cut = [answer for answer in answers if _all_cut(answer)]
+    if not cut:
+        raise Inconclusive(
+            "in every answer with several choices some choice ends by itself, not at the limit"
+        )
+    for answer in cut:
+        _expect_all_counted(target, answer)
+
+
+def _expect_all_counted(target: Target, answer: Completion) -> None:
+    if miscount := _miscount(target, answer):
+        raise Broken(miscount)
+
+
+def _miscount(target: Target, answer: Completion) -> str | None:
+    """What is wrong with the count of choices that all ended at the limit: they count the limit each."""
+    limit = answer.exchange.request.integer("max_tokens", 0)
+    count, wanted = _usage(answer).completion_tokens, len(answer.choices) * limit
+    most = wanted + len(answer.choices) * target.profile.completion_tokens_slack.value
+    if count is None or not _all_cut(answer) or wanted <= count <= most:
+        return None
+    return f"{len(answer.choices)} choices that all ended at max_tokens {limit} count {count} completion_tokens, not {wanted}"
+
+
+def _all_cut(answer: Completion) -> bool:
+    choices = answer.choices.values()
+    return len(choices) == answer.exchange.request.choices and all(
+        choice.finish_reason == "length" for choice in choices
+    )
+
+
+@requirement("USAGE-017")
+async def test_a_stream_of_several_choices_reports_the_same_usage(target: Target) -> None:
+    """The usage of a stream counts every prompt and every choice as the plain answer does."""
+    several = await _most_choices(target)
+    prompts = several["prompt"] if isinstance(several["prompt"], list) else [several["prompt"]]
+    plain = await target.complete(**several, optional="several choices of several prompts")
+    alone = sum([_prompt_tokens(answer) for answer in await singles(target, prompts)])
+    if _prompt_tokens(plain) != alone:
+        raise NotRun("not even the plain answer counts its prompts; see USAGE-005")
+    if _miscount(target, plain):
+        raise NotRun("not even the plain answer counts its choices; see USAGE-006")
+    stream = await target.stream(
+        **several, stream_options={"include_usage": True}, optional="streams of several choices"
+    )
+    if _prompt_tokens(stream) != alone:
+        raise Broken(
+            f"`prompt_tokens` of {len(plain.choices)} choices is {alone} in the plain answer, and {_prompt_tokens(stream)} in a stream"
+        )
+    _expect_all_counted(target, stream)
+
+
+async def _most_choices(target: Target) -> dict[str, Any]:
+    """The request for several choices of several prompts, as far as the target has either; the one of MULTI-003 where it echoes."""
+    prompts, n = await asyncio.gather(has(target, "multi_prompt"), has(target, "n"))
+    if not prompts and not n:
+        raise NotRun("the target has neither several choices nor several prompts")
+    return {
+        "prompt": list(target.prompts(2)) if prompts else target.prompt,
+        "temperature": 1,
+        "max_tokens": ECHO_LENGTH,
+        **({"n": 2} if n else {}),
+        **({"echo": True} if await has(target, "echo") else {}),
+    }
+
+
+@requirement("USAGE-008")
+async def test_prompt_tokens_grow_with_the_prompt(target: Target) -> None:
+    """A prompt sent twice over counts more `prompt_tokens` than once, and fewer than three times as many."""
+    few, many = await _once_and_twice(target)
+    if not few < many < 3 * few:
+        raise Broken(
+            f"the prompt {shown(target.prompt)} counts {few} prompt_tokens, and {many} when it is sent twice over"
+        )
+
+
+async def _once_and_twice(target: Target) -> tuple[int, int]:
+    """The `prompt_tokens` of a prompt, and of the same sent twice over."""
+    once, twice = await asyncio.gather(
+        target.complete(max_tokens=1),
+        target.complete(prompt=f"{target.prompt} {target.prompt}", max_tokens=1),
+    )
+    return _prompt_tokens(once), _prompt_tokens(twice)
+
+
+@requirement("USAGE-016")
+async def test_prompt_tokens_are_those_of_the_prompt(target: Target) -> None:
+    """Of the `prompt_tokens` of a prompt few remain the same when it is sent twice over."""
+    few, many = await _once_and_twice(target)
+    fixed = 2 * few - many
+    if many > few and fixed > _FIXED_TOKENS:
+        raise Broken(
+            f"the prompt {shown(target.prompt)} counts {few} prompt_tokens, and {many} when it is sent twice over:"
+            f" about {fixed} of them are none of the prompt's"
+        )
+
+
+@requirement("USAGE-009")
+async def test_a_stream_reports_the_same_usage(target: Target) -> None:
+    """The usage of a stream is that of the same request without a stream."""
+    plain, stream = await asyncio.gather(
+        target.complete(max_tokens=LENGTH),
+        target.stream(max_tokens=LENGTH, stream_options={"include_usage": True}),
+    )
+    if not same(plain.text, stream.text):
+        raise NotRun("the stream has another text than its plain twin; see STREAM-014")
+    if changed := recounted(_usage(plain), _usage(stream)):
+        name, here, there = changed
+        raise Broken(f"{name} is {here} in the plain answer, and {there} in the same answer as a stream")
+
+
+@requirement("USAGE-011")
+async def test_a_token_array_counts_its_ids(target: Target) -> None:
+    """`prompt_tokens` of a prompt of token ids is the number of the ids, or one more for the token that begins a text."""
+    count = _prompt_tokens(await target.complete(prompt=list(SOME_IDS), max_tokens=1))
+    if count - len(SOME_IDS) not in (0, 1):
+        raise Broken(f"a prompt of {len(SOME_IDS)} token ids counts {count} prompt_tokens")

@@ -1,0 +1,74 @@
+"""What can only be said when everything else has been sent: the target is still there.
+
+The file's name puts it last: scenarios that send malformed requests run in the order of their files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from conformance.contract.check import requirement
+from conformance.contract.verdict import Broken, Inconclusive
+from conformance.kit.target import Target, error_text
+from conformance.run.session import Incident
+from conformance.wire.exchange import Exchange, Intent, Request
+
+_ANEW = 1000
+"""Samples from here on are nobody else's, so that these requests are really sent, and in this order."""
+
+_INCIDENTS = 2
+_SUSPECTS = 3
+"""So many of the requests that came before an incident are sent again, the likeliest ones."""
+
+
+@requirement("HTTP-010", hazardous=True)
+async def test_service_goes_on_after_a_refusal(target: Target) -> None:
+    """After every refused request a valid one is answered, on the same connection, and at last on a new one."""
+    for incident in target.session.incidents[:_INCIDENTS]:
+        await _judge(target, incident)
+    await target.control()
+    ordinary = Request.of(target.params(max_tokens=1))
+    for number, (what, malformed) in enumerate(_battery(target)):
+        refused = await target.send(malformed, sample=_ANEW)
+        _expect_served(await target.send(ordinary, sample=_ANEW + number), f"{what} ({refused.id})")
+    anew = await target.send(replace(ordinary, new_connection=True), sample=_ANEW)
+    _expect_served(anew, "all of these, on a new connection,")
+
+
+def _expect_served(exchange: Exchange, after: str) -> None:
+    if not exchange.served:
+        raise Broken(
+            f"after {after} a valid request was not served: {exchange.status or 'no answer'}, {error_text(exchange)}"
+        )
+
+
+def _battery(target: Target) -> tuple[tuple[str, Request], ...]:
+    """One request of each kind that is refused at another place: by the parser, by the validator, by the route."""
+    invalid = Intent.INVALID
+    return (
+        ("a body that ends too soon", Request(b'{"model": "x", ', intent=invalid)),
+        (
+            "`stream` with a prompt of wrong type",
+            Request.of(target.params(prompt={"a": 1}, stream=True), intent=invalid),
+        ),
+        ("a body that nobody reads", Request(b" " * 4096, path="/no-such-endpoint", intent=invalid)),
+    )
+
+
+async def _judge(target: Target, incident: Incident) -> None:
+    """An incident that came of malformed requests breaks the requirement; one that passed must come again, for it may have been chance."""
+    suspects = tuple(
+        exchange for exchange in incident.suspects if exchange.request.intent is not Intent.VALID
+    )
+    # What got no answer at all comes before what was answered just before.
+    suspects = tuple(exchange for exchange in suspects if exchange.response is None) or suspects
+    target.used += suspects
+    names = ", ".join(exchange.id for exchange in suspects)
+    if not incident.recovered and not suspects:
+        raise Inconclusive(f"after valid requests only: {incident.message}")
+    if not incident.recovered:
+        raise Broken(f"after {names}: {incident.message}")
+    seen = len(target.session.incidents)
+    again = tuple([await target.send(exchange.request, sample=_ANEW) for exchange in suspects[-_SUSPECTS:]])
+    if again and (not await target.session.revive(again) or len(target.session.incidents) > seen):
+        raise Broken(f"after {names}, and again when the same was sent once more: {incident.message}")

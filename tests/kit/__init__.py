@@ -1,0 +1,1 @@
+"""Tests of the layer between bytes and values."""

@@ -1,0 +1,47 @@
+"""How long the context is, by what servers say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from conformance.kit.context_length import listed, stated
+
+
+@pytest.mark.parametrize(
+    ("message", "length"),
+    [
+        ("This model's maximum context length is 4097 tokens, however you requested 4120 tokens", 4097),
+        ("max_tokens=10000000 cannot be greater than max_model_len=2048. Please request fewer", 2048),
+        ("max_tokens=10000000 cannot be greater than max_model_len=max_total_tokens=2048.", 2048),
+        ("Requested token count exceeds the model's maximum context length of 8192 tokens.", 8192),
+        ("the request exceeds the available context size (4096 tokens)", 4096),
+        ("the context window is 131072", 131072),
+        ("max_tokens 10000000 is too large", None),
+        ("context length 3", None),
+        ("context length is 123456789012", None),
+        ("", None),
+    ],
+)
+def test_a_message_states_the_length(message: str, length: int | None) -> None:
+    """The number behind the words for the context is its length, where it is a likely one."""
+    assert stated(message) == length
+
+
+@pytest.mark.parametrize(
+    ("models", "length"),
+    [
+        ({"data": [{"id": "m", "max_model_len": 2048}]}, 2048),
+        ({"data": [{"id": "other", "max_model_len": 1}, {"id": "m", "context_length": 4096}]}, 4096),
+        ({"data": [{"id": "m", "max_model_len": "2048"}]}, None),
+        ({"data": [{"id": "m", "max_model_len": True}]}, None),
+        ({"data": [7, None]}, None),
+        ({"data": {}}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_a_list_of_models_tells_the_length(models: Any, length: int | None) -> None:
+    """Whatever a target lists is looked at, and nothing is taken for granted."""
+    assert listed(models, "m") == length

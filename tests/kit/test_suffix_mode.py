@@ -1,0 +1,88 @@
+"""How the mode of `suffix` is told from answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from conformance.contract.catalogue import Profile
+from conformance.kit.suffix_mode import Mode, suffix_mode, suffix_support
+from conformance.kit.target import Facts, Support, Target
+from conformance.run.session import Session
+from conformance.wire.exchange import Exchange, Piece, Request, Response
+
+Answer = Callable[[dict[str, Any]], tuple[str, int]]
+
+
+def a_target(answer: Answer, *, status: int = 200) -> Target:
+    """A target that answers with the text and the number of prompt tokens that `answer` gives, or refuses any suffix with `status`."""
+
+    async def transport(request: Request) -> Exchange:
+        params = dict(request.params)
+        text, prompt_tokens = answer(params)
+        usage = {"prompt_tokens": prompt_tokens, "completion_tokens": 2, "total_tokens": prompt_tokens + 2}
+        body = {"choices": [{"index": 0, "text": text, "finish_reason": "length"}], "usage": usage}
+        found = status if params.get("suffix") else 200
+        content = (("content-type", "application/json"),)
+        return Exchange(request, Response(found, content, (Piece(0.0, json.dumps(body).encode()),)))
+
+    session = Session(transport, "m")
+    return Target(session, Facts("m", prompts=("Hello",)), Profile("p", "P", ""))
+
+
+def test_the_mode_is_insert_where_the_prompt_grows() -> None:
+    """A suffix that is counted was read."""
+    target = a_target(lambda params: ("text", 3 + len(params.get("suffix") or "")))
+    assert asyncio.run(suffix_mode(target)).mode is Mode.INSERT
+
+
+def test_the_mode_is_insert_where_the_text_changes() -> None:
+    """A suffix that changes a text which repeats was read."""
+    target = a_target(lambda params: ("other" if params.get("suffix") else "text", 3))
+    assert asyncio.run(suffix_mode(target)).mode is Mode.INSERT
+
+
+def test_the_mode_is_append_where_every_text_ends_with_its_suffix() -> None:
+    """An appended suffix is at the end of the text."""
+    target = a_target(lambda params: ("text" + (params.get("suffix") or ""), 3))
+    assert asyncio.run(suffix_mode(target)).mode is Mode.APPEND
+
+
+def test_the_mode_is_ignored_where_nothing_changes() -> None:
+    """Neither text nor count shows a suffix that was ignored."""
+    found = asyncio.run(suffix_support(a_target(lambda _: ("text", 3))))
+    assert found.support is Support.IGNORED
+    assert found.note.startswith("suffix mode ignored")
+
+
+def test_the_mode_is_unclear_where_answers_do_not_repeat() -> None:
+    """A text that changes by itself says nothing about a suffix."""
+    numbers = iter(range(100))
+    target = a_target(lambda _: (f"text {next(numbers)}", 3))
+    assert asyncio.run(suffix_mode(target)).mode is Mode.UNCLEAR
+
+
+@pytest.mark.parametrize(
+    ("status", "mode", "support"),
+    [
+        (400, Mode.REJECT, Support.REFUSED),
+        (422, Mode.REJECT, Support.REFUSED),
+        (500, Mode.BROKEN, Support.BROKEN),
+    ],
+)
+def test_a_refusal_is_a_mode_and_a_failure_is_not(status: int, mode: Mode, support: Support) -> None:
+    """A 4xx is an honest answer, a 5xx is none."""
+    target = a_target(lambda _: ("text", 3), status=status)
+    assert asyncio.run(suffix_mode(target)).mode is mode
+    assert asyncio.run(suffix_support(target, Mode.APPEND)).support is support
+
+
+def test_a_mode_that_is_not_the_wanted_one_counts_as_refused() -> None:
+    """A server that inserts does not append."""
+    target = a_target(lambda params: ("text", 3 + len(params.get("suffix") or "")))
+    assert asyncio.run(suffix_support(target, Mode.APPEND)).support is Support.REFUSED
+    assert asyncio.run(suffix_support(target, Mode.INSERT)).support is Support.YES

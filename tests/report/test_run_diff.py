@@ -1,0 +1,222 @@
+"""Runs are compared where that is fair, and refused with the reason where it is not."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.cli import main
+from conformance.report.load import RefusedError, load
+from conformance.report.matrix import ABSENT, matrix, names
+from conformance.report.run_diff import as_html, as_markdown, as_text, compare
+
+from . import documents
+from .browser import Browser
+from .documents import document, requirement, small
+from .test_browser import axe
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Any:
+    """Writes a document to a file."""
+
+    def save(name: str, found: Any) -> Path:
+        path = tmp_path / name
+        path.write_bytes(json.dumps(found).encode())
+        return path
+
+    return save
+
+
+def run(**verdicts: str) -> dict[str, Any]:
+    """A document with these verdicts on STOP-001, STOP-002 and so on."""
+    return document([requirement(name.replace("_", "-"), verdict) for name, verdict in verdicts.items()])
+
+
+def test_a_document_is_loaded_from_its_folder(tmp_path: Path) -> None:
+    """The folder that a run wrote stands for its results.json; exchanges are not kept."""
+    (tmp_path / "results.json").write_text(json.dumps(small()))
+
+    assert load(tmp_path)["requirements"] == small()["requirements"]
+    assert load(tmp_path)["exchanges"] == []
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"complete": False}, "is incomplete: the run was cut off"),
+        ({"format": "completions-conformance/9"}, "its format is completions-conformance/9"),
+        ({"unusable": "The key is wrong."}, "nothing could be judged in this run. The key is wrong."),
+        ({"summary": {}}, r"is no valid results document: \$.summary"),
+        ({"requirements": [{"id": 1}]}, "is no valid results document"),
+    ],
+)
+def test_unfit_documents_are_refused(save: Any, change: dict[str, Any], message: str) -> None:
+    """The refusal names the file and the reason."""
+    path = save("run.json", {**small(), **change})
+
+    with pytest.raises(RefusedError, match=message) as refusal:
+        load(path)
+    assert "run.json" in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "null", '{"format": "completions-conf', "[" * 100_000, "\x00"])
+def test_half_a_document_is_refused(tmp_path: Path, content: str) -> None:
+    """What is not JSON, or no object, is refused."""
+    path = tmp_path / "run.json"
+    path.write_text(content)
+
+    with pytest.raises(RefusedError, match=r"cut off while it was written|no results document"):
+        load(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """The reason is that of the system."""
+    with pytest.raises(RefusedError, match="No such file"):
+        load(tmp_path / "missing.json")
+
+
+def test_editions_are_not_mixed() -> None:
+    """Documents of different editions are neither merged nor compared."""
+    other = {**small(), "suite": {"version": "0.2.0", "edition": "2027-05", "commit": None}}
+
+    with pytest.raises(
+        RefusedError,
+        match=r"server-a tiny .1. is of edition 2026-11, server-a tiny .2. is of edition 2027-05",
+    ):
+        matrix([("", small()), ("", other)])
+    with pytest.raises(RefusedError, match="different editions"):
+        compare(small(), other)
+
+
+def test_what_differs_comes_first() -> None:
+    """The matrix lists requirements with different verdicts before those with the same."""
+    page = matrix(
+        [("a", run(STOP_001="pass", STOP_002="pass")), ("b", run(STOP_001="pass", STOP_002="fail"))]
+    )
+
+    assert page.index('<tr id="STOP-002">') < page.index('<tr id="STOP-001">')
+
+
+def test_a_requirement_that_one_run_left_out_is_no_pass() -> None:
+    """A run that did not select it has its own word."""
+    page = matrix([("a", run(STOP_001="pass")), ("b", run(STOP_002="pass"))])
+
+    assert page.count("not selected") == 2
+    assert ABSENT not in {"pass", "fail"}
+
+
+def test_targets_have_different_names() -> None:
+    """Two runs of the same server are told apart by model, else by number."""
+    other = copy.deepcopy(small())
+    other["target"]["model"] = "big"
+
+    assert names([("", small()), ("", other)]) == ["server-a tiny", "server-a big"]
+    assert names([("", small()), ("", small())]) == ["server-a tiny (1)", "server-a tiny (2)"]
+    assert names([("mine", small()), ("", small())]) == ["mine", "server-a"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        ("pass", "fail", "lost"),
+        ("pass", "warn", "lost"),
+        ("pass", "unsupported", "lost"),
+        ("unsupported", "fail", "lost"),
+        ("fail", "unsupported", "gained"),
+        ("fail", "pass", "gained"),
+        ("pass", "inconclusive", "unclear"),
+        ("fail", "not_run", "unclear"),
+        ("error", "fail", "judged"),
+        ("error", "not_run", ""),
+    ],
+)
+def test_a_change_is_a_gain_or_a_loss(before: str, after: str, kind: str) -> None:
+    """An honest refusal is worth more than a defect; what was not judged is neither gained nor lost."""
+    (change,) = compare(run(STOP_001=before), run(STOP_001=after)).changes
+
+    assert change.kind == kind
+
+
+def test_a_loss_is_status_1(save: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """`diff` ends with 1 where something was lost, and with 0 where something was gained."""
+    good, bad = save("good.json", run(STOP_001="pass")), save("bad.json", run(STOP_001="fail"))
+
+    assert main(["diff", str(good), str(bad)]) == 1
+    assert "1 lost, 0 gained" in capsys.readouterr().out
+    assert main(["diff", str(bad), str(good)]) == 0
+    assert main(["diff", str(good), str(good)]) == 0
+    assert "nothing changed" in capsys.readouterr().out
+
+
+def test_a_refusal_is_status_2(save: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where runs can't be compared, one line on stderr says why."""
+    cut = save("cut.json", {**small(), "complete": False})
+
+    assert main(["diff", str(cut), str(cut)]) == 2
+    assert main(["merge", str(cut), str(cut), "-o", "never"]) == 2
+    assert capsys.readouterr().err.count("cut.json is incomplete") == 2
+
+
+def test_merge_writes_a_page(save: Any, tmp_path: Path) -> None:
+    """`merge` takes names for its targets and writes index.html."""
+    save("a.json", run(STOP_001="pass"))
+    save("b.json", run(STOP_001="fail"))
+
+    assert (
+        main(["merge", f"first={tmp_path / 'a.json'}", str(tmp_path / "b.json"), "-o", str(tmp_path / "out")])
+        == 0
+    )
+    assert "<bdi>first</bdi>" in (tmp_path / "out" / "index.html").read_text("utf-8")
+
+
+def test_one_document_is_no_matrix() -> None:
+    """A single target has a page of its own."""
+    with pytest.raises(RefusedError, match="two results documents or more"):
+        matrix([("", small())])
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "html"])
+def test_diff_has_three_forms(save: Any, tmp_path: Path, form: str) -> None:
+    """Each form goes to a file with -o and names what was lost."""
+    good, bad = save("good.json", run(STOP_001="pass")), save("bad.json", run(STOP_001="fail"))
+    main(["diff", str(good), str(bad), "--format", form, "-o", str(tmp_path / "out")])
+
+    assert "STOP-001" in (tmp_path / "out").read_text("utf-8")
+
+
+def test_hostile_runs_are_compared_without_harm() -> None:
+    """No form of a difference has anything of a target's in it that acts."""
+    found = compare(run(STOP_001="pass"), documents.hostile())
+
+    text, markdown, html = as_text(found), as_markdown(found), as_html(found)
+    assert text.replace("\n", "").isprintable()
+    assert "<script" not in html
+    assert "<img" not in html
+    assert max(map(len, (text, markdown, html))) < 500_000
+
+
+@pytest.mark.parametrize("width", [1200, 360])
+def test_the_matrix_opens_in_a_browser(chromium: Browser, tmp_path: Path, width: int) -> None:
+    """A row opens to what each target did; hostile names do no harm, axe finds nothing, nothing is loaded."""
+    path = tmp_path / "index.html"
+    path.write_bytes(
+        matrix([("", small()), ("", documents.hostile()), ("third", run(STOP_001="fail"))]).encode()
+    )
+    with chromium.page(viewport={"width": width, "height": 800}, bypass_csp=True) as watched:
+        page = watched.open(path, "STOP-002")
+        opened = page.locator(".detail").inner_text()
+        page.fill("input[type=search]", "STOP-003")
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+
+        assert "the check of STOP-002 found something" in opened
+        assert page.locator(".matrix tbody tr:not([hidden])").count() == 1
+        assert page.evaluate("window.harmed") is None
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert axe(page) == []
+        assert watched.complaints == []
+        assert watched.requests == []

@@ -1,0 +1,222 @@
+"""The session sends each request once, keeps to its budget, and notices noise and death."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from conformance.contract.verdict import Inconclusive
+from conformance.run.session import Budget, Session
+from conformance.wire.exchange import Exchange, Fault, FaultKind, Intent, Piece, Request, Response
+
+Answer = Callable[[Request, int], Exchange]
+
+
+def completion(request: Request, text: str = "hi", tokens: int = 2) -> Exchange:
+    """An exchange in which `request` is served."""
+    body = json.dumps(
+        {
+            "choices": [{"index": 0, "text": text, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 1, "completion_tokens": tokens, "total_tokens": 1 + tokens},
+        }
+    )
+    return Exchange(
+        request, Response(200, (("Content-Type", "application/json"),), (Piece(0.1, body.encode()),))
+    )
+
+
+def dropped(request: Request) -> Exchange:
+    """An exchange in which the connection broke."""
+    return Exchange(request, fault=Fault(FaultKind.DROPPED, "The server closed the connection."))
+
+
+class Wire:
+    """A transport that answers as `answer` says, and counts."""
+
+    def __init__(self, answer: Answer = lambda request, _: completion(request)) -> None:
+        """Answer by `answer`, which is told how many requests there were."""
+        self.answer = answer
+        self.sent: list[Request] = []
+        self.at_a_time = self.most_at_a_time = 0
+
+    async def __call__(self, request: Request) -> Exchange:
+        """Answer one request, and let others run in between."""
+        self.sent.append(request)
+        self.at_a_time += 1
+        self.most_at_a_time = max(self.most_at_a_time, self.at_a_time)
+        await asyncio.sleep(0)
+        self.at_a_time -= 1
+        return self.answer(request, len(self.sent))
+
+
+def request(**params: Any) -> Request:
+    """A greedy request."""
+    return Request.of({"model": "m", "prompt": "p", "temperature": 0, "max_tokens": 4, **params})
+
+
+def run(scenario: Callable[[Session], Awaitable[None]], wire: Wire, **settings: Any) -> Session:
+    """The session after `scenario`."""
+
+    async def main() -> Session:
+        session = Session(wire, "m", recovery=0.0, **settings)
+        await scenario(session)
+        return session
+
+    return asyncio.run(main())
+
+
+def test_the_same_request_is_sent_once() -> None:
+    """Equal requests share one exchange, those in flight included."""
+    wire = Wire()
+
+    async def scenario(session: Session) -> None:
+        first, second = await asyncio.gather(session.send(request()), session.send(request()))
+        third = await session.send(request())
+
+        assert first is second is third
+
+    session = run(scenario, wire)
+
+    assert len(wire.sent) == 1
+    assert [exchange.id for exchange in session.exchanges] == ["x1"]
+
+
+def test_attempts_and_samples_are_exchanges_of_their_own() -> None:
+    """A confirmation and a further sample of the same request are sent again."""
+    wire = Wire()
+
+    async def scenario(session: Session) -> None:
+        await session.send(request())
+        await session.send(request(), attempt=1)
+        await session.send(request(), sample=1)
+
+    run(scenario, wire)
+
+    assert len(wire.sent) == 3
+
+
+def test_no_more_requests_at_a_time_than_allowed() -> None:
+    """The concurrency of a session bounds the requests in flight."""
+    wire = Wire()
+
+    async def scenario(session: Session) -> None:
+        await asyncio.gather(*(session.send(request(seed=seed)) for seed in range(20)))
+
+    session = run(scenario, wire, concurrency=3)
+
+    assert wire.most_at_a_time == 3
+    assert session.cost.most_in_flight == 3
+
+
+def test_the_budget_of_requests_is_kept() -> None:
+    """The request that would exceed the budget is not sent."""
+    wire = Wire()
+
+    async def scenario(session: Session) -> None:
+        await session.send(request(seed=1))
+        await session.send(request(seed=2))
+        with pytest.raises(Inconclusive, match="budget of 2 requests"):
+            await session.send(request(seed=3))
+
+    run(scenario, wire, budget=Budget(requests=2))
+
+    assert len(wire.sent) == 2
+
+
+def test_the_budget_of_tokens_is_kept() -> None:
+    """A request that could generate more than what is left is not sent."""
+
+    async def scenario(session: Session) -> None:
+        await session.send(request(seed=1))
+        with pytest.raises(Inconclusive, match="budget of 5 generated tokens"):
+            await session.send(request(seed=2))
+
+    session = run(scenario, Wire(), budget=Budget(tokens=5))
+
+    assert session.cost.generated_tokens == 2
+
+
+def test_a_contradiction_is_noticed() -> None:
+    """Two different answers to the same greedy request are the target's own noise."""
+
+    async def scenario(session: Session) -> None:
+        await session.send(request())
+        await session.send(request(), sample=1)
+
+    assert run(scenario, Wire(lambda sent, _: completion(sent))).contradictions == []
+    [found] = run(scenario, Wire(lambda sent, count: completion(sent, f"text {count}"))).contradictions
+    assert (found.first.id, found.second.id) == ("x1", "x2")
+
+
+def test_sampled_answers_never_contradict_each_other() -> None:
+    """At temperature 1 different answers are expected."""
+
+    async def scenario(session: Session) -> None:
+        await session.send(request(temperature=1))
+        await session.send(request(temperature=1), sample=1)
+
+    assert run(scenario, Wire(lambda sent, count: completion(sent, f"text {count}"))).contradictions == []
+
+
+def test_a_dead_target_is_noticed_and_left_alone() -> None:
+    """After several faults in a row and a canary that fails too, nothing more is sent."""
+    wire = Wire(lambda sent, _: dropped(sent))
+
+    async def scenario(session: Session) -> None:
+        for seed in range(4):
+            await session.send(request(seed=seed))
+        with pytest.raises(Inconclusive, match="stopped answering"):
+            await session.send(request(seed=99))
+
+    session = run(scenario, wire)
+
+    assert session.gone is not None
+    assert [incident.recovered for incident in session.incidents] == [False]
+    assert len(wire.sent) == 5
+
+
+def test_the_suspect_is_named() -> None:
+    """The incident says after which malformed request the target died."""
+
+    async def scenario(session: Session) -> None:
+        bad = await session.send(Request(body=b"{", intent=Intent.INVALID))
+
+        assert not await session.revive((bad,))
+
+    session = run(scenario, Wire(lambda sent, _: dropped(sent)))
+
+    assert session.gone is not None
+    assert "after x1" in session.gone
+
+
+def test_what_was_sent_after_the_last_good_answer_is_suspected() -> None:
+    """A target that still served after a malformed request is not said to have died of that one, but of what came later."""
+
+    async def scenario(session: Session) -> None:
+        bad = await session.send(Request(body=b"{", intent=Intent.INVALID))
+        await session.send(request())
+        await session.send(request(prompt=["a", "b"]))
+
+        assert not await session.revive((bad,))
+
+    wire = Wire(lambda sent, count: completion(sent) if count <= 2 else dropped(sent))
+    session = run(scenario, wire)
+
+    assert [found.id for incident in session.incidents for found in incident.suspects] == ["x3"]
+
+
+def test_a_single_fault_is_weather() -> None:
+    """One broken connection among good ones is no incident."""
+
+    async def scenario(session: Session) -> None:
+        for seed in range(9):
+            await session.send(request(seed=seed))
+
+    session = run(scenario, Wire(lambda sent, count: dropped(sent) if count % 3 == 0 else completion(sent)))
+
+    assert session.incidents == []
+    assert session.gone is None

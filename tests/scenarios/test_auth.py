@@ -1,0 +1,83 @@
+"""The scenarios of authentication: one defect, one failure, and the key is never sent in another form."""
+
+from __future__ import annotations
+
+from conformance.contract.verdict import Broken, Lapse, NotRun
+from conformance.scenarios import auth
+from conformance.wire.exchange import Auth, Exchange, Request
+from tests.builders import refusal
+from tests.scripted_target import Answer, outcome, scripted, serves
+
+CHALLENGE = (("Content-Type", "application/json"), ("WWW-Authenticate", "Bearer"))
+SCENARIOS = {
+    "AUTH-001": auth.test_a_missing_key_is_refused,
+    "AUTH-002": auth.test_a_wrong_key_is_refused,
+    "AUTH-003": auth.test_streams_are_refused_by_status_too,
+    "AUTH-004": auth.test_a_401_body_is_an_error_object,
+    "AUTH-005": auth.test_a_401_names_the_scheme,
+    "AUTH-006": auth.test_the_refusal_does_not_repeat_the_key,
+    "AUTH-007": auth.test_malformed_credentials_are_refused,
+    "AUTH-008": auth.test_keys_are_checked_before_bodies,
+}
+
+
+def credentials(request: Request) -> str | None:
+    """The `Authorization` that a request brings along."""
+    assert request.auth is Auth.NONE
+    return next((value for name, value in request.headers if name == "Authorization"), None)
+
+
+def guarded(request: Request, status: int = 401) -> Exchange:
+    """A sound refusal of whatever comes without the key."""
+    credentials(request)
+    return refusal(status, headers=CHALLENGE)
+
+
+def broken(say: Answer) -> dict[str, type[Exception]]:
+    """What the scenarios find, by id, but for passes."""
+    found = {id_: outcome(scenario, scripted(say, has_key=True)) for id_, scenario in SCENARIOS.items()}
+    return {id_: type(one) for id_, one in found.items() if one is not None}
+
+
+def test_a_guarded_target_passes() -> None:
+    """All scenarios pass where the refusals are sound."""
+    assert broken(guarded) == {}
+
+
+def test_an_open_door_fails_once() -> None:
+    """Where no key is wanted at all AUTH-001 says so, and nothing else."""
+    found = broken(lambda _: serves())
+
+    assert found.pop("AUTH-001") is Broken
+    assert set(found.values()) == {NotRun}
+
+
+def test_any_key_fails_once() -> None:
+    """Where any key will do AUTH-002 says so, and nothing else."""
+    found = broken(lambda request: serves() if "wrong" in (credentials(request) or "") else guarded(request))
+
+    assert found.pop("AUTH-002") is Broken
+    assert "AUTH-001" not in found
+    assert set(found.values()) == {NotRun}
+
+
+def test_403_is_tolerated() -> None:
+    """403 for a wrong key is a warning; where the key is missing it is not the right status."""
+    found = broken(lambda request: guarded(request, 403 if credentials(request) else 401))
+
+    assert found["AUTH-002"] is Lapse
+    assert set(found) == {"AUTH-002", "AUTH-004", "AUTH-005"}
+    assert found["AUTH-004"] is NotRun
+
+
+def test_a_repeated_key_is_found_in_body_and_headers() -> None:
+    """The whole wrong key shows wherever it is repeated."""
+
+    def in_body(request: Request) -> Exchange:
+        return refusal(401, {"error": {"message": credentials(request)}}, headers=CHALLENGE)
+
+    def in_header(request: Request) -> Exchange:
+        return refusal(401, headers=(*CHALLENGE, ("X-Key", credentials(request) or "")))
+
+    assert broken(in_body) == {"AUTH-006": Broken}
+    assert broken(in_header) == {"AUTH-006": Broken}
