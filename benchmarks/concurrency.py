@@ -14,9 +14,9 @@ import time
 from dataclasses import replace
 
 from conformance.contract.catalogue import load_catalogue, load_profile
-from conformance.contract.check import all_checks
 from conformance.reference import Reference, Request, Response
 from conformance.reference.serve import start
+from conformance.run.discovery import all_checks
 from conformance.run.engine import Engine
 from conformance.run.settings import Settings
 
@@ -48,7 +48,7 @@ def seconds(settings: Settings) -> float:
 def main() -> None:
     """Measure and print."""
     with start(Slow("reference-1").app) as running:
-        settings = Settings(f"{running.url}/v1", load_profile("reference"), "reference-1")
+        settings = Settings(f"{running.url}/v1", "reference-1", profile=load_profile("reference"))
         alone, together = (seconds(replace(settings, concurrency=number)) for number in (1, 8))
     sys.stdout.write(
         f"one at a time {alone:.1f} s, eight {together:.1f} s: {alone / together:.1f} times as fast\n"

@@ -16,17 +16,18 @@ from collections.abc import Sequence
 
 import fixtures.fuzz
 from conformance.contract.catalogue import load_catalogue, load_profile
-from conformance.contract.check import Check, all_checks
+from conformance.contract.check import Check
 from conformance.contract.verdict import Verdict
 from conformance.options import DEFAULT_EXAMPLES
+from conformance.run.discovery import all_checks
 from conformance.run.engine import Engine
 from conformance.run.results import Results
 from conformance.run.settings import Settings
 from fixtures.doubles import KEY, MODEL, Double, Host, doubles_in
 
 ENOUGH = 0.9
-GENERATED = [check for check in all_checks() if check.requirement.startswith("GEN-")]
-ORDINARY = [check for check in all_checks() if not check.requirement.startswith(("GEN-", "GW-"))]
+GENERATED = [check for check in all_checks() if check.requirement_id.startswith("GEN-")]
+ORDINARY = [check for check in all_checks() if not check.requirement_id.startswith(("GEN-", "GW-"))]
 
 
 def judge(double: Double, checks: Sequence[Check], *, seed: int = 0, examples: int = 0) -> Results:

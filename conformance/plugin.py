@@ -1,6 +1,4 @@
-"""The seam to pytest: options, items, hooks. Nothing else in the project knows pytest.
-
-Inert unless a run is asked for: without `--target-url` and without a check among the collected items, nothing here does anything.
+"""The seam to pytest: items and hooks. Nothing else in the project knows pytest, but for `entry.py`, which loads this where a run is asked for.
 
 Every check is one item. The first item that runs starts the engine with all selected checks in a thread of its own; each item then waits
 for its own verdict, so that pytest reports in order while the requests are made side by side.
@@ -20,14 +18,16 @@ from typing import Any
 
 import pytest
 
-from conformance import options
 from conformance.contract.catalogue import load_catalogue
 from conformance.contract.check import Check, checks_in
-from conformance.contract.known_failures import Standing
+from conformance.contract.known_failures import KnownFailureState
 from conformance.contract.verdict import Verdict
+from conformance.options import DEFAULT_REPORT, OPTIONS, OptionError
 from conformance.report.files import PAGE
 from conformance.report.pytest_html import Columns
 from conformance.report.text import failure_block, printable, summary_lines
+from conformance.run.config_file import load_config
+from conformance.run.configure import Get, recording, settings
 from conformance.run.plan import plan
 from conformance.run.results import Result
 from conformance.run.run import Run
@@ -51,50 +51,25 @@ _SHOWN: dict[str, tuple[str, str, str | tuple[str, dict[str, bool]]]] = {
 }
 # The same where a list of known failures decides whether the run fails.
 _SHOWN_LISTED: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
-    Standing.KNOWN: ("known", "k", ("KNOWN", {"yellow": True})),
-    Standing.STALE: ("failed", "S", ("STALE", {"red": True})),
+    KnownFailureState.KNOWN: ("known", "k", ("KNOWN", {"yellow": True})),
+    KnownFailureState.STALE: ("failed", "S", ("STALE", {"red": True})),
 }
 
 
 # -- options ---------------------------------------------------------------------------------------------------------------------------
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options of the suite in one group; each that takes a value has an ini twin `conformance_NAME`.
-
-    `--strict` is pytest's own option, which the suite reads as well: a broken SHOULD then fails.
-    """
-    group = parser.getgroup("conformance", "conformance of a POST /v1/completions endpoint")
-    for option in options.OPTIONS:
-        group.addoption(f"--{option.name}", metavar=option.metavar, help=option.help)
-        parser.addini(_ini(option.name), f"default of --{option.name}: {option.help}")
-    group.addoption(
-        "--header", action="append", metavar="'NAME: VALUE'", help="send this header with every request"
-    )
-    group.addoption(
-        "--plan", action="store_true", help="say what the selected checks would cost, and send nothing"
-    )
-    group.addoption("--expensive", action="store_true", help="run the checks that cost much, too")
-    group.addoption(
-        "--allow-http",
-        action="store_true",
-        help="send the key over plain http to a host that is not this machine",
-    )
-
-
-def _ini(name: str) -> str:
-    return f"conformance_{name.replace('-', '_')}"
-
-
-def _getter(config: pytest.Config) -> options.Get:
-    named = {option.name for option in options.OPTIONS}
+def _getter(config: pytest.Config) -> Get:
+    """What stands for an option: on the command line, in the ini file, or in a configuration file of the suite's own, in this order."""
+    named = {option.name: option for option in OPTIONS}
+    in_file = load_config(config.rootpath)
 
     def get(name: str) -> Any:
-        if name == "strict":
-            # pytest keeps its own --strict as an override of an ini value. A project's ini file does not make a run strict.
-            return "strict=true" in (config.getoption("override_ini") or [])
-        given = config.getoption(name.replace("-", "_"))
-        return given if given is not None or name not in named else config.getini(_ini(name)) or None
+        option = named[name]
+        for given in (config.getoption(option.ini, None), config.getini(option.ini)):
+            if given not in (None, "", [], False):
+                return given
+        return in_file.get(name)
 
     return get
 
@@ -155,7 +130,7 @@ class CheckItem(pytest.Item):
             self.user_properties.append(("listed", result.known.standing.value))
         if result.fails:
             raise CheckFailed
-        if result.known is not None and result.known.standing is Standing.KNOWN:
+        if result.known is not None and result.known.standing is KnownFailureState.KNOWN:
             # What pytest calls an expected failure: no failure in any of its reports, unless --runxfail makes it one.
             raise pytest.xfail.Exception(printable(f"known failure: {result.known.failure.reason}"))
         if result.verdict is Verdict.WARN:
@@ -201,7 +176,7 @@ class CheckFile(pytest.File):
         The id alone is the name: a name with brackets would be taken apart when pytest (9.2 and newer) reads a node id back for `--lf`.
         """
         for check in checks_in(_module_at(self.path)):
-            yield CheckItem.from_parent(self, name=check.requirement, check=check)
+            yield CheckItem.from_parent(self, name=check.requirement_id, check=check)
 
 
 def _module_at(path: Path) -> ModuleType:
@@ -226,16 +201,13 @@ def pytest_collect_file(
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Check the options before anything is sent, and choose the suite where a target but no test was named."""
-    named = bool(_getter(config)("target-url") or _getter(config)("replay"))
-    if named and config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
+    if config.args_source is pytest.Config.ArgsSource.INVOCATION_DIR:
         config.args = [str(room) for room in ROOMS]
-    if not named and not _about_the_suite(config):
+    if not _about_the_suite(config):
         return
     run = _prepare(config)
     wanted = (
-        config.pluginmanager.hasplugin("html")
-        and not config.getoption("collectonly")
-        and not config.getoption("plan")
+        config.pluginmanager.hasplugin("html") and not config.getoption("collectonly") and not run.only_plans
     )
     if wanted and config.getoption("htmlpath", None) is None:
         config.option.htmlpath, config.option.self_contained_html = str(run.report / "pytest.html"), True
@@ -253,28 +225,29 @@ def _prepare(config: pytest.Config) -> Run:
     All that the user may have got wrong shows here, before anything is sent: a value, or a report that can't be written.
     """
     if _RUN not in config.stash:
-        get = _getter(config)
-        # One of them may stand in an ini file.
-        if config.getoption("replay") and config.getoption("target_url"):
-            raise pytest.UsageError(
-                "--replay judges recorded traffic and asks no target: leave out --target-url"
-            )
-        here = config.invocation_params.dir
-        report, record = here / (get("report") or options.DEFAULT_REPORT), get("record")
         try:
-            run = Run(
-                options.settings(get),
-                report,
-                record=here / record if record else None,
-                replay=options.recording(get),
-            )
-            if not config.getoption("collectonly") and not config.getoption("plan"):
-                run.prepare()
-        except options.OptionError as error:
+            config.stash[_RUN] = _new_run(config, _getter(config))
+        except OptionError as error:
             raise pytest.UsageError(str(error)) from error
-        config.stash[_RUN] = run
         config.pluginmanager.register(Columns(), "conformance.report.pytest_html")
     return config.stash[_RUN]
+
+
+def _new_run(config: pytest.Config, get: Get) -> Run:
+    if get("replay") and get("target-url"):
+        raise OptionError("--replay judges recorded traffic and asks no target: leave out --target-url")
+    here = config.invocation_params.dir
+    report, record = here / (get("report") or DEFAULT_REPORT), get("record")
+    run = Run(
+        settings(get),
+        report,
+        record=here / record if record else None,
+        replay=recording(get),
+        only_plans=bool(get("plan")),
+    )
+    if not config.getoption("collectonly") and not run.only_plans:
+        run.prepare()
+    return run
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -285,11 +258,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """With `--plan` count instead of running."""
+    """With `--plan`, count instead of running."""
     checks = [item.check for item in session.items if isinstance(item, CheckItem)]
-    if not session.config.getoption("plan") or session.config.getoption("collectonly") or not checks:
+    if not checks or session.config.getoption("collectonly"):
         return None
     run = _prepare(session.config)
+    if not run.only_plans:
+        return None
     run.plan = plan(run.settings, load_catalogue(), checks)
     return True
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from conformance.contract.apply_rule import judge
+from conformance.contract.apply_rule import apply_rule
 from conformance.contract.catalogue import Profile
 from conformance.contract.check import check_of
 from conformance.wire.exchange import Exchange, Intent, Piece, Request, Response
@@ -125,12 +125,12 @@ def refusal(
 def says(rule: Callable[..., Any], *exchanges: Exchange, profile: Profile = PROFILE) -> str | None:
     """What a rule makes of exchanges: its objection, "" where it agrees, None where they are not its business.
 
-    An objection that is only a lapse, the SHOULD part of a MUST, begins with "lapse: ".
+    An objection that only breaks a SHOULD, the SHOULD part of a MUST, begins with "should: ".
     """
     check = check_of(rule)
     assert check is not None
-    judged = judge(check, exchanges, profile)
+    judged = apply_rule(check, exchanges, profile)
     if judged.objections:
         finding = judged.objections[0].finding
-        return f"lapse: {finding.message}" if finding.lapse else finding.message
+        return f"should: {finding.message}" if finding.only_should else finding.message
     return "" if judged.looked_at else None

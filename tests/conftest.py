@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpcore  # noqa: F401 - httpx loads it at its first request; what is first loaded by a pytest within a test is gone after it
 import pytest
 from hypothesis import settings
 

@@ -9,7 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from conformance.contract.verdict import Outcome
-from conformance.kit.target import Capability, Facts, Support, Target
+from conformance.kit.facts import Capability, Facts, Support
+from conformance.kit.scenario_settings import ScenarioSettings
+from conformance.kit.target import Target
 from conformance.run.session import Session
 from conformance.wire.exchange import Exchange, Request
 from tests.builders import PROFILE, PROMPT, answer, choice, plain, refusal
@@ -32,7 +34,9 @@ def scripted(
         repeats=True,
         capabilities={name: Capability(support, "as told") for name, support in capabilities.items()},
     )
-    return Target(Session(transport, "m", recovery=0.0), facts, PROFILE, has_key=has_key)
+    return Target(
+        Session(transport, "m", recovery=0.0), facts, ScenarioSettings(profile=PROFILE), has_key=has_key
+    )
 
 
 def outcome(scenario: Scenario, target: Target) -> Outcome | None:

@@ -18,9 +18,9 @@ import pytest
 import fixtures.controls
 import fixtures.mutants
 from conformance.contract.catalogue import Level, Override, Profile, load_catalogue, load_profile
-from conformance.contract.check import all_checks
 from conformance.contract.verdict import Verdict
 from conformance.reference import Reference
+from conformance.run.discovery import all_checks
 from conformance.run.engine import Engine
 from conformance.run.results import Results
 from conformance.run.settings import Settings
@@ -116,7 +116,7 @@ def test_a_control_fails_nothing(double: Double, host: str) -> None:
 def test_every_checked_requirement_is_killed_by_a_mutant() -> None:
     """Each requirement that has a check stands in the list of some mutant."""
     killed = {name for double in MUTANTS for name in double.trips}
-    checked = {check.requirement for check in CHECKS if not check.requirement.startswith(ELSEWHERE)}
+    checked = {check.requirement_id for check in CHECKS if not check.requirement_id.startswith(ELSEWHERE)}
 
     assert sorted(checked - killed) == []
 

@@ -26,21 +26,21 @@ class Objection:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class RuleResult:
     """What a rule makes of all the evidence: how much it looked at, and what it objects to."""
 
     looked_at: int
     objections: tuple[Objection, ...] = ()
-    doubt: str | None = None
+    unconfirmed: str | None = None
     """Why the only objection is no verdict: it was not seen again."""
 
 
-def is_doubtful(check: Check, judged: Judged) -> bool:
+def needs_confirmation(check: Check, judged: RuleResult) -> bool:
     """Whether a rule has so few objections that they prove nothing until they come again."""
     return 0 < len(judged.objections) <= _FEW.get(check.scope, 1)
 
 
-def judge(check: Check, exchanges: Sequence[Exchange], profile: Profile) -> Judged:
+def apply_rule(check: Check, exchanges: Sequence[Exchange], profile: Profile) -> RuleResult:
     """The judgement of a rule on every exchange within its scope."""
     more = (profile,) if check.wants_profile else ()
     if check.scope is Scope.RUN:
@@ -53,7 +53,7 @@ def judge(check: Check, exchanges: Sequence[Exchange], profile: Profile) -> Judg
     return _judged(check, ((exchange, check.function(view, *more)) for exchange, view in evidence))
 
 
-def _judged(check: Check, judgements: Iterable[tuple[Exchange, Any]]) -> Judged:
+def _judged(check: Check, judgements: Iterable[tuple[Exchange, Any]]) -> RuleResult:
     looked_at, objections = 0, []
     for exchange, judgement in judgements:
         if judgement is NOT_APPLICABLE:
@@ -63,7 +63,7 @@ def _judged(check: Check, judgements: Iterable[tuple[Exchange, Any]]) -> Judged:
             objections += [Objection(found, judgement) for found in judgement.evidence or (exchange,)]
         elif judgement is not None:
             raise TypeError(f"{check.place} returned {judgement!r}")
-    return Judged(looked_at, tuple(objections))
+    return RuleResult(looked_at, tuple(objections))
 
 
 def _view(scope: Scope, exchange: Exchange) -> Exchange | Completion | None:
@@ -71,10 +71,10 @@ def _view(scope: Scope, exchange: Exchange) -> Exchange | Completion | None:
     if scope is Scope.EXCHANGE:
         return exchange
     if scope is Scope.ANSWER:
-        return exchange if exchange.whole else None
+        return exchange if exchange.complete else None
     if scope is Scope.REFUSAL:
         status = exchange.status
-        return exchange if exchange.whole and status is not None and status >= _CLIENT_ERROR else None
+        return exchange if exchange.complete and status is not None and status >= _CLIENT_ERROR else None
     view = _completion(exchange)
     if view is None or scope is Scope.COMPLETION:
         return view
@@ -86,6 +86,9 @@ def _completion(exchange: Exchange) -> Completion | None:
     request = exchange.request
     return (
         Completion.read(exchange)
-        if exchange.served and exchange.whole and request.method == "POST" and request.path == "/completions"
+        if exchange.served
+        and exchange.complete
+        and request.method == "POST"
+        and request.path == "/completions"
         else None
     )

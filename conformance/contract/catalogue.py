@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from conformance.contract.yaml_files import (
     DocumentError,
@@ -53,9 +53,6 @@ READING_ORDER = (
     "generated",
 )
 
-StreamUsage = Literal["separate", "on_choice"]
-ErrorShape = Literal["nested", "flat", "string", "detail"]
-
 
 class Level(StrEnum):
     """How much a requirement binds: a broken MUST fails, a broken SHOULD warns, a MAY is recorded."""
@@ -92,7 +89,7 @@ class Needs:
 
 @dataclass(frozen=True)
 class Requirement:
-    """One normative sentence; exactly one of `check`, `excluded`, `planned` says what the suite does about it."""
+    """One normative sentence. A check carries its id, unless it is `excluded` (why nobody can see it from outside) or still `planned`."""
 
     id: str
     area: str
@@ -103,7 +100,6 @@ class Requirement:
     sources: tuple[Source, ...]
     needs: Needs
     hurts: str
-    check: str | None = None
     excluded: str | None = None
     planned: bool = False
 
@@ -187,9 +183,7 @@ class Profile:
     max_stop: Limit[int | None] = field(default_factory=lambda: Limit(4))
     default_max_tokens: Limit[int | None] = field(default_factory=lambda: Limit(16))
     completion_tokens_slack: Limit[int] = field(default_factory=lambda: Limit(0))
-    stream_usage: Limit[StreamUsage] = field(default_factory=lambda: Limit("separate"))
     errors_in_200: Limit[bool] = field(default_factory=lambda: Limit(value=False))
-    error_shape: Limit[ErrorShape] = field(default_factory=lambda: Limit("nested"))
 
     def level(self, requirement: Requirement) -> Level:
         """Return the level at which this profile judges a requirement."""
@@ -298,7 +292,6 @@ def _requirement(area: str, entry: Mapping[str, Any]) -> Requirement:
             expensive=needs.get("expensive", False),
         ),
         hurts=entry["hurts"],
-        check=entry.get("check"),
         excluded=entry.get("excluded"),
         planned=entry.get("planned", False),
     )

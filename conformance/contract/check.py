@@ -43,6 +43,19 @@ class Scope(StrEnum):
     """All completions of the run, in the order in which they were asked for."""
 
 
+class Phase(StrEnum):
+    """When a scenario runs. The phases of a run follow one another; within a phase the catalogue's order counts, never a file's name."""
+
+    SHARED = "shared"
+    """Side by side with others: it sends valid requests, and nothing that others send at the same time changes what it sees."""
+    ALONE = "alone"
+    """Its requests are valid, but it wants the target for itself, or a weak server may not survive them."""
+    MALFORMED = "malformed"
+    """It sends what a server may die of: malformed requests, and generated ones, of which nobody knows. Alone, too."""
+    LAST = "last"
+    """When everything else has been sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A rule's objection to its evidence."""
@@ -52,7 +65,7 @@ class Finding:
     """The offset of the offending byte in the body, where there is one."""
     evidence: tuple[Exchange, ...] = ()
     """The exchanges that contradict each other, for a rule that looks at a whole run."""
-    lapse: bool = False
+    only_should: bool = False
     """Only the SHOULD part of the requirement is broken."""
 
 
@@ -61,9 +74,9 @@ def broken(message: str, *, at: int | None = None, evidence: Iterable[Exchange] 
     return Finding(message, at, tuple(evidence))
 
 
-def lapse(message: str, *, at: int | None = None) -> Finding:
+def broken_should(message: str, *, at: int | None = None) -> Finding:
     """The evidence contradicts the part of the requirement that is only a SHOULD: never more than a warning."""
-    return Finding(message, at, lapse=True)
+    return Finding(message, at, only_should=True)
 
 
 class _NotApplicable(StrEnum):
@@ -81,11 +94,10 @@ Judgement = Finding | _NotApplicable | None
 class Check:
     """One check: a function and the requirement that it implements."""
 
-    requirement: str
+    requirement_id: str
     scope: Scope
     function: Callable[..., Any]
-    hazardous: bool = False
-    """It sends malformed requests, which may bring a server down: it runs after everything harmless, and alone."""
+    phase: Phase = Phase.SHARED
 
     @property
     def name(self) -> str:
@@ -94,7 +106,7 @@ class Check:
 
     @property
     def place(self) -> str:
-        """Where the function is, as the catalogue writes it: `module:function`."""
+        """Where the function is: `module:function`."""
         return f"{self.function.__module__}:{self.function.__name__}"
 
     @property
@@ -108,23 +120,21 @@ class Check:
         return len(inspect.signature(self.function).parameters) > 1
 
 
-def requirement(
-    id: str,  # noqa: A002 - the field's word
-    *,
-    hazardous: bool = False,
+def scenario(
+    requirement_id: str, *, phase: Phase = Phase.SHARED
 ) -> Callable[[Callable[[Any], Awaitable[None]]], Callable[[Any], Awaitable[None]]]:
-    """Mark a coroutine function as the scenario that checks requirement `id`."""
-    return _mark(id, Scope.SCENARIO, hazardous=hazardous)
+    """Mark a coroutine function as the scenario that checks a requirement."""
+    return _mark(requirement_id, Scope.SCENARIO, phase)
 
 
-def rule(id: str, scope: Scope) -> Callable[[_F], _F]:  # noqa: A002 - the field's word
-    """Mark a function as the rule that checks requirement `id` on everything within `scope`."""
-    return _mark(id, scope, hazardous=False)
+def rule(requirement_id: str, scope: Scope) -> Callable[[_F], _F]:
+    """Mark a function as the rule that checks a requirement on everything within `scope`."""
+    return _mark(requirement_id, scope)
 
 
-def _mark(requirement_id: str, scope: Scope, *, hazardous: bool) -> Callable[[_F], _F]:
+def _mark(requirement_id: str, scope: Scope, phase: Phase = Phase.SHARED) -> Callable[[_F], _F]:
     def mark(function: _F) -> _F:
-        setattr(function, _MARK, Check(requirement_id, scope, function, hazardous))
+        setattr(function, _MARK, Check(requirement_id, scope, function, phase))
         return function
 
     return mark
@@ -148,9 +158,3 @@ def checks_of(package: ModuleType) -> Iterator[Check]:
     """The checks of all modules of a package, by file."""
     for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         yield from checks_in(importlib.import_module(info.name))
-
-
-def all_checks() -> tuple[Check, ...]:
-    """Every check of the suite: the scenarios by file, then the rules by file."""
-    packages = map(importlib.import_module, ("conformance.scenarios", "conformance.rules"))
-    return tuple(check for package in packages for check in checks_of(package))

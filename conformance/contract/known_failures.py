@@ -26,7 +26,7 @@ from conformance.contract.yaml_files import (
 from conformance.wire.redact import Redactor
 
 
-class Standing(StrEnum):
+class KnownFailureState(StrEnum):
     """How an entry of the list stands after a run."""
 
     KNOWN = "known"
@@ -52,11 +52,11 @@ class KnownFailure:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedFailure:
     """An entry, held against the verdict of a run."""
 
     failure: KnownFailure
-    standing: Standing
+    standing: KnownFailureState
     file: str
 
     def to_json(self, redactor: Redactor) -> dict[str, Any]:
@@ -79,18 +79,20 @@ class KnownFailures:
     file: str = ""
     today: date = date.min
 
-    def listed(self, requirement_id: str, verdict: Verdict) -> Listed | None:
+    def listed(self, requirement_id: str, verdict: Verdict) -> ListedFailure | None:
         """How the entry of a requirement stands, given the verdict on it; None where it is not listed."""
         failure = self.failures.get(requirement_id)
-        return None if failure is None else Listed(failure, self._standing(failure, verdict), self.file)
+        return (
+            None if failure is None else ListedFailure(failure, self._standing(failure, verdict), self.file)
+        )
 
-    def _standing(self, failure: KnownFailure, verdict: Verdict) -> Standing:
+    def _standing(self, failure: KnownFailure, verdict: Verdict) -> KnownFailureState:
         if verdict is Verdict.PASS:
-            return Standing.STALE
+            return KnownFailureState.STALE
         if verdict not in {Verdict.FAIL, Verdict.WARN}:
-            return Standing.UNJUDGED
+            return KnownFailureState.UNJUDGED
         expired = failure.expires is not None and self.today > failure.expires
-        return Standing.EXPIRED if expired else Standing.KNOWN
+        return KnownFailureState.EXPIRED if expired else KnownFailureState.KNOWN
 
 
 def load_known_failures(path: Path, *, today: date | None = None) -> KnownFailures:

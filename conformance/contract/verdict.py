@@ -1,7 +1,7 @@
 """What can be said of a requirement after a run, and how a scenario says it.
 
 A scenario that returns has passed. Everything else it says by raising one of the exceptions below, each of which names whose business
-it is: the target's (`Broken`, `Ignored`, `Lapse`), nobody's (`Unsupported`, `NotRun`), or the weather's (`Inconclusive`). Any other exception is
+it is: the target's (`Broken`, `Ignored`, `BrokenShould`), nobody's (`Unsupported`, `NotRun`), or the weather's (`Inconclusive`). Any other exception is
 a defect of the suite and becomes the verdict *error*, never blamed on the target.
 """
 
@@ -53,11 +53,11 @@ class Ignored(Broken):
     kind = Kind.IGNORED
 
 
-class Lapse(Broken):
+class BrokenShould(Broken):
     """The target contradicts the part of the requirement that is only a SHOULD: never more than a warning."""
 
 
-class Disregarded(Lapse):
+class IgnoredShould(BrokenShould):
     """The target took a parameter that only OpenAI documents with 200 and did nothing with it: ignored, and a SHOULD."""
 
     kind = Kind.IGNORED

@@ -76,11 +76,10 @@ def check_document(document: object, schema: Mapping[str, Any], name: str) -> No
 def _in_words(error: Any) -> str:
     if error.validator == "enum":
         return f"{error.instance!r} is none of {', '.join(map(str, error.validator_value))}"
-    if error.validator == "oneOf" and "const" in error.validator_value[0]:
-        return f"{error.instance!r} is none of {', '.join(one['const'] for one in error.validator_value)}"
     if error.validator == "oneOf":
-        keys = ", ".join(one["required"][0] for one in error.validator_value)
-        return f"it takes exactly one of the keys {keys}"
+        return f"{error.instance!r} is none of {', '.join(one['const'] for one in error.validator_value)}"
+    if error.validator == "not":
+        return f"it takes at most one of the keys {', '.join(error.validator_value['required'])}"
     if error.validator == "pattern" and "description" in error.schema:
         return f"{error.instance!r} does not fit: {error.schema['description']}"
     said = str(error.message)

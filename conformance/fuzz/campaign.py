@@ -12,12 +12,13 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.contract.verdict import Broken, Inconclusive, NotRun
-from conformance.fuzz.drawing import LIBERTIES, Ground, request, valid_requests
+from conformance.fuzz.drawing import OPTIONAL_FORMS, Inputs, request, valid_requests
 from conformance.fuzz.schema import CAPABILITIES, CHEAP, EXPENSIVE, Bounds, Params
 from conformance.fuzz.shrinking import Fails, Shrunk, shrink
 from conformance.kit.capabilities import support
-from conformance.kit.daemon_thread import aside
-from conformance.kit.target import Support, Target
+from conformance.kit.daemon_thread import in_daemon_thread
+from conformance.kit.facts import Support
+from conformance.kit.target import Target
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, FaultKind, Intent
 from conformance.wire.shown import shown
@@ -47,7 +48,7 @@ class Most:
 
 def most(examples: int, *, expensive: bool = False) -> Most:
     """The most requests, and the most generated tokens, of a run with so many examples; shrinking a failure comes on top."""
-    ground = Ground("", (), frozenset(), examples=examples, bounds=_bounds(expensive=expensive))
+    ground = Inputs("", (), frozenset(), examples=examples, bounds=_bounds(expensive=expensive))
     if not examples:
         return Most(0, 0)
     around = (
@@ -61,9 +62,9 @@ def _bounds(*, expensive: bool) -> Bounds:
     return EXPENSIVE if expensive else CHEAP
 
 
-async def ground_of(target: Target) -> Ground:
+async def inputs_of(target: Target) -> Inputs:
     """What the requests for this target are drawn from. Raises `NotRun` where no examples were asked for."""
-    if not target.examples:
+    if not target.settings.examples:
         raise NotRun("no requests are generated in this run (--examples)")
     names = sorted(CAPABILITIES)
     found = await asyncio.gather(*(support(target, name) for name in names))
@@ -71,10 +72,12 @@ async def ground_of(target: Target) -> Ground:
     prompts = target.facts.prompts[:_KNOWN]
     answers = await asyncio.gather(*(target.complete(prompt=prompt) for prompt in prompts))
     known = tuple((prompt, answer.text) for prompt, answer in zip(prompts, answers, strict=True))
-    bounds = _bounds(expensive=target.expensive)
-    tried = await asyncio.gather(*(_takes(target, liberty) for liberty in LIBERTIES.values()))
-    refused = frozenset(name for name, taken in zip(LIBERTIES, tried, strict=True) if not taken)
-    return Ground(target.facts.model, known, working, target.seed, target.examples, bounds, refused)
+    bounds = _bounds(expensive=target.settings.expensive)
+    tried = await asyncio.gather(*(_takes(target, liberty) for liberty in OPTIONAL_FORMS.values()))
+    refused = frozenset(name for name, taken in zip(OPTIONAL_FORMS, tried, strict=True) if not taken)
+    return Inputs(
+        target.facts.model, known, working, target.settings.seed, target.settings.examples, bounds, refused
+    )
 
 
 async def _takes(target: Target, liberty: Params) -> bool:
@@ -90,9 +93,9 @@ def first_pass(target: Target) -> Target:
 
 async def drawn(target: Target) -> list[Params]:
     """The well-formed requests of this run."""
-    ground = await ground_of(first_pass(target))
+    ground = await inputs_of(first_pass(target))
     # Hypothesis is synchronous and takes a second: the event loop goes on meanwhile.
-    return [one.params for one in await aside(lambda: valid_requests(ground))]
+    return [one.params for one in await in_daemon_thread(lambda: valid_requests(ground))]
 
 
 async def failures(
@@ -156,7 +159,7 @@ async def confirm(target: Target, judge: Judge, found: Sequence[Shrunk]) -> None
     target.used[:] = evidence
     raise Broken(
         f"the request {shown(dict(worst.params), _REQUEST_SHOWN)}: {said}; {worst.difference}."
-        f" Drawn with --examples={target.examples} --hypothesis-seed={target.seed}.{more}"
+        f" Drawn with --examples={target.settings.examples} --hypothesis-seed={target.settings.seed}.{more}"
     )
 
 
@@ -175,7 +178,7 @@ async def _evidence(target: Target, worst: Shrunk, judge: Judge) -> list[Exchang
 async def ask(target: Target, params: Params) -> Completion:
     """The completion that a request got. Raises `Inconclusive` where it got none, which is judged elsewhere."""
     exchange = await target.send(request(params))
-    if not (exchange.served and exchange.whole):
+    if not (exchange.served and exchange.complete):
         raise Inconclusive(f"{exchange.id} was not answered with a completion")
     answer = Completion.read(exchange)
     if not answer.choices or any(document.get("error") for document in answer.documents):

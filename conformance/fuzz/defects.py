@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from conformance.fuzz.drawing import Ground
+from conformance.fuzz.drawing import Inputs
 from conformance.fuzz.schema import limits, numeric, properties, whole
 from conformance.fuzz.values import deal
 from conformance.wire.exchange import Intent, Request
@@ -193,7 +193,7 @@ _KINDS: Mapping[str, tuple[str, Callable[[Base, random.Random], Made]]] = Mappin
 )
 
 
-def invalid_requests(ground: Ground) -> list[tuple[str, str, Request]]:
+def invalid_requests(ground: Inputs) -> list[tuple[str, str, Request]]:
     """The invalid requests of a run: what is wrong, whether the syntax or a value is, and the request.
 
     They are open: what is taken and what is refused is the business of requirements that name one case each.

@@ -47,7 +47,7 @@ from conformance.wire.exchange import Intent, Request, is_int
 _SAMPLED_EVERY = 7
 """Every so many-th request is not greedy: it is judged by the rules alone, for nobody knows its text."""
 
-LIBERTIES: Mapping[str, Params] = MappingProxyType(
+OPTIONAL_FORMS: Mapping[str, Params] = MappingProxyType(
     {
         "nulls": {"n": None, "stop": None, "top_p": None, "logprobs": None, "stream": None},
         "points": {"max_tokens": 1.0},
@@ -64,10 +64,10 @@ _NO_DEFAULT = frozenset({"model", "prompt", "max_tokens", "temperature", "user"}
 
 
 @dataclass(frozen=True)
-class Ground:
+class Inputs:
     """What the requests of a run are drawn from.
 
-    `known` has prompts with the beginnings of their greedy answers; `refused` names of the `LIBERTIES` that the target does not take.
+    `known` has prompts with the beginnings of their greedy answers; `refused` names of the `OPTIONAL_FORMS` that the target does not take.
     """
 
     model: str
@@ -100,7 +100,7 @@ def request(params: Params) -> Request:
 
 
 @lru_cache(maxsize=4)
-def valid_requests(ground: Ground) -> tuple[Request, ...]:
+def valid_requests(ground: Inputs) -> tuple[Request, ...]:
     """The well-formed requests of a run, no two of them the same, as many as the price allows with the plain ones they are compared with."""
     found: dict[Request, None] = {}
     paid: set[Request] = set()
@@ -113,7 +113,7 @@ def valid_requests(ground: Ground) -> tuple[Request, ...]:
     return tuple(found)
 
 
-def _drawn(ground: Ground) -> list[Params]:
+def _drawn(ground: Inputs) -> list[Params]:
     """As many bodies as there are well-formed examples, drawn by Hypothesis."""
     from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings  # noqa: PLC0415 - costs a quarter of a second
 
@@ -146,7 +146,7 @@ _LATER = ("mixed", "mixed", "blank", "blank", "edge", "odd")
 class _Hand:
     """The decks that one run deals from."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Inputs) -> None:
         self.ground = ground
         self.chance = chance = random.Random(f"{ground.seed}/{ground.examples}")  # noqa: S311 - no secret
         self.rows = rows(_options(ground.capabilities), chance)
@@ -174,7 +174,7 @@ def _options(capabilities: frozenset[str]) -> list[str]:
     return always + [name for name, capability in optional.items() if capability in capabilities]
 
 
-def _dealt(ground: Ground, drawn: list[Params]) -> Iterator[Params]:
+def _dealt(ground: Inputs, drawn: list[Params]) -> Iterator[Params]:
     hand = _Hand(ground)
     for number in range(ground.valid):
         body = drawn[number % len(drawn)]
@@ -292,7 +292,7 @@ def _spelled(hand: _Hand, params: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
-def _may_be_sent(ground: Ground, name: str) -> bool:
+def _may_be_sent(ground: Inputs, name: str) -> bool:
     return FEATURES.get(name) is None or FEATURES[name] in ground.capabilities
 
 

@@ -11,22 +11,23 @@ from types import MappingProxyType
 from typing import Any
 
 import conformance.rules
-from conformance.contract.apply_rule import judge
+from conformance.contract.apply_rule import apply_rule
 from conformance.contract.catalogue import Catalogue, Level, load_catalogue
 from conformance.contract.check import Check, Scope, checks_of
 from conformance.contract.verdict import Inconclusive, NotRun, Outcome
-from conformance.fuzz.campaign import Judge, ask, confirm, drawn, failures, first_pass, ground_of
+from conformance.fuzz.campaign import Judge, ask, confirm, drawn, failures, first_pass
 from conformance.fuzz.drawing import request
-from conformance.fuzz.relations import Law, broken_law, comparable, difference, laws, plain
+from conformance.fuzz.relations import Relation, broken_relation, comparable, difference, plain, relations_of
 from conformance.fuzz.schema import Params, numeric, open_value
 from conformance.fuzz.shrinking import Shrunk
-from conformance.kit import typical_requests as traffic
+from conformance.kit import typical_requests
 from conformance.kit.capabilities import NONCE, has
-from conformance.kit.stop_sequences import pieces, spread
+from conformance.kit.stop_sequences import spread, words_of
 from conformance.kit.stopped_answers import CUTS
-from conformance.kit.target import Target, error_text
+from conformance.kit.target import Target
 from conformance.wire.completion import Completion
-from conformance.wire.exchange import Exchange, FaultKind, Request
+from conformance.wire.error_text import error_text
+from conformance.wire.exchange import Exchange, FaultKind
 
 _SERVER_ERROR = 500
 
@@ -103,12 +104,12 @@ async def rule_failures(target: Target) -> tuple[list[tuple[Check, Shrunk]], int
     """
     examples = await drawn(target)
     ordinary = await _ordinary_exchanges(target, examples)
-    rules = [check for check in _rules(target) if not judge(check, ordinary, target.profile).objections]
+    rules = [check for check in _rules(target) if not apply_rule(check, ordinary, target.profile).objections]
     first = first_pass(target)
     await asyncio.gather(*(first.send(request(params)) for params in examples), return_exceptions=True)
     found: list[tuple[Check, Shrunk]] = []
     for check in rules:
-        if any(judge(check, (exchange,), target.profile).objections for exchange in first.used):
+        if any(apply_rule(check, (exchange,), target.profile).objections for exchange in first.used):
             found += [(check, one) for one in (await failures(target, holds(check), examples))[:1]]
             break  # rules that break together have mostly one cause
     target.used += [one for one in first.used if all(one is not known for known in target.used)]
@@ -117,12 +118,12 @@ async def rule_failures(target: Target) -> tuple[list[tuple[Check, Shrunk]], int
 
 async def _ordinary_exchanges(target: Target, examples: Sequence[Params]) -> list[Exchange]:
     """The exchanges of the run from before the first generated request, and the typical ones."""
-    usual = replace(first_pass(target), name="")  # so that the samples are those that the whole run shares
-    for scene in traffic.HARMLESS:
+    usual = replace(first_pass(target), name="")  # so that it shares what the whole run shares
+    for send in typical_requests.VALID:
         with contextlib.suppress(Outcome):
-            await scene(usual)
+            await send(usual)
     generated = {request(params) for params in examples}
-    before = takewhile(lambda exchange: exchange.request not in generated, target.session.exchanges)
+    before = takewhile(lambda exchange: exchange.request not in generated, target.exchanges)
     return [*before, *usual.used]
 
 
@@ -134,11 +135,13 @@ def holds(check: Check) -> Judge:
         if not exchange.served or failed(exchange) is not None:
             return None
         objections = [
-            one for one in judge(check, (exchange,), target.profile).objections if not one.finding.lapse
+            one
+            for one in apply_rule(check, (exchange,), target.profile).objections
+            if not one.finding.only_should
         ]
         if not objections or (target.facts.repeats and await _breaks_a_law(target, params)):
             return None
-        return f"{check.requirement} ({check.fact[:-1]}): {objections[0].finding.message}"
+        return f"{check.requirement_id} ({check.fact[:-1]}): {objections[0].finding.message}"
 
     return judged
 
@@ -157,8 +160,8 @@ def _rules(target: Target) -> list[Check]:
         check
         for check in checks_of(conformance.rules)
         if check.scope is not Scope.RUN
-        and check.requirement not in _JUDGED_BY_LAWS
-        and target.profile.level(catalogue.requirement(check.requirement)) is Level.MUST
+        and check.requirement_id not in _JUDGED_BY_LAWS
+        and target.profile.level(catalogue.requirement(check.requirement_id)) is Level.MUST
     ]
 
 
@@ -173,7 +176,12 @@ async def rules_hold(target: Target) -> None:
 
 _JUDGED_BY_LAWS = frozenset({"STOP-001"})
 _ORDINARY_CHECK = MappingProxyType(
-    {Law.STREAM: "STREAM-014", Law.SEVERAL: "MULTI-002", Law.ECHO: "ECHO-002", Law.STOP: "STOP-002"}
+    {
+        Relation.STREAM: "STREAM-014",
+        Relation.SEVERAL: "MULTI-002",
+        Relation.ECHO: "ECHO-002",
+        Relation.STOP: "STOP-002",
+    }
 )
 
 
@@ -186,7 +194,7 @@ async def follows(target: Target, params: Params) -> str | None:
     return difference(params, answer, alone)
 
 
-async def law_holds(target: Target, law: Law) -> None:
+async def relation_holds(target: Target, law: Relation) -> None:
     """Raise `Broken` where the shrunk request of a failure breaks `law`.
 
     What ordinary requests break has a check of its own; a generated one that asks for that as well shows nothing, and is not shrunk.
@@ -195,27 +203,27 @@ async def law_holds(target: Target, law: Law) -> None:
     known = await _ordinarily_broken(target)
     if {law} in known:
         raise NotRun(f"not even ordinary requests keep this law; see {_ORDINARY_CHECK[law]}")
-    sound = [params for params in examples if not any(broken <= {*laws(params)} for broken in known)]
+    sound = [params for params in examples if not any(broken <= {*relations_of(params)} for broken in known)]
     found = await failures(target, follows, sound, kind="greedy requests")
-    await confirm(target, follows, [one for one in found if broken_law(one.params) is law])
+    await confirm(target, follows, [one for one in found if broken_relation(one.params) is law])
 
 
-async def _ordinarily_broken(target: Target) -> list[set[Law]]:
+async def _ordinarily_broken(target: Target) -> list[set[Relation]]:
     """The laws, and the pairs of laws, that the requests break with which other checks look at them."""
     first = first_pass(target)
     whole = await first.complete()
     several = {"prompt": list(first.facts.prompts[:3]), "max_tokens": 8}
-    ordinary: list[tuple[set[Law], list[str], list[dict[str, Any]]]] = [
-        ({Law.STREAM}, ["stream"], [{"stream": True}]),
-        ({Law.SEVERAL}, ["multi_prompt"], [several]),
-        ({Law.STREAM, Law.SEVERAL}, ["stream", "multi_prompt"], [{**several, "stream": True}]),
-        ({Law.ECHO}, ["echo"], [{"echo": True}]),
+    ordinary: list[tuple[set[Relation], list[str], list[dict[str, Any]]]] = [
+        ({Relation.STREAM}, ["stream"], [{"stream": True}]),
+        ({Relation.SEVERAL}, ["multi_prompt"], [several]),
+        ({Relation.STREAM, Relation.SEVERAL}, ["stream", "multi_prompt"], [{**several, "stream": True}]),
+        ({Relation.ECHO}, ["echo"], [{"echo": True}]),
         (
-            {Law.STREAM, Law.ECHO},
+            {Relation.STREAM, Relation.ECHO},
             ["stream", "echo"],
             [{"prompt": NONCE, "stream": True, "echo": True, "max_tokens": 4}],
         ),
-        ({Law.STOP}, ["stop"], [{"stop": [piece]} for piece in spread(pieces(whole.text), CUTS)]),
+        ({Relation.STOP}, ["stop"], [{"stop": [piece]} for piece in spread(words_of(whole.text), CUTS)]),
     ]
     found = []
     for laws_of_it, needed, requests in ordinary:
@@ -243,6 +251,3 @@ async def _any_breaks(target: Target, requests: Sequence[dict[str, Any]]) -> boo
 async def all_served(target: Target) -> None:
     """Raise `Broken` for a well-formed request that brings the server to fail, or is refused for no reason."""
     await confirm(target, served, await failures(target, served, await drawn(target)))
-
-
-__all__ = ["Request", "all_served", "failed", "ground_of", "law_holds", "rules_hold"]

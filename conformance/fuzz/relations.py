@@ -3,7 +3,7 @@
 The plain request is the request without its stream, its echo, its stop sequences, its list of prompts, its `n`, and all that changes no
 text. Whatever is taken away has a law (a stream's pieces add up to the plain text, an echo puts the prompt in front, …), so the texts of
 the request can be told from the plain ones. One plain answer serves many requests; and if all of them follow from it, every single law
-holds between them. Where one does not, shrinking finds out which law it is: what can't be taken away breaks it (`broken_law`).
+holds between them. Where one does not, shrinking finds out which law it is: what can't be taken away breaks it (`broken_relation`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from conformance.wire.completion import Choice, Completion
 from conformance.wire.shown import shown
 
 
-class Law(StrEnum):
+class Relation(StrEnum):
     """The law between a request and the same request without one thing, by its requirement."""
 
     STREAM = "GEN-002"
@@ -73,7 +73,7 @@ def plain(params: Params) -> list[dict[str, Any]]:
     return [{"model": base["model"], "prompt": prompt} | base | steering for prompt in prompts(params)]
 
 
-def laws(params: Params) -> list[Law]:
+def relations_of(params: Params) -> list[Relation]:
     """The laws by which a request's texts follow from plain answers."""
     several = (
         isinstance(params.get("prompt"), list)
@@ -81,18 +81,18 @@ def laws(params: Params) -> list[Law]:
         or (params.get("best_of") or 1) > 1
     )
     holding = {
-        Law.STREAM: bool(params.get("stream")),
-        Law.STOP: bool(stops(params)),
-        Law.ECHO: bool(params.get("echo")),
-        Law.SEVERAL: several,
-        Law.NEUTRAL: True,
+        Relation.STREAM: bool(params.get("stream")),
+        Relation.STOP: bool(stops(params)),
+        Relation.ECHO: bool(params.get("echo")),
+        Relation.SEVERAL: several,
+        Relation.NEUTRAL: True,
     }
     return [law for law, holds in holding.items() if holds]
 
 
-def broken_law(params: Params) -> Law:
+def broken_relation(params: Params) -> Relation:
     """The law that a request breaks which can't be shrunk: that of any of its parts, for each of them makes the difference."""
-    return laws(params)[0]
+    return relations_of(params)[0]
 
 
 # -- the comparison --------------------------------------------------------------------------------------------------------------------

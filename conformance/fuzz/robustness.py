@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 from conformance.contract.verdict import Broken, Inconclusive
-from conformance.fuzz.campaign import first_pass, ground_of
+from conformance.fuzz.campaign import first_pass, inputs_of
 from conformance.fuzz.defects import SYNTAX, VALUE, invalid_requests
 from conformance.fuzz.judging import failed
 from conformance.kit.target import Target
@@ -19,7 +19,7 @@ _LEAST = 1
 
 async def survives(target: Target) -> None:
     """Raise `Broken` for an invalid request that makes the server fail, and where it serves otherwise afterwards."""
-    ground, first = await ground_of(first_pass(target)), first_pass(target)
+    ground, first = await inputs_of(first_pass(target)), first_pass(target)
     spared = await _known_to_fail(first)
     requests = [(what, one) for what, sort, one in invalid_requests(ground) if sort not in spared]
     exchanges = await asyncio.gather(*(_send(first, one) for _, one in requests))
@@ -37,7 +37,7 @@ async def survives(target: Target) -> None:
             body = exchange.request.body[:_SHOWN].decode("utf-8", "backslashreplace")
             raise Broken(
                 f"{what}, {shown(body, _SHOWN)}: {found}."
-                f" Drawn with --examples={target.examples} --hypothesis-seed={target.seed}."
+                f" Drawn with --examples={target.settings.examples} --hypothesis-seed={target.settings.seed}."
             )
     if not wrong:
         if target.attempt:  # a confirmation needs the cause anew, not only what came of it
@@ -47,7 +47,7 @@ async def survives(target: Target) -> None:
 
 def _brought_down(exchange: Exchange) -> str | None:
     """How an invalid request made the server fail; None where it was answered, whatever the answer says."""
-    return None if exchange.served and exchange.whole else failed(exchange)
+    return None if exchange.served and exchange.complete else failed(exchange)
 
 
 async def _send(target: Target, one: Request) -> Exchange | None:
@@ -69,7 +69,7 @@ async def _known_to_fail(target: Target) -> set[str]:
 async def _still_the_same(target: Target, invalid: list[Exchange]) -> None:
     """A small valid request is answered as it was before."""
     before = await replace(target, attempt=0, used=[]).post(max_tokens=_LEAST)
-    after = await target.post(max_tokens=_LEAST, sample=1)
+    after = await target.post(max_tokens=_LEAST, fresh=True)
     what = f"after {len(invalid)} invalid requests ({', '.join(one.id for one in invalid)}) a small valid one"
     if not after.served:
         raise Broken(f"{what} is not served any more: {after.status or 'no answer'}")

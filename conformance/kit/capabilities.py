@@ -1,6 +1,6 @@
 """What optional features the target has: one probe each, with a request that the checks of the feature send anyway.
 
-A probe never judges. That a feature is refused, ignored or broken is the verdict of the requirement that speaks of it (`WITNESS`); the
+A probe never judges. That a feature is refused, ignored or broken is the verdict of the requirement that speaks of it (`JUDGED_BY`); the
 other requirements that need the feature are then not run, so that one defect makes one failure.
 """
 
@@ -12,10 +12,12 @@ from types import MappingProxyType
 from typing import Any
 
 from conformance.contract.verdict import Outcome
+from conformance.kit.facts import Capability, Support
 from conformance.kit.stopped_answers import stop_support
 from conformance.kit.suffix_mode import Mode, suffix_support
-from conformance.kit.target import Capability, Support, Target, error_text
+from conformance.kit.target import Target
 from conformance.wire.completion import Completion
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, Intent
 
 Probe = Callable[[Target], Awaitable[Capability]]
@@ -28,7 +30,7 @@ NO_SUCH_MODEL = "no-such-model-7f3a"
 SOME_IDS = (300, 301, 302)
 """Token ids that any vocabulary has and that are special in none that we know."""
 
-WITNESS: Mapping[str, str] = MappingProxyType(
+JUDGED_BY: Mapping[str, str] = MappingProxyType(
     {
         "n": "N-001",
         "multi_prompt": "MULTI-001",
@@ -76,7 +78,7 @@ async def _probe(target: Target, name: str) -> Capability:
     except Outcome as outcome:
         found = Capability(Support.UNKNOWN, str(outcome))
     if found.support in {Support.BROKEN, Support.UNKNOWN} and target.used:
-        await target.session.revive(target.used[-1:])
+        await target.still_serves(target.used[-1:])
     return found
 
 

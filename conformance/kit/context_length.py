@@ -32,13 +32,13 @@ async def impossible_limit(target: Target) -> Exchange:
     return await target.send(Request.of(params, intent=Intent.INVALID, parameter="max_tokens", close_after=1))
 
 
-def stated(message: str) -> int | None:
+def from_message(message: str) -> int | None:
     """The context length that a message names, else None."""
     found = (int(match[1]) for match in _STATED.finditer(message[:_READ]))
     return next((length for length in found if length in _LIKELY), None)
 
 
-def listed(models: Any, name: str) -> int | None:
+def from_model_list(models: Any, name: str) -> int | None:
     """The context length that a list of models gives for one of them, else None."""
     data = models.get("data") if isinstance(models, dict) else None
     for model in data if isinstance(data, list) else ():
@@ -54,12 +54,12 @@ async def context_length(target: Target) -> int:
         return target.facts.context_length
     models = await target.send(Request(method="GET", path="/models", headers=()))
     if models.served and models.response is not None:
-        length = listed(models.response.json, target.facts.model)
+        length = from_model_list(models.response.json, target.facts.model)
         if length is not None:
             return length
     refusal = await impossible_limit(target)
     if refusal.refused and refusal.response is not None:
-        length = stated(refusal.response.body[:_READ].decode("utf-8", "replace"))
+        length = from_message(refusal.response.body[:_READ].decode("utf-8", "replace"))
         if length is not None:
             return length
     raise NotRun("the target does not tell how long its context is")

@@ -11,7 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def aside(work: Callable[[], T]) -> T:
+async def in_daemon_thread(work: Callable[[], T]) -> T:
     """The value of `work`, which goes on in a thread of its own while the event loop does other things.
 
     Whoever is cancelled meanwhile leaves it behind. `asyncio.to_thread` does not: its threads are waited for at the end of the event loop,

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract.verdict import Broken, Inconclusive, Lapse, NotRun, Unsupported
+from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotRun, Unsupported
 from conformance.gateway.scripts import MARK, WORDS, finish_reason, texts
 from conformance.gateway.upstream import Upstream
-from conformance.kit.target import Target, error_text
+from conformance.kit.target import Target
 from conformance.wire.completion import Completion
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, Request
 from conformance.wire.shown import shown
 
@@ -58,7 +59,7 @@ async def relay(
     request = Request.of(
         target.params(prompt=prompt, **{"max_tokens": LENGTH, **changes}), close_after=close_after
     )
-    exchange = await target.session.send(request, attempt=target.attempt)
+    exchange = await target.traffic.send(request, attempt=target.attempt)
     target.used.append(exchange)
     received = behind.asked(prompt)
     return Relayed(
@@ -115,4 +116,6 @@ def expect_content(answer: Completion, body: Mapping[str, Any], words: Sequence[
                 f"choice {index} ended upstream with the finish_reason {shown(reason)}; {form} has {shown(choice.finish_reason)}"
             )
         if choice.text != text:
-            raise Lapse(f"{form} changes white space: upstream {shown(text)}, here {shown(choice.text)}")
+            raise BrokenShould(
+                f"{form} changes white space: upstream {shown(text)}, here {shown(choice.text)}"
+            )

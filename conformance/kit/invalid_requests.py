@@ -10,27 +10,30 @@ from collections.abc import Iterable
 from typing import Any
 
 from conformance.contract.verdict import Broken, Inconclusive
-from conformance.kit.target import Target, error_text
+from conformance.kit.target import Target
 from conformance.wire.completion import Completion
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, FaultKind, Intent
 from conformance.wire.shown import shown
 
 _SERVER_ERROR = 500
 
-Bent = tuple[str, Exchange]
+InvalidRequest = tuple[str, Exchange]
 """What was wrong with a request, in words that begin a sentence, and its exchange."""
 
 
-async def bent(target: Target, parameter: str, *values: Any, intent: Intent = Intent.INVALID) -> list[Bent]:
+async def invalid_requests(
+    target: Target, parameter: str, *values: Any, intent: Intent = Intent.INVALID
+) -> list[InvalidRequest]:
     """An ordinary short request with each of `values` for `parameter`, sent one after the other."""
-    exchanges = await target.bend(parameter, *values, intent=intent)
+    exchanges = await target.with_invalid(parameter, *values, intent=intent)
     return [
         (f"a request without `{parameter}`" if value is ... else f"`{parameter}` {shown(value)}", exchange)
         for value, exchange in zip(values, exchanges, strict=True)
     ]
 
 
-def all_refused(target: Target, requests: Iterable[Bent]) -> None:
+def all_refused(target: Target, requests: Iterable[InvalidRequest]) -> None:
     """Every one of these invalid requests was refused with a 4xx that is about the request. One message names all that were not."""
     broken, unclear = [], []
     for what, exchange in requests:
@@ -48,7 +51,7 @@ def all_refused(target: Target, requests: Iterable[Bent]) -> None:
 
 async def refuses(target: Target, parameter: str, *values: Any) -> None:
     """`parameter` is refused with each of `values`."""
-    all_refused(target, await bent(target, parameter, *values))
+    all_refused(target, await invalid_requests(target, parameter, *values))
 
 
 def survived(exchange: Exchange, what: str) -> None:
@@ -69,7 +72,7 @@ def survived(exchange: Exchange, what: str) -> None:
 
 async def survives(target: Target, parameter: str, *values: Any) -> list[Exchange]:
     """The exchanges of `parameter` with each of `values`, which may be served or refused but bring nothing down."""
-    requests = await bent(target, parameter, *values, intent=Intent.OPEN)
+    requests = await invalid_requests(target, parameter, *values, intent=Intent.OPEN)
     for what, exchange in requests:
         survived(exchange, what)
     return [exchange for _, exchange in requests]
@@ -87,5 +90,5 @@ async def repeats(target: Target) -> bool:
     """Whether greedy answers repeat, so that texts may be compared."""
     if target.facts.repeats is not None:
         return target.facts.repeats
-    first, second = await target.complete(), await target.complete(sample=1)
+    first, second = await target.complete(), await target.complete(fresh=True)
     return first.text == second.text

@@ -21,19 +21,19 @@ _TELLING_WHOLE = 3
 """And so many where the two are equal to the end."""
 
 
-def settled(text: str) -> str:
+def normalised(text: str) -> str:
     """The part of a text that two answers must agree on."""
     return _joined(text).rstrip(REPLACEMENT).strip()
 
 
 def same(text: str, other: str) -> bool:
     """Whether two texts agree, but for what says nothing about a server."""
-    return settled(text) == settled(other)
+    return normalised(text) == normalised(other)
 
 
 def begins(text: str, part: str) -> bool:
     """Whether `part` is how `text` begins, but for what says nothing about a server."""
-    return settled(text).startswith(settled(part))
+    return normalised(text).startswith(normalised(part))
 
 
 def goes_on(text: str, part: str) -> bool:
@@ -50,7 +50,7 @@ def recounted(one: Usage | None, other: Usage | None) -> tuple[str, int, int] | 
     return None
 
 
-def torn(text: str) -> str | None:
+def broken_characters(text: str) -> str | None:
     """What is broken about the characters of a text: a lone surrogate, or U+FFFD elsewhere than at the end; else None."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         return "a lone surrogate"
@@ -63,12 +63,12 @@ def reordered(text: str, other: str) -> bool:
     return text != other and sorted(text) == sorted(other)
 
 
-def owner(text: str, answers: Sequence[str]) -> int | None:
+def closest_answer(text: str, answers: Sequence[str]) -> int | None:
     """Which of several answers a text is: the one with which it shares the longest beginning; None where none is clear.
 
     Greedy answers flip in near ties, so a text need not equal its own answer: it begins like it much longer than like the others.
     """
-    shared = [_common(settled(text), settled(answer)) for answer in answers]
+    shared = [_common(normalised(text), normalised(answer)) for answer in answers]
     if not shared:
         return None
     best = max(range(len(shared)), key=shared.__getitem__)

@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.contract.verdict import Broken, Ignored, Inconclusive
 from conformance.kit.capabilities import has
-from conformance.kit.same_text import owner
+from conformance.kit.same_text import closest_answer
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion
 from conformance.wire.shown import shown
@@ -28,7 +28,7 @@ def by_prompts(target: Target) -> dict[str, Any]:
     return {"prompt": list(target.prompts(3)), "max_tokens": LENGTH}
 
 
-async def ways(target: Target) -> list[dict[str, Any]]:
+async def served_forms(target: Target) -> list[dict[str, Any]]:
     """The requests for several choices that the target serves; empty where it serves none."""
     n, prompts = await asyncio.gather(has(target, "n"), has(target, "multi_prompt"))
     return [dict(BY_N)] * n + [by_prompts(target)] * prompts
@@ -83,7 +83,7 @@ def misplaced(completion: Completion, wanted: Sequence[int], answers: Sequence[s
     `wanted` has the number of the prompt for each index, `answers` the texts of the prompts sent alone. Raises `Inconclusive` where
     the choices can't be told by their texts.
     """
-    owners = [owner(completion.choices[index].text, answers) for index in range(len(wanted))]
+    owners = [closest_answer(completion.choices[index].text, answers) for index in range(len(wanted))]
     for index, (found, right) in enumerate(zip(owners, wanted, strict=True)):
         if found is not None and found != right:
             text = shown(completion.choices[index].text)

@@ -34,7 +34,7 @@ def before(text: str, sequence: str) -> str:
     return text.partition(sequence)[0]
 
 
-def pieces(text: str) -> tuple[str, ...]:
+def words_of(text: str) -> tuple[str, ...]:
     """Fair pieces that begin where a token most likely begins: whole words, each with the blank before it.
 
     Where a text has no such words, any window of four characters.
@@ -43,12 +43,12 @@ def pieces(text: str) -> tuple[str, ...]:
     return found or _fair(text, ((start, start + 4) for start in range(0, len(text), 4)))
 
 
-def crossings(text: str) -> tuple[str, ...]:
+def across_words(text: str) -> tuple[str, ...]:
     """Fair pieces from the middle of a word to the middle of the next: wherever tokens end, one ends inside of them."""
     return _fair(text, (match.span(1) for match in _BETWEEN_WORDS.finditer(text)))
 
 
-def insides(text: str) -> tuple[str, ...]:
+def inside_words(text: str) -> tuple[str, ...]:
     """Fair pieces from inside a word."""
     return _fair(text, (match.span() for match in _INSIDE_A_WORD.finditer(text)))
 
@@ -58,7 +58,7 @@ def restarts(text: str) -> tuple[str, ...]:
     return _fair(text, ((match.start() + 1, match.start() + 5) for match in _TWICE.finditer(text)))
 
 
-def stretches(text: str) -> tuple[str, ...]:
+def long_pieces(text: str) -> tuple[str, ...]:
     """Pieces of several words, longer than what a search needs to look back on for all other pieces."""
     starts = [match.start() for match in _WORD.finditer(text)]
     return _fair(text, ((start, start + _STRETCH) for start in starts), longest=_STRETCH)
@@ -112,13 +112,13 @@ def spread(found: Sequence[str], count: int) -> tuple[str, ...]:
 
 def absent(text: str) -> tuple[str, ...]:
     """Sequences of the text's own characters that it does not have: pieces of it backwards."""
-    turned = (piece[::-1] for piece in (*crossings(text), *insides(text), *pieces(text)))
+    turned = (piece[::-1] for piece in (*across_words(text), *inside_words(text), *words_of(text)))
     return tuple(dict.fromkeys(piece for piece in turned if piece not in text))
 
 
 def other_case(text: str) -> tuple[str, ...]:
     """Pieces of the text in the other case, which it does not have."""
-    swapped = (piece.swapcase() for piece in (*pieces(text), *insides(text)))
+    swapped = (piece.swapcase() for piece in (*words_of(text), *inside_words(text)))
     return tuple(dict.fromkeys(piece for piece in swapped if piece not in text))
 
 

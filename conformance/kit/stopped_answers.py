@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.contract.verdict import Broken, Inconclusive
-from conformance.kit.stop_sequences import Finder, before, pieces
-from conformance.kit.target import Capability, Support, Target, error_text
+from conformance.kit.facts import Capability, Support
+from conformance.kit.stop_sequences import Finder, before, words_of
+from conformance.kit.target import Target
 from conformance.wire.completion import Completion
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange
 from conformance.wire.shown import shown
 
@@ -20,7 +22,7 @@ PROMPTS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class AnswerToCut:
     """A greedy answer without stop sequences, and the pieces that were found in it."""
 
     prompt: str
@@ -33,14 +35,16 @@ class Sample:
         return self.answer.text
 
 
-async def sample(target: Target, find: Finder = pieces, *, what: str = "pieces to cut it at") -> Sample:
+async def answer_to_cut(
+    target: Target, find: Finder = words_of, *, what: str = "pieces to cut it at"
+) -> AnswerToCut:
     """The first ordinary answer in which `find` finds something; raises `Inconclusive` where none has `what` is looked for."""
     target.prompts(1)
     for prompt in target.facts.prompts[:PROMPTS]:
         answer = await target.complete(prompt=prompt)
         found = find(answer.text)
         if found:
-            return Sample(prompt, answer, found)
+            return AnswerToCut(prompt, answer, found)
     raise Inconclusive(f"no answer to an ordinary prompt has {what}")
 
 
@@ -89,7 +93,7 @@ def expect_whole(stop: str | Sequence[str], answer: Completion, whole: Completio
 async def stop_support(target: Target) -> Capability:
     """Whether stop sequences are refused or have no effect at all; finer faults are for the checks."""
     try:
-        whole = await sample(target)
+        whole = await answer_to_cut(target)
     except Inconclusive:
         return Capability(Support.YES, "no answer could be cut, so it was not tried")
     cut = await _ask(target, whole.found[0], prompt=whole.prompt)

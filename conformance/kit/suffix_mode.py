@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from conformance.kit.target import Capability, Support, Target, error_text
+from conformance.kit.facts import Capability, Support
+from conformance.kit.target import Target
 from conformance.wire.completion import Completion
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange
 from conformance.wire.shown import shown
 
@@ -82,7 +84,7 @@ async def suffix_mode(target: Target) -> SuffixMode:
 
 async def _by_text(target: Target, without: Completion, different: Completion) -> SuffixMode:
     """The mode where only the text differs, which proves something if the text without suffix repeats."""
-    again = await target.complete(max_tokens=LENGTH, sample=1)
+    again = await target.complete(max_tokens=LENGTH, second=True)
     if again.text != without.text:
         return SuffixMode(Mode.UNCLEAR, "greedy answers of the target do not repeat", different.exchange)
     note = f"the text is {shown(different.text)} with a suffix, {shown(without.text)} without"

@@ -6,59 +6,22 @@ its scenario has looked at: the evidence of the verdict.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, NoReturn
 
 from conformance.contract.catalogue import Profile
 from conformance.contract.verdict import Broken, Inconclusive, NotRun, Unsupported
 from conformance.gateway.upstream import Upstream
-from conformance.run.session import Session
+from conformance.kit.facts import Facts
+from conformance.kit.scenario_settings import ScenarioSettings
+from conformance.kit.traffic import Incident, Traffic
 from conformance.wire.completion import Completion
-from conformance.wire.exchange import NOT_JSON, Exchange, FaultKind, Intent, Request
-from conformance.wire.shown import shown
+from conformance.wire.error_text import error_text
+from conformance.wire.exchange import Exchange, FaultKind, Intent, Request
 
 MAX_TOKENS = 24
 """The length of an ordinary answer: long enough to be cut in several places, short enough to be cheap."""
-
-
-class Support(StrEnum):
-    """What the target does with an optional feature."""
-
-    YES = "yes"
-    REFUSED = "refused"
-    """It says so with a 4xx."""
-    IGNORED = "ignored"
-    """It takes the parameter with 200 and nothing happens."""
-    BROKEN = "broken"
-    """It takes the parameter and answers something else than the contract says."""
-    UNKNOWN = "unknown"
-    """The run could not find out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Capability:
-    """What was found out about one optional feature, and where."""
-
-    support: Support
-    note: str = ""
-    exchange: str | None = None
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the preflight learned about the target."""
-
-    model: str
-    server: str = ""
-    prompts: tuple[str, ...] = ()
-    """Prompts whose greedy answers suit the checks: ASCII, with several words, not ended early."""
-    repeats: bool | None = None
-    """Whether greedy answers repeat (the *det* gate); None where no selected check needs to know."""
-    repeats_note: str = ""
-    capabilities: Mapping[str, Capability] = field(default_factory=dict)
-    context_length: int | None = None
 
 
 @dataclass
@@ -66,21 +29,44 @@ class Target:
     """What a scenario talks to.
 
     `attempt` is 0 in the first run of a scenario and counts its confirmations, which see none of the earlier exchanges. `name` is the
-    requirement that the scenario checks: its samples of a request are its own, while the request itself is shared with all others.
+    requirement that the scenario checks: what it asks for afresh is its own, while any other request is shared with all others.
     """
 
-    session: Session
+    traffic: Traffic
     facts: Facts
-    profile: Profile
+    settings: ScenarioSettings
     attempt: int = 0
     name: str = ""
     has_key: bool = False
-    expensive: bool = False
-    examples: int = 0
-    seed: int = 0
     upstream: Upstream | None = None
     """The scripted upstream behind a gateway under test, where the run serves one."""
     used: list[Exchange] = field(default_factory=list)
+    _fresh: int = field(default=0, init=False)
+    """How often something was asked for afresh."""
+
+    @property
+    def profile(self) -> Profile:
+        """The profile by which the target is judged."""
+        return self.settings.profile
+
+    @property
+    def concurrency(self) -> int:
+        """The most requests that the run sends at a time."""
+        return self.traffic.concurrency
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Every exchange of the run that has ended, whoever asked for it."""
+        return self.traffic.exchanges
+
+    @property
+    def incidents(self) -> Sequence[Incident]:
+        """The times at which the target stopped answering in this run."""
+        return self.traffic.incidents
+
+    async def still_serves(self, suspects: Sequence[Exchange]) -> bool:
+        """Whether the target serves, after waiting for it if need be; where it does not, `suspects` were sent just before."""
+        return await self.traffic.still_serves(suspects)
 
     @property
     def prompt(self) -> str:
@@ -106,10 +92,16 @@ class Target:
         }
         return {name: value for name, value in params.items() if value is not ...}
 
-    async def send(self, request: Request, *, sample: int = 0) -> Exchange:
-        """The exchange of any request. Raises `Inconclusive` where the target asked for patience to the end."""
-        own = (self.name, sample) if sample else 0
-        exchange = await self.session.send(request, attempt=self.attempt, sample=own)
+    async def send(self, request: Request, *, fresh: bool = False, second: bool = False) -> Exchange:
+        """The exchange of any request: remembered where the run has sent it, else sent now.
+
+        `fresh` sends it anew in any case; `second` gives the answer to the same request sent a second time, which the whole run shares
+        as it shares the first. Raises `Inconclusive` where the target limits requests to the end.
+        """
+        if fresh:
+            self._fresh += 1
+        sample = (self.name, self._fresh) if fresh else int(second)
+        exchange = await self.traffic.send(request, attempt=self.attempt, sample=sample)
         if all(exchange is not known for known in self.used):
             self.used.append(exchange)
         if exchange.rate_limited:
@@ -121,23 +113,30 @@ class Target:
         return exchange
 
     async def post(
-        self, *, sample: int = 0, intent: Intent = Intent.VALID, parameter: str | None = None, **changes: Any
+        self,
+        *,
+        fresh: bool = False,
+        second: bool = False,
+        intent: Intent = Intent.VALID,
+        parameter: str | None = None,
+        **changes: Any,
     ) -> Exchange:
         """The exchange of an ordinary greedy request with `changes` (see `params`)."""
-        return await self.send(
-            Request.of(self.params(**changes), intent=intent, parameter=parameter), sample=sample
-        )
+        request = Request.of(self.params(**changes), intent=intent, parameter=parameter)
+        return await self.send(request, fresh=fresh, second=second)
 
-    async def complete(self, *, sample: int = 0, optional: str | None = None, **changes: Any) -> Completion:
+    async def complete(
+        self, *, fresh: bool = False, second: bool = False, optional: str | None = None, **changes: Any
+    ) -> Completion:
         """The answer to an ordinary greedy request with `changes`, which the contract says is served.
 
         `optional` names a parameter that a server may refuse: its 4xx then means `Unsupported`.
         """
-        return self.read(await self.post(sample=sample, **changes), optional=optional)
+        return self.read(await self.post(fresh=fresh, second=second, **changes), optional=optional)
 
-    async def stream(self, *, sample: int = 0, optional: str | None = None, **changes: Any) -> Completion:
+    async def stream(self, *, fresh: bool = False, optional: str | None = None, **changes: Any) -> Completion:
         """The same as a stream."""
-        return await self.complete(sample=sample, optional=optional, stream=True, **changes)
+        return await self.complete(fresh=fresh, optional=optional, stream=True, **changes)
 
     # -- reading -----------------------------------------------------------------------------------------------------------------
 
@@ -148,7 +147,7 @@ class Target:
         """
         if not exchange.served:
             self.not_served(exchange, optional=optional)
-        if not exchange.whole:
+        if not exchange.complete:
             self.no_answer(exchange)
         completion = Completion.read(exchange)
         if not completion.choices:
@@ -179,17 +178,23 @@ class Target:
 
     # -- negative requests -------------------------------------------------------------------------------------------------------
 
-    async def control(self) -> None:
-        """The valid twin of a negative request is served in the same run; without that a refusal proves nothing."""
+    async def valid_twin_is_served(self) -> None:
+        """The valid twin of an invalid request is served in the same run; without that a refusal proves nothing."""
         exchange = await self.post(max_tokens=1)
         if not exchange.served:
-            raise Inconclusive(f"the valid request {exchange.id} that this check bends is not served either")
+            raise Inconclusive(
+                f"the valid request {exchange.id} of which this check sends invalid variants is not served either"
+            )
 
-    async def bend(self, parameter: str, *values: Any, intent: Intent = Intent.INVALID) -> Sequence[Exchange]:
+    async def with_invalid(
+        self, parameter: str, *values: Any, intent: Intent = Intent.INVALID
+    ) -> Sequence[Exchange]:
         """The exchanges of an ordinary short request in which `parameter` takes each of `values` in turn (`...` leaves it out)."""
-        await self.control()
-        bent = [{"max_tokens": 1} | {parameter: value} for value in values]
-        return [await self.post(intent=intent, parameter=parameter, **changes) for changes in bent]
+        await self.valid_twin_is_served()
+        invalid_requests = [{"max_tokens": 1} | {parameter: value} for value in values]
+        return [
+            await self.post(intent=intent, parameter=parameter, **changes) for changes in invalid_requests
+        ]
 
     def expect_refused(self, exchange: Exchange, what: str) -> None:
         """A request that the contract calls invalid was refused with a 4xx.
@@ -215,21 +220,6 @@ class Target:
         raise Inconclusive(
             f"{what} was answered with status {exchange.status}, which says nothing about the request's form"
         )
-
-
-def error_text(exchange: Exchange) -> str:
-    """What an answer says is wrong, in whatever shape it says it; never empty, never long."""
-    response = exchange.response
-    if response is None:
-        return exchange.fault.message if exchange.fault else "no answer"
-    found: Any = response.json
-    if isinstance(found, dict):
-        found = found.get("error", found.get("detail", found.get("message", found)))
-    if isinstance(found, dict):
-        found = found.get("message", found)
-    if found is NOT_JSON:
-        found = response.body.decode("utf-8", "replace")
-    return shown(found) if found else "(no text)"
 
 
 def _first(found: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ _BEYOND_ASCII = "Café, 日本語, 😀:"
 async def plain_and_streamed(target: Target) -> None:
     """The same answer plain, once more, streamed, and streamed with usage."""
     await target.post()
-    await target.post(sample=1)
+    await target.post(second=True)
     await target.post(stream=True)
     await target.post(stream=True, stream_options={"include_usage": True}, max_tokens=8)
 
@@ -53,5 +53,5 @@ async def refusals(target: Target) -> None:
     await target.post(max_tokens="abc", intent=Intent.INVALID, parameter="max_tokens")
 
 
-HARMLESS = (plain_and_streamed, several_choices, optional_features, stopped)
-HAZARDOUS = (refusals,)
+VALID = (plain_and_streamed, several_choices, optional_features, stopped)
+MALFORMED = (refusals,)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from conformance.report import run_diff as differences
 from conformance.report.escaping import plain
-from conformance.report.files import replace
+from conformance.report.files import write_atomically
 from conformance.report.load import RefusedError, load
 from conformance.report.matrix import matrix
 
@@ -41,7 +41,7 @@ def merge(arguments: Sequence[str]) -> int:
     except RefusedError as error:
         return _refuse("merge", error)
     given.output.mkdir(parents=True, exist_ok=True)
-    replace(given.output / "index.html", page.encode())
+    write_atomically(given.output / "index.html", page.encode())
     sys.stdout.write(f"{plain(given.output / 'index.html')}\n")
     return 0
 
@@ -66,12 +66,12 @@ def diff(arguments: Sequence[str]) -> int:
     )
     given = parser.parse_args(arguments)
     try:
-        found = differences.compare(load(given.old), load(given.new))
+        found = differences.run_diff(load(given.old), load(given.new))
     except RefusedError as error:
         return _refuse("diff", error)
     text = _FORMS[given.format](found)
     if given.output:
-        replace(given.output, text.encode())
+        write_atomically(given.output, text.encode())
     else:
         sys.stdout.write(text)
     return _LOST if found.lost else 0

@@ -25,7 +25,7 @@ Change = list[str]
 """`=`, `-` or `+`, and the text that is in both, only in the first, only in the second."""
 
 
-def difference(first: Exchange, second: Exchange) -> dict[str, Any] | None:
+def exchange_diff(first: Exchange, second: Exchange) -> dict[str, Any] | None:
     """How the second exchange differs from the first: `{asked, came}`, each a list of rows `{name, changes}` or `{name, same}`.
 
     None where one of them is no answered completion, so that there is nothing to compare.

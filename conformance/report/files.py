@@ -24,18 +24,18 @@ def write_report(document: dict[str, Any], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(document, ensure_ascii=False, indent=1)
     # Lone surrogates, which a target may send as JSON escapes, exist in no encoding; they stay the escapes that they were.
-    replace(folder / RESULTS, text.encode("utf-8", "backslashreplace"))
-    replace(folder / PAGE, page(document).encode())
+    write_atomically(folder / RESULTS, text.encode("utf-8", "backslashreplace"))
+    write_atomically(folder / PAGE, page(document).encode())
     summary = markdown.summary(document)
-    replace(folder / "summary.md", summary.encode())
-    replace(folder / "badge.json", badge.endpoint(document).encode())
-    replace(folder / "badge.svg", badge.svg(document).encode())
+    write_atomically(folder / "summary.md", summary.encode())
+    write_atomically(folder / "badge.json", badge.endpoint(document).encode())
+    write_atomically(folder / "badge.svg", badge.svg(document).encode())
     if step_summary := os.environ.get(_STEP_SUMMARY):
         with Path(step_summary).open("a", encoding="utf-8") as file:
             file.write(summary)
 
 
-def replace(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that a reader never sees half of it."""
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_bytes(data)

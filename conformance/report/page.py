@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import Any
 
 from conformance.report.excerpt import BRIEF, WHOLE, curl_line, duration, excerpt, heading
-from conformance.report.exchange_diff import difference
+from conformance.report.exchange_diff import exchange_diff
 from conformance.report.known_failures import consequence, is_known, is_stale
 from conformance.report.labels import AUTHORITIES, PROBLEMS, SUPPORT, VERDICTS
 from conformance.report.render import embed, render
@@ -190,7 +190,7 @@ def _differences(requirements: Sequence[Document], exchanges: Mapping[str, Docum
         ):
             continue
         if len(names) > 1 and (
-            rows := difference(from_json(exchanges[names[-1]]), from_json(exchanges[names[0]]))
+            rows := exchange_diff(from_json(exchanges[names[-1]]), from_json(exchanges[names[0]]))
         ):
             found[result["id"]] = {"from": names[-1], "to": names[0], **rows}
     return found

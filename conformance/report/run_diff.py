@@ -71,7 +71,7 @@ class Difference:
         return any(change.kind == "lost" for change in self.changes)
 
 
-def compare(old: Document, new: Document) -> Difference:
+def run_diff(old: Document, new: Document) -> Difference:
     """The difference of two results documents. Raises `RefusedError` where they are of different editions."""
     same_edition([("the old document", old), ("the new document", new)])
     before, after = ({result["id"]: result for result in document["requirements"]} for document in (old, new))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
 from conformance.rules._shapes import echoes, is_given, is_number
 from conformance.wire.completion import Completion, Logprobs
 from conformance.wire.exchange import Request, is_int
@@ -92,7 +92,7 @@ def tokens_join_to_the_text(completion: Completion) -> Judgement:
         what = f"the tokens of choice {shown(index)} join to {shown(''.join(tokens))}, and its text is {shown(text)}"
         if "".join(map(_unmarked, tokens)).strip() != text.strip():
             return broken(what)
-        marked = lapse(what)
+        marked = broken_should(what)
     return marked if looked else NOT_APPLICABLE
 
 

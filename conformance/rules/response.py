@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.contract.catalogue import Level, Profile
-from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
 from conformance.rules._shapes import choices_of, is_chat, is_given, plain, promised
 from conformance.wire.completion import COUNTERS, DETAILS, Completion
 from conformance.wire.exchange import Exchange, is_int
@@ -91,7 +91,7 @@ def the_creation_time_is_in_unix_seconds(completion: Completion) -> Judgement:
             return broken(f"`created` is {shown(time)}, which as Unix time is before 2001")
     started = completion.exchange.started
     if counts and started and abs(counts[0] - started) > _HOUR:
-        return lapse(
+        return broken_should(
             f"`created` is {counts[0]}, {abs(counts[0] - started) / _HOUR:.1f} hours from the client's clock"
         )
     return None if counts else NOT_APPLICABLE

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from conformance.contract.catalogue import Profile
-from conformance.contract.check import NOT_APPLICABLE, Finding, Judgement, Scope, broken, lapse, rule
+from conformance.contract.check import NOT_APPLICABLE, Finding, Judgement, Scope, broken, broken_should, rule
 from conformance.rules._shapes import (
     asked_for_usage,
     has_failed,
@@ -66,7 +66,9 @@ def a_stream_keeps_one_id(completion: Completion) -> Judgement:
         elif value != first:
             wrong = f"the stream began with the id {shown(first)}, and a later chunk has {shown(value)}"
         if wrong:
-            return broken(wrong, at=chunk.event.start) if alone else lapse(wrong, at=chunk.event.start)
+            return (
+                broken(wrong, at=chunk.event.start) if alone else broken_should(wrong, at=chunk.event.start)
+            )
     return None
 
 
@@ -244,7 +246,7 @@ def usage_comes_in_one_last_chunk(completion: Completion) -> Judgement:
     separate = [chunk for chunk in with_usage if chunk.document.get("choices") == []]
     if not with_usage:
         # Disregard of what the reference page does not document is a SHOULD (REQ-031).
-        return lapse("`include_usage` was asked for, and no chunk carries `usage`")
+        return broken_should("`include_usage` was asked for, and no chunk carries `usage`")
     if not separate and "choices" not in with_usage[-1].document:
         return NOT_APPLICABLE  # STREAM-005
     if not separate:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
 from conformance.rules._shapes import events_of, has_failed, is_done, is_framed, plain
 from conformance.wire.completion import DONE, Completion, is_stream
 from conformance.wire.exchange import NOT_JSON, Exchange, FaultKind, Intent, parse_json
@@ -56,7 +56,7 @@ def the_bytes_form_a_valid_event_stream(completion: Completion) -> Judgement:
     last = completion.events.unfinished
     if last is None or not is_done(completion):
         return None
-    return lapse("the stream ends without a blank line after its last event", at=last.start)
+    return broken_should("the stream ends without a blank line after its last event", at=last.start)
 
 
 @rule("STREAM-003", Scope.STREAM)

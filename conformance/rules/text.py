@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, lapse, rule
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
 from conformance.rules._shapes import generated, is_given
 from conformance.wire.completion import Completion
 from conformance.wire.shown import shown
@@ -39,7 +39,7 @@ def a_text_is_decoded(completion: Completion) -> Judgement:
             )
         end = _END.search(text)
         if end and choice.finish_reason == "stop" and not any(end[1] in prompt for prompt in prompts):
-            return lapse(
+            return broken_should(
                 f"the text of choice {shown(choice.index)} ends in {shown(end[1])}, the token that ended it: {shown(text[-60:])}"
             )
     return None if looked else NOT_APPLICABLE

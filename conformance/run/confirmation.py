@@ -1,54 +1,81 @@
-"""What several runs of one scenario prove together. One observation is not a verdict, and neither are two that contradict each other."""
+"""What several attempts at one scenario prove together. One observation is no verdict, and neither are two that contradict each other.
+
+A check that failed is run again on fresh exchanges, with the target to itself; on a target that was seen to contradict itself it must fail
+five times. A failure that does not come again is *flaky*, and so is one whose answers came and went.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 
-from conformance.contract.verdict import Outcome
-from conformance.run.session import fingerprint, is_greedy
-from conformance.wire.exchange import Exchange, Intent, Request
+from conformance.contract.check import Check
+from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, Verdict
+from conformance.run.attempt import Attempt
+from conformance.run.determinism import Determinism
+from conformance.run.ledger import MOST_EVIDENCE, Ledger
+from conformance.wire.exchange import Request
+from conformance.wire.greedy import fingerprint, is_greedy
 
 NOISY_ATTEMPTS = 5
 """How often in all a check must fail on a target that was seen to contradict itself. A near tie that flips one answer in ten makes five
 failures in a row of a check of two requests about three times in 100,000."""
 
+Failure = tuple[Check, Attempt]
+"""A check, and an attempt at it that failed."""
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One run of a scenario: its outcome (None is a pass, a text is a traceback), its evidence, its duration."""
 
-    outcome: Outcome | str | None
-    used: tuple[Exchange, ...]
-    seconds: float
+@dataclass
+class Confirmation:
+    """Repeats what failed until it is proved or flaky, and settles it. `repeat` runs a check once more, by the number of the attempt."""
+
+    ledger: Ledger
+    determinism: Determinism
+    repeat: Callable[[Check, int], Awaitable[Attempt]]
+
+    async def confirm(self, failed: Iterable[Failure]) -> None:
+        """Run what failed once more; on a target that was seen to contradict itself several times more."""
+        again = [
+            (check, [first, await self.repeat(check, 1)])
+            for check, first in sorted(failed, key=lambda item: item[1].left_a_valid_request_unserved)
+        ]
+        for check, attempts in again:
+            while isinstance(attempts[-1].outcome, Broken) and len(attempts) < self._attempts_needed:
+                attempts.append(await self.repeat(check, len(attempts)))
+            last = attempts[-1]
+            if not isinstance(last.outcome, Broken):
+                self._settle_unconfirmed(check, attempts[-2], last)
+            elif reason := why_flaky(attempts):
+                self.ledger.settle(
+                    check,
+                    Verdict.INCONCLUSIVE,
+                    f"{reason}; it failed with: {last.outcome}",
+                    evidence=last.used,
+                )
+            else:
+                self._settle_broken(check, last.outcome, last)
 
     @property
-    def answered(self) -> bool:
-        """Whether every request got a whole answer, whatever it says."""
-        return all(exchange.whole for exchange in self.used)
+    def _attempts_needed(self) -> int:
+        return NOISY_ATTEMPTS if self.determinism.contradictions else 2
 
-    @property
-    def calm(self) -> bool:
-        """Whether the target answered as one does that is well: all of it, whole, and never with a 5xx."""
-        return self.answered and all(
-            exchange.status is not None and exchange.status < HTTPStatus.INTERNAL_SERVER_ERROR
-            for exchange in self.used
+    def _settle_unconfirmed(self, check: Check, failed: Attempt, passed: Attempt) -> None:
+        message = f"unstable: it failed once ({failed.outcome}), but not again on fresh exchanges"
+        if isinstance(passed.outcome, Inconclusive):
+            message = f"it failed once ({failed.outcome}), and could not be confirmed: {passed.outcome}"
+        self.ledger.settle(check, Verdict.INCONCLUSIVE, message, evidence=failed.used, seconds=failed.seconds)
+
+    def _settle_broken(self, check: Check, outcome: Broken, attempt: Attempt) -> None:
+        verdict = self.ledger.verdict_when_broken(check, only_should=isinstance(outcome, BrokenShould))
+        # The exchange that was looked at last is mostly the one that shows it.
+        evidence = tuple(reversed(attempt.used))[:MOST_EVIDENCE]
+        self.ledger.settle(
+            check, verdict, str(outcome), evidence=evidence, kind=outcome.kind, seconds=attempt.seconds
         )
 
-    @property
-    def unanswered(self) -> bool:
-        """Whether a valid request was neither served to the end nor refused for what it asks."""
-        return any(
-            exchange.request.intent is Intent.VALID
-            and not exchange.closed_by_us
-            and not (exchange.whole and (exchange.served or exchange.refused))
-            for exchange in self.used
-        )
 
-
-def contradictory(attempts: Sequence[Attempt]) -> str | None:
-    """Why attempts that all failed prove nothing: answers to the same greedy requests came and went between them.
+def why_flaky(attempts: Sequence[Attempt]) -> str | None:
+    """Why attempts that all failed prove nothing: answers to the same greedy requests came and went between them. None where they prove it.
 
     They do prove something where one of them failed although each of its requests was answered as that request mostly was (a near tie is
     one answer in a few), and where a request was answered differently every single time (what is sampled is no near tie). A check whose

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from conformance.contract.apply_rule import Judged
+from conformance.contract.apply_rule import RuleResult
 from conformance.contract.catalogue import Catalogue, Level, Requirement
 from conformance.contract.check import Check, Scope
-from conformance.contract.verdict import Kind, Verdict
-from conformance.kit.target import Facts
-from conformance.run.preconditions import gate
+from conformance.contract.verdict import Broken, Kind, Verdict
+from conformance.kit.facts import Facts
+from conformance.run.preconditions import unmet
 from conformance.run.results import Mark, Result
 from conformance.run.settings import Settings
 from conformance.wire.exchange import Exchange
@@ -30,10 +30,20 @@ class Ledger:
     checks: Sequence[Check]
     on_result: OnResult = lambda check, result: None  # noqa: ARG005 - the signature is the point
     settled: dict[str, Result] = field(default_factory=dict)
+    failed_once: dict[str, Broken] = field(default_factory=dict)
+    """What failed and is not confirmed yet, by requirement."""
+
+    def __post_init__(self) -> None:
+        """Number the requirements."""
+        self._positions = {requirement.id: number for number, requirement in enumerate(self.catalogue)}
+
+    def position(self, check: Check) -> int:
+        """Where the catalogue has the requirement that a check judges."""
+        return self._positions[check.requirement_id]
 
     def requirement(self, check: Check) -> Requirement:
         """The requirement that a check judges."""
-        return self.catalogue.requirement(check.requirement)
+        return self.catalogue.requirement(check.requirement_id)
 
     def level(self, check: Check) -> Level:
         """The level of that requirement in the profile of the run."""
@@ -42,18 +52,17 @@ class Ledger:
     @property
     def unsettled(self) -> list[Check]:
         """The checks that have no verdict yet."""
-        return [check for check in self.checks if check.requirement not in self.settled]
+        return [check for check in self.checks if check.requirement_id not in self.settled]
 
     @property
     def results(self) -> tuple[Result, ...]:
         """A result for each check, in the catalogue's order; those without a verdict yet are `not_run`."""
         found = [
-            self.settled.get(check.requirement)
+            self.settled.get(check.requirement_id)
             or self._result(check, Verdict.NOT_RUN, "the run ended before this check did")
             for check in self.checks
         ]
-        order = {requirement.id: number for number, requirement in enumerate(self.catalogue)}
-        return tuple(sorted(found, key=lambda result: order[result.requirement.id]))
+        return tuple(sorted(found, key=lambda result: self._positions[result.requirement.id]))
 
     def settle(  # noqa: PLR0913 - the fields of a result
         self,
@@ -68,13 +77,20 @@ class Ledger:
     ) -> None:
         """Settle a check for good."""
         result = self._result(check, verdict, message, evidence, kind, marks, seconds)
-        self.settled[check.requirement] = result
+        self.settled[check.requirement_id] = result
         self.on_result(check, result)
 
     def settle_all(self, verdict: Verdict, message: str) -> None:
         """Settle whatever is left."""
         for check in self.unsettled:
             self.settle(check, verdict, message)
+
+    def settle_unjudged(self, why: str) -> None:
+        """Settle whatever is left as inconclusive, with what is known of it so far."""
+        for check in self.unsettled:
+            once = self.failed_once.get(check.requirement_id)
+            message = f"it failed once ({once}), and before that was confirmed {why}" if once else why
+            self.settle(check, Verdict.INCONCLUSIVE, message)
 
     def _result(  # noqa: PLR0913, PLR0917 - the fields of a result
         self,
@@ -100,24 +116,24 @@ class Ledger:
             seconds=seconds,
         )
 
-    def settle_gated(self, check: Check, facts: Facts) -> bool:
+    def settle_unmet(self, check: Check, facts: Facts) -> bool:
         """Settle a check whose precondition is not met; False where it may run."""
-        found = gate(self.requirement(check), facts, expensive=self.settings.expensive)
+        found = unmet(self.requirement(check), facts, expensive=self.settings.expensive)
         if found is None:
             return False
         self.settle(check, found.verdict, found.message, evidence=found.evidence)
         return True
 
-    def broken(self, check: Check, *, lapse: bool) -> Verdict:
-        """What a broken requirement amounts to, by its level in the profile; a lapse breaks only the SHOULD part of a MUST."""
+    def verdict_when_broken(self, check: Check, *, only_should: bool) -> Verdict:
+        """What a broken requirement amounts to, by its level in the profile; where only the SHOULD part of a MUST is broken, it warns."""
         level = self.level(check)
-        if level is Level.MUST and lapse:
+        if level is Level.MUST and only_should:
             level = Level.SHOULD
         if level is Level.MUST or (level is Level.SHOULD and self.settings.strict):
             return Verdict.FAIL
         return Verdict.WARN if level is Level.SHOULD else Verdict.PASS
 
-    def settle_rule(self, check: Check, judged: Judged, seconds: float) -> None:
+    def settle_rule(self, check: Check, judged: RuleResult, seconds: float) -> None:
         """Settle a rule as it judged all the evidence."""
         if not judged.looked_at:
             self.settle(
@@ -128,16 +144,16 @@ class Ledger:
         else:
             self._settle_objected(check, judged, seconds)
 
-    def _settle_objected(self, check: Check, judged: Judged, seconds: float) -> None:
-        # What breaks the MUST comes before what only lapses.
-        objections = sorted(judged.objections, key=lambda objection: objection.finding.lapse)
+    def _settle_objected(self, check: Check, judged: RuleResult, seconds: float) -> None:
+        # What breaks the MUST comes before what breaks only its SHOULD part.
+        objections = sorted(judged.objections, key=lambda objection: objection.finding.only_should)
         message, others = objections[0].finding.message, len(objections) - 1
-        if judged.doubt is not None:
+        if judged.unconfirmed is not None:
             verdict = Verdict.INCONCLUSIVE
             times = f"{others + 1} times" if others else "once"
-            message = f"seen {times} in {judged.looked_at} exchanges, and {judged.doubt}: {message}"
+            message = f"seen {times} in {judged.looked_at} exchanges, and {judged.unconfirmed}: {message}"
         else:
-            verdict = self.broken(check, lapse=objections[0].finding.lapse)
+            verdict = self.verdict_when_broken(check, only_should=objections[0].finding.only_should)
             if others and check.scope is not Scope.RUN:
                 message += f" (and in {others} more of {judged.looked_at} exchanges)"
         shown = objections[:MOST_EVIDENCE]

@@ -1,47 +1,154 @@
-"""When the target is asked whether it still serves: after what may have brought it down, and no oftener, for each question costs a request."""
+"""Whether the target still serves, and what it had been sent before it stopped.
+
+Each question costs a request, so it is asked after what may have brought the target down (`LivenessWatch`), and no oftener.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Protocol
 
-from conformance.run.confirmation import Attempt
-from conformance.run.session import Session, serves_as_ever
-from conformance.wire.exchange import Exchange, Intent
+from conformance.kit.traffic import Incident, Traffic
+from conformance.run.attempt import Attempt
+from conformance.wire.exchange import Exchange, FaultKind, Intent
+
+_FAULTS_IN_A_ROW = 4
+"""After so many faults without an answer between them the target is asked whether it is still alive."""
+_SUSPECTS = 10
+"""So many exchanges are named of those after which a target stopped answering."""
 
 _CHECKS_UNASKED = 7
 """After so many checks with malformed requests the target is asked, even if nothing seems wrong."""
-
 _PROOFS = 3
 """A target that has served as before after so many checks in which it answered with 5xx is known to survive its own errors."""
 
 
+class _Asks(Protocol):
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]: ...
+
+
 @dataclass
-class Vigil:
+class Liveness:
+    """Asks a small valid request, the canary, whether the target still serves, and remembers when it did not.
+
+    `canary` sends it anew each time; `recovery` is how long, in seconds, a target that stopped answering is waited for.
+    """
+
+    session: _Asks
+    canary: Callable[[], Awaitable[Exchange]]
+    recovery: float
+    incidents: list[Incident] = field(default_factory=list)
+    gone: str | None = None
+    """Why nothing more is sent, once the target is gone for good."""
+    _faults_in_a_row: int = 0
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def notice(self, exchange: Exchange) -> None:
+        """After several faults in a row find out whether the target is still there."""
+        if exchange.fault is None or exchange.fault.kind is FaultKind.UNSENDABLE:
+            self._faults_in_a_row = 0
+            return
+        self._faults_in_a_row += 1
+        if self._faults_in_a_row >= _FAULTS_IN_A_ROW:
+            await self.still_serves((exchange,))
+
+    async def still_serves(self, suspects: Sequence[Exchange]) -> bool:
+        """Whether the target serves, after waiting for it if need be; notes an incident if it had stopped.
+
+        Suspected is what was sent after the last valid request that was served. Where that was the last of all, `suspects` are: what
+        the caller had sent just before, the likeliest last.
+        """
+        async with self._asking:
+            if self.gone:
+                return False
+            sent = self.session.exchanges
+            canary = await self.canary()
+            if _serves(canary):
+                self._faults_in_a_row = 0
+                return True
+            suspects = tuple(_unserved_end(sent)) or tuple(suspects)
+            if await self._comes_back():
+                self._faults_in_a_row = 0
+                message = _what_happened(canary, "it came back later")
+                self.incidents.append(Incident(message, suspects, recovered=True))
+                return True
+            self.gone = f"the target stopped answering {_after(suspects)}: {_shown(canary)}"
+            message = _what_happened(canary, "it did not come back")
+            self.incidents.append(Incident(message, suspects, recovered=False))
+            return False
+
+    async def _comes_back(self) -> bool:
+        deadline, wait = time.monotonic() + self.recovery, 0.1
+        while time.monotonic() < deadline:
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, 2.0)
+            if _serves(await self.canary()):
+                return True
+        return False
+
+
+@dataclass
+class LivenessWatch:
     """Keeps an eye on the target while malformed requests are sent to it."""
 
-    session: Session
+    session: Traffic
     _suspects: list[Exchange] = field(default_factory=list)
     _unasked: int = 0
     _survived: int = 0
 
     async def after(self, attempt: Attempt) -> None:
         """Ask the target after a check with malformed requests, unless that can wait, or it has just served a valid request."""
-        self._suspects += [
-            exchange for exchange in attempt.used if exchange.request.intent is not Intent.VALID
-        ]
-        self._unasked += 1
-        if not self._suspects or self.session.gone is not None:
+        malformed = [exchange for exchange in attempt.used if exchange.request.intent is not Intent.VALID]
+        self._suspects += malformed
+        self._unasked += bool(malformed)
+        if not self._suspects:
             return
         if all(map(serves_as_ever, self.session.exchanges[-1:])):
             self._forget()
         elif not self._can_wait(attempt):
-            serves = await self.session.revive(self._suspects)
-            self._survived += serves and not attempt.calm
+            serves = await self.session.still_serves(self._suspects)
+            self._survived += serves and not attempt.healthy
             self._forget()
 
     def _can_wait(self, attempt: Attempt) -> bool:
-        well = attempt.calm or (attempt.answered and self._survived >= _PROOFS)
+        well = attempt.healthy or (attempt.all_complete and self._survived >= _PROOFS)
         return well and self._unasked < _CHECKS_UNASKED
 
     def _forget(self) -> None:
         self._suspects, self._unasked = [], 0
+
+
+def serves_as_ever(exchange: Exchange) -> bool:
+    """Whether an exchange proves that the target was well when it was made: a valid request that was served to its end."""
+    return exchange.served and exchange.complete and exchange.request.intent is Intent.VALID
+
+
+def _unserved_end(exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
+    """The last few exchanges, as far as none of them proves that the target was well."""
+    unserved = list(takewhile(lambda exchange: not serves_as_ever(exchange), reversed(exchanges)))
+    return unserved[:_SUSPECTS][::-1]
+
+
+def _serves(exchange: Exchange) -> bool:
+    # A target that asks to be left alone for a while is alive.
+    return exchange.served or exchange.rate_limited
+
+
+def _shown(exchange: Exchange) -> str:
+    if exchange.fault is not None:
+        return exchange.fault.message
+    return f"status {exchange.status}"
+
+
+def _what_happened(canary: Exchange, end: str) -> str:
+    return f"a small valid request ({canary.id}) was no longer served: {_shown(canary)}; {end}"
+
+
+def _after(suspects: Sequence[Exchange]) -> str:
+    ids = ", ".join(exchange.id for exchange in suspects)
+    return f"after {ids}" if ids else "in the middle of the run"

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from conformance.contract.catalogue import Requirement
 from conformance.contract.verdict import Verdict
-from conformance.kit.capabilities import WITNESS
-from conformance.kit.target import Capability, Facts, Support
+from conformance.kit.capabilities import JUDGED_BY
+from conformance.kit.facts import Capability, Facts, Support
 
 
 @dataclass(frozen=True, slots=True)
-class Gate:
+class Unmet:
     """The verdict on a check that is not run."""
 
     verdict: Verdict
@@ -19,28 +19,28 @@ class Gate:
     evidence: tuple[str, ...] = ()
 
 
-def gate(requirement: Requirement, facts: Facts, *, expensive: bool) -> Gate | None:
+def unmet(requirement: Requirement, facts: Facts, *, expensive: bool) -> Unmet | None:
     """Why the check of `requirement` can't run; None where it can."""
     needs = requirement.needs
     if needs.expensive and not expensive:
-        return Gate(Verdict.NOT_RUN, "it costs too much for an ordinary run; --expensive runs it")
+        return Unmet(Verdict.NOT_RUN, "it costs too much for an ordinary run; --expensive runs it")
     for name in needs.capabilities:
         found = facts.capabilities.get(name)
         # The requirement that judges whether a feature works is not kept from doing so by the feature not working.
-        if found is not None and found.support is not Support.YES and WITNESS.get(name) != requirement.id:
-            return _closed(name, found)
+        if found is not None and found.support is not Support.YES and JUDGED_BY.get(name) != requirement.id:
+            return _lacking(name, found)
     if needs.det and facts.repeats is False:
-        return Gate(Verdict.INCONCLUSIVE, f"compares greedy answers, but {facts.repeats_note}")
+        return Unmet(Verdict.INCONCLUSIVE, f"compares greedy answers, but {facts.repeats_note}")
     return None
 
 
-def _closed(name: str, found: Capability) -> Gate:
+def _lacking(name: str, found: Capability) -> Unmet:
     evidence = (found.exchange,) if found.exchange else ()
     if found.support is Support.REFUSED:
-        return Gate(Verdict.UNSUPPORTED, f"needs {name}: {found.note}", evidence)
+        return Unmet(Verdict.UNSUPPORTED, f"needs {name}: {found.note}", evidence)
     if found.support is Support.UNKNOWN:
-        return Gate(
+        return Unmet(
             Verdict.INCONCLUSIVE, f"needs {name}, and the run could not find out: {found.note}", evidence
         )
-    see = f"; see {WITNESS[name]}" if name in WITNESS else ""
-    return Gate(Verdict.NOT_RUN, f"needs {name}, which does not work: {found.note}{see}", evidence)
+    see = f"; see {JUDGED_BY[name]}" if name in JUDGED_BY else ""
+    return Unmet(Verdict.NOT_RUN, f"needs {name}, which does not work: {found.note}{see}", evidence)

@@ -9,18 +9,18 @@ import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from typing import Any
 
 from conformance.contract.verdict import Inconclusive, Outcome
 from conformance.kit.capabilities import learn
-from conformance.kit.target import Facts, Target, error_text
-from conformance.run.session import fingerprint
+from conformance.kit.facts import DET_RUNS, Facts
+from conformance.kit.target import Target
 from conformance.wire.completion import Completion
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, FaultKind, Request
+from conformance.wire.greedy import fingerprint
 from conformance.wire.record import KEY_VARIABLE
 from conformance.wire.shown import shown
-
-DET_RUNS = 3
-"""How often a greedy request is repeated before its answers are taken to repeat."""
 
 PROMPTS = (
     "Hello, world",
@@ -52,17 +52,20 @@ class Needs:
 
 
 async def preflight(target: Target, needs: Needs, *, key_variable: str = KEY_VARIABLE) -> Facts:
-    """Everything that the checks need to know before they start; raises `UnusableTarget`."""
-    model = target.facts.model or await _only_model(target, key_variable)
-    target.facts = replace(target.facts, model=model, prompts=PROMPTS[:1])
-    target.session.model = model
+    """Everything that the checks need to know before they start, given the model; raises `UnusableTarget`."""
+    target = _knowing(target, prompts=PROMPTS[:1])
     first = await _first_answer(target)
     await _usable(target, first, key_variable)
-    target.facts = replace(target.facts, prompts=await _suitable_prompts(target), server=_server(first))
+    target = _knowing(target, prompts=await _suitable_prompts(target), server=_server(first))
     if needs.det:
         repeats, note = await _answers_repeat(target)
-        target.facts = replace(target.facts, repeats=repeats, repeats_note=note)
+        target = _knowing(target, repeats=repeats, repeats_note=note)
     return replace(target.facts, capabilities=await learn(target, needs.capabilities))
+
+
+def _knowing(target: Target, **found: Any) -> Target:
+    """The target with what was found out about it."""
+    return replace(target, facts=replace(target.facts, **found))
 
 
 async def _first_answer(target: Target) -> Exchange:
@@ -89,8 +92,8 @@ def _names(exchange: Exchange) -> list[str]:
     return [item["id"] for item in data if isinstance(item, dict) and isinstance(item.get("id"), str)]
 
 
-async def _only_model(target: Target, key_variable: str) -> str:
-    """The name of the model, where the target lists exactly one."""
+async def find_model(target: Target, *, key_variable: str = KEY_VARIABLE) -> str:
+    """The name of the model, where the target lists exactly one; raises `UnusableTarget` where it does not."""
     exchange = await _models(target)
     models = _names(exchange)
     if len(models) == 1:
@@ -202,11 +205,11 @@ async def _answers_repeat(target: Target) -> tuple[bool, str]:
     """Whether the same greedy request is answered with the same text several times in a row.
 
     No authority promises that it is: OpenAI calls its seed "best effort", and engines document that batching may change results. So this
-    is a gate for the checks that compare texts, never a failure.
+    is a precondition of the checks that compare texts, never a failure.
     """
     first: Exchange | None = None
-    for sample in range(DET_RUNS):
-        exchange = await target.post(sample=sample)
+    for run in range(DET_RUNS):
+        exchange = await target.post(second=run == 1, fresh=run > 1)
         if not exchange.served:
             return False, f"a greedy request ({exchange.id}) was not served: {error_text(exchange)}"
         first = first or exchange

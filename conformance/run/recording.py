@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.contract.yaml_files import DocumentError, load_schema, spec_root
-from conformance.kit.target import Capability, Facts, Support
+from conformance.kit.facts import Capability, Facts, Support
 from conformance.run.results import FORMAT as RESULTS_FORMAT
 from conformance.wire.exchange import Exchange
 from conformance.wire.record import from_json

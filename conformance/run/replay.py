@@ -8,14 +8,14 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from conformance.contract.apply_rule import is_doubtful, judge
+from conformance.contract.apply_rule import apply_rule, needs_confirmation
 from conformance.contract.catalogue import Catalogue
 from conformance.contract.check import Check, Scope
 from conformance.contract.verdict import Verdict
+from conformance.run.budget import Cost
 from conformance.run.ledger import Ledger
 from conformance.run.recording import Recording
 from conformance.run.results import Recorded, Results
-from conformance.run.session import Cost
 from conformance.run.settings import Settings
 from conformance.wire.exchange import Exchange
 
@@ -53,17 +53,17 @@ class Replay:
         if check.scope is Scope.SCENARIO:
             self.ledger.settle(check, Verdict.NOT_RUN, RULES_ONLY)
             return
-        if self.ledger.settle_gated(check, self.recording.facts):
+        if self.ledger.settle_unmet(check, self.recording.facts):
             return
         started = time.monotonic()
         try:
-            judged = judge(check, self.exchanges, self.settings.profile)
+            judged = apply_rule(check, self.exchanges, self.settings.profile)
         except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
             self.ledger.settle(check, Verdict.ERROR, traceback.format_exc())
             return
-        if is_doubtful(check, judged):
+        if needs_confirmation(check, judged):
             # One observation is no verdict. A run would ask again, and what it was answered is recorded, too.
-            judged = replace(judged, doubt="recorded traffic can't be asked again")
+            judged = replace(judged, unconfirmed="recorded traffic can't be asked again")
         self.ledger.settle_rule(check, judged, time.monotonic() - started)
 
     def snapshot(self, *, complete: bool) -> Results:

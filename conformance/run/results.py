@@ -13,10 +13,11 @@ from typing import Any
 
 from conformance import __version__
 from conformance.contract.catalogue import Level, Requirement, Tier
-from conformance.contract.known_failures import Listed, Standing
+from conformance.contract.known_failures import KnownFailureState, ListedFailure
 from conformance.contract.verdict import Kind, Verdict
-from conformance.kit.target import Facts
-from conformance.run.session import Cost, Incident
+from conformance.kit.facts import Facts
+from conformance.kit.traffic import Incident
+from conformance.run.budget import Cost
 from conformance.wire.exchange import Exchange
 from conformance.wire.record import to_json
 from conformance.wire.redact import Redactor
@@ -50,7 +51,7 @@ class Result:
     """The evidence, the telling one first."""
     marks: tuple[Mark, ...] = ()
     seconds: float = 0.0
-    known: Listed | None = None
+    known: ListedFailure | None = None
     """Its entry in the list of known failures, if it has one."""
 
     @property
@@ -58,8 +59,8 @@ class Result:
         """Whether it fails the run: a failure that is not known does, and so does a known failure that is gone."""
         standing = self.known and self.known.standing
         if self.verdict is Verdict.FAIL:
-            return standing is not Standing.KNOWN
-        return self.verdict is Verdict.ERROR or standing is Standing.STALE
+            return standing is not KnownFailureState.KNOWN
+        return self.verdict is Verdict.ERROR or standing is KnownFailureState.STALE
 
     def to_json(self, redactor: Redactor) -> dict[str, Any]:
         """The entry of the results document, redacted."""

@@ -10,8 +10,7 @@ from typing import Any
 from conformance.contract.catalogue import load_catalogue
 from conformance.contract.check import Check
 from conformance.options import OptionError
-from conformance.report.files import replace as write_file
-from conformance.report.files import write_report
+from conformance.report.files import write_atomically, write_report
 from conformance.report.text import printable
 from conformance.run.embedded import Embedded
 from conformance.run.engine import Engine
@@ -20,7 +19,7 @@ from conformance.run.recording import Recording, to_lines
 from conformance.run.replay import Replay
 from conformance.run.results import Result
 from conformance.run.settings import Settings
-from conformance.run.thread import BackgroundRun, Judging
+from conformance.run.thread import Judging, RunThread
 from conformance.wire.record import to_json
 
 
@@ -28,17 +27,24 @@ class Run:
     """What a session judges, and what it found. Nothing is opened before `start`."""
 
     def __init__(
-        self, settings: Settings, report: Path, *, record: Path | None = None, replay: Recording | None = None
+        self,
+        settings: Settings,
+        report: Path,
+        *,
+        record: Path | None = None,
+        replay: Recording | None = None,
+        only_plans: bool = False,
     ) -> None:
         """Prepare a run that writes to the folder `report`, and its traffic to `record`; `replay` is judged instead of a target."""
         self.settings, self.report, self.record, self.replay = settings, report, record, replay
+        self.only_plans = only_plans
         self.document: dict[str, Any] | None = None
         """The results, once there are any."""
         self.plan: Plan | None = None
         self.unwritten = ""
         """Why not all of the report could be written, if so."""
         self._embedded: Embedded | None = None
-        self._background: BackgroundRun | None = None
+        self._background: RunThread | None = None
 
     def prepare(self) -> None:
         """Make the folders of what will be written. Raises `OptionError`."""
@@ -58,7 +64,7 @@ class Run:
 
     def start(self, checks: Sequence[Check]) -> None:
         """Start judging all of `checks`, on the embedded server where no target was named."""
-        self._background = BackgroundRun(self._judging(checks))
+        self._background = RunThread(self._judging(checks))
         self._background.start()
 
     def _judging(self, checks: Sequence[Check]) -> Judging:
@@ -105,6 +111,6 @@ class Run:
         try:
             write_report(self.document, self.report)
             if self.record is not None:
-                write_file(self.record, b"".join(to_lines(self.document)))
+                write_atomically(self.record, b"".join(to_lines(self.document)))
         except Exception as error:  # noqa: BLE001 - see above
             self.unwritten = printable(f"{type(error).__name__}: {error}")

@@ -9,9 +9,9 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Protocol
 
 from conformance.contract.check import Check
+from conformance.run.budget import Cost
 from conformance.run.ledger import Ledger
 from conformance.run.results import Result, Results
-from conformance.run.session import Cost
 from conformance.wire.exchange import Exchange
 
 _GOODBYE = 10.0
@@ -38,14 +38,14 @@ class Judging(Protocol):
         """The results so far."""
 
 
-class BackgroundRun:
+class RunThread:
     """Runs an engine in a thread. `result` waits for one verdict; `stop` ends the run and returns what there is."""
 
     def __init__(self, engine: Judging) -> None:
         """Prepare a run of `engine`, to whose verdicts this object listens."""
         self._engine = engine
         self._verdicts: dict[str, Future[Result]] = {
-            check.requirement: Future() for check in engine.ledger.checks
+            check.requirement_id: Future() for check in engine.ledger.checks
         }
         self._done: Future[Results] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -60,7 +60,7 @@ class BackgroundRun:
     def result(self, check: Check, patience: float) -> Result | None:
         """The verdict on `check`; None where it is not there after `patience` seconds. Raises what crashed the run, if anything did."""
         try:
-            return self._verdicts[check.requirement].result(patience)
+            return self._verdicts[check.requirement_id].result(patience)
         except FutureTimeoutError:
             return None
 
@@ -89,7 +89,7 @@ class BackgroundRun:
         )
 
     def _deliver(self, check: Check, result: Result) -> None:
-        future = self._verdicts[check.requirement]
+        future = self._verdicts[check.requirement_id]
         if not future.done():
             future.set_result(result)
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import secrets
 from http import HTTPStatus
 
-from conformance.contract.check import requirement
-from conformance.contract.verdict import Broken, Lapse, NotRun
-from conformance.kit.target import Target, error_text
+from conformance.contract.check import Phase, scenario
+from conformance.contract.verdict import Broken, BrokenShould, NotRun
+from conformance.kit.target import Target
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Auth, Exchange, Intent, Request, Response
 from conformance.wire.shown import shown
 
@@ -50,8 +51,8 @@ async def _unauthorized(target: Target) -> Response:
     return response
 
 
-@requirement("AUTH-001")
-async def test_a_missing_key_is_refused(target: Target) -> None:
+@scenario("AUTH-001")
+async def a_missing_key_is_refused(target: Target) -> None:
     """A request without `Authorization` is refused with 401."""
     exchange = await _ask(target, None)
     response = _answer(exchange, "a request without `Authorization`")
@@ -65,23 +66,23 @@ async def test_a_missing_key_is_refused(target: Target) -> None:
         )
 
 
-@requirement("AUTH-002")
-async def test_a_wrong_key_is_refused(target: Target) -> None:
+@scenario("AUTH-002")
+async def a_wrong_key_is_refused(target: Target) -> None:
     """A request with a wrong key is refused with 401."""
     if (await _ask(target, None)).served:
         raise NotRun("the target wants no key at all; see AUTH-001")
     exchange = await _ask(target, _WRONG)
     response = _answer(exchange, "a wrong key")
     if response.status == HTTPStatus.FORBIDDEN:
-        raise Lapse(
+        raise BrokenShould(
             f"a wrong key was answered with 403, which openai-python raises as PermissionDeniedError: {error_text(exchange)}"
         )
     if response.status != HTTPStatus.UNAUTHORIZED:
         raise Broken(f"a wrong key was answered with status {response.status}: {error_text(exchange)}")
 
 
-@requirement("AUTH-003")
-async def test_streams_are_refused_by_status_too(target: Target) -> None:
+@scenario("AUTH-003")
+async def streams_are_refused_by_status_too(target: Target) -> None:
     """With `stream: true` a wrong key is refused by the status, with a JSON body."""
     plain = await _refusal(target)
     exchange = await _ask(target, _WRONG, stream=True)
@@ -96,24 +97,24 @@ async def test_streams_are_refused_by_status_too(target: Target) -> None:
         )
 
 
-@requirement("AUTH-004")
-async def test_a_401_body_is_an_error_object(target: Target) -> None:
+@scenario("AUTH-004")
+async def a_401_body_is_an_error_object(target: Target) -> None:
     """The body of a 401 is a JSON object with an object under `error`."""
     document = (await _unauthorized(target)).json
     if not isinstance(document, dict) or not isinstance(document.get("error"), dict):
         raise Broken(f"the body of the 401 has no object under `error`: {shown(document)}")
 
 
-@requirement("AUTH-005")
-async def test_a_401_names_the_scheme(target: Target) -> None:
+@scenario("AUTH-005")
+async def a_401_names_the_scheme(target: Target) -> None:
     """A 401 carries `WWW-Authenticate`."""
     # RFC 9110, section 15.5.2: "The server generating a 401 response MUST send a WWW-Authenticate header field."
     if not ((await _unauthorized(target)).header("www-authenticate") or "").strip():
         raise Broken("the 401 to a wrong key has no `WWW-Authenticate`")
 
 
-@requirement("AUTH-006")
-async def test_the_refusal_does_not_repeat_the_key(target: Target) -> None:
+@scenario("AUTH-006")
+async def the_refusal_does_not_repeat_the_key(target: Target) -> None:
     """The refusal of a wrong key has the whole key neither in its body nor in its headers."""
     response = await _refusal(target)
     if _WRONG_KEY.encode() in response.body:
@@ -123,8 +124,8 @@ async def test_the_refusal_does_not_repeat_the_key(target: Target) -> None:
             raise Broken(f"the header {shown(name)} of the refusal repeats the whole wrong key")
 
 
-@requirement("AUTH-007", hazardous=True)
-async def test_malformed_credentials_are_refused(target: Target) -> None:
+@scenario("AUTH-007", phase=Phase.MALFORMED)
+async def malformed_credentials_are_refused(target: Target) -> None:
     """A malformed `Authorization` is refused with 401 or 400."""
     await _refusal(target)
     for credentials in _MALFORMED:
@@ -137,8 +138,8 @@ async def test_malformed_credentials_are_refused(target: Target) -> None:
             )
 
 
-@requirement("AUTH-008", hazardous=True)
-async def test_keys_are_checked_before_bodies(target: Target) -> None:
+@scenario("AUTH-008", phase=Phase.MALFORMED)
+async def keys_are_checked_before_bodies(target: Target) -> None:
     """A request with a wrong key and a broken body is refused as one with a wrong key."""
     refused = await _refusal(target)
     exchange = await _ask(target, _WRONG, body=b'{"model": "x", ')

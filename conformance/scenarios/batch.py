@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.contract.check import requirement
+from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun
 from conformance.kit.capabilities import SOME_IDS, has
-from conformance.kit.invalid_requests import all_refused, bent
+from conformance.kit.invalid_requests import all_refused, invalid_requests
 from conformance.kit.same_text import begins, same
 from conformance.kit.several_choices import (
     ECHO_LENGTH,
@@ -30,15 +30,15 @@ from conformance.wire.shown import shown
 _MANY = 16
 
 
-@requirement("MULTI-001")
-async def test_a_list_of_prompts_gets_a_choice_for_each(target: Target) -> None:
+@scenario("MULTI-001")
+async def a_list_of_prompts_gets_a_choice_for_each(target: Target) -> None:
     """A list of three prompts gets three choices."""
     answer = await target.complete(**by_prompts(target), optional="a list of prompts")
     expect_choices(answer, 3, "a list of 3 prompts")
 
 
-@requirement("MULTI-002")
-async def test_the_index_tells_the_prompt(target: Target) -> None:
+@scenario("MULTI-002")
+async def the_index_tells_the_prompt(target: Target) -> None:
     """The choice with index i is the completion of prompt i, in a stream too."""
     echoes = await has(target, "echo")
     if echoes:
@@ -56,8 +56,8 @@ async def test_the_index_tells_the_prompt(target: Target) -> None:
             raise
 
 
-@requirement("MULTI-003")
-async def test_several_choices_are_numbered_by_prompt(target: Target) -> None:
+@scenario("MULTI-003")
+async def several_choices_are_numbered_by_prompt(target: Target) -> None:
     """With two prompts and `n` 2 the indices 0 and 1 are of the first prompt, 2 and 3 of the second."""
     prompts, wanted = list(target.prompts(2)), (0, 0, 1, 1)
     request: dict[str, Any] = {"prompt": prompts, "n": 2, "max_tokens": LENGTH}
@@ -104,8 +104,8 @@ def _expect_echoes(answer: Completion, prompts: Sequence[str], wanted: Sequence[
             )
 
 
-@requirement("MULTI-004")
-async def test_a_batch_equals_its_single_requests(target: Target) -> None:
+@scenario("MULTI-004")
+async def a_batch_equals_its_single_requests(target: Target) -> None:
     """The greedy completions of a list of prompts are those of the prompts sent alone."""
     prompts = target.prompts(3)
     batch = await target.complete(**by_prompts(target))
@@ -117,8 +117,8 @@ async def test_a_batch_equals_its_single_requests(target: Target) -> None:
             )
 
 
-@requirement("MULTI-005")
-async def test_permuted_prompts_permute_the_answers(target: Target) -> None:
+@scenario("MULTI-005")
+async def permuted_prompts_permute_the_answers(target: Target) -> None:
     """When the prompts of a list change places, so do the answers."""
     for prompts in (list(target.prompts(3)), list(reversed(target.prompts(3)))):
         answer = await target.complete(
@@ -127,8 +127,8 @@ async def test_permuted_prompts_permute_the_answers(target: Target) -> None:
         _expect_echoes(answer, prompts, range(3))
 
 
-@requirement("MULTI-006")
-async def test_equal_prompts_are_not_merged(target: Target) -> None:
+@scenario("MULTI-006")
+async def equal_prompts_are_not_merged(target: Target) -> None:
     """A list with the same prompt twice gets two choices."""
     answer = await target.complete(prompt=[target.prompt] * 2, max_tokens=1)
     if len(objects(answer)) == 1:
@@ -136,39 +136,39 @@ async def test_equal_prompts_are_not_merged(target: Target) -> None:
     expect_choices(answer, 2, "a list with the same prompt twice")
 
 
-@requirement("MULTI-007")
-async def test_streams_carry_all_prompts(target: Target) -> None:
+@scenario("MULTI-007")
+async def streams_carry_all_prompts(target: Target) -> None:
     """A stream for three prompts has the indices 0, 1 and 2, and each ends once."""
     stream = await target.stream(**by_prompts(target), optional="a list of prompts with stream")
     expect_indices(stream, 3, "a list of 3 prompts in a stream")
     expect_ends(stream, "a list of 3 prompts in a stream")
 
 
-@requirement("MULTI-008", hazardous=True)
-async def test_one_illegal_element_refuses_the_list(target: Target) -> None:
+@scenario("MULTI-008", phase=Phase.MALFORMED)
+async def one_illegal_element_refuses_the_list(target: Target) -> None:
     """A list of prompts with one element of no legal type is refused."""
     # Not a number: llama.cpp documents that numbers and texts may be mixed.
-    all_refused(target, await bent(target, "prompt", [target.prompt, {}], [target.prompt, None]))
+    all_refused(target, await invalid_requests(target, "prompt", [target.prompt, {}], [target.prompt, None]))
 
 
-@requirement("MULTI-009")
-async def test_a_list_of_token_arrays_is_a_list_of_prompts(target: Target) -> None:
+@scenario("MULTI-009")
+async def a_list_of_token_arrays_is_a_list_of_prompts(target: Target) -> None:
     """A list of two token arrays gets two choices."""
     arrays = [list(SOME_IDS), list(SOME_IDS[:2])]
     answer = await target.complete(prompt=arrays, max_tokens=1, optional="a list of token arrays")
     expect_choices(answer, 2, "a list of 2 token arrays")
 
 
-@requirement("MULTI-010")
-async def test_sixteen_prompts_work(target: Target) -> None:
+@scenario("MULTI-010")
+async def sixteen_prompts_work(target: Target) -> None:
     """Sixteen prompts in one request get sixteen choices."""
     prompts = [f"{target.prompt} {number}" for number in range(_MANY)]
     answer = await target.complete(prompt=prompts, max_tokens=1, optional="a list of 16 prompts")
     expect_choices(answer, _MANY, "a list of 16 prompts")
 
 
-@requirement("MULTI-011")
-async def test_a_bias_acts_on_every_prompt(target: Target) -> None:
+@scenario("MULTI-011")
+async def a_bias_acts_on_every_prompt(target: Target) -> None:
     """A `logit_bias` that changes the text of a single prompt changes the text of each prompt of a list."""
     prompts = list(target.prompts(2))
     biased: dict[str, Any] = {"logit_bias": {str(SOME_IDS[0]): 100}, "max_tokens": BIASED_TOKENS}
@@ -186,8 +186,8 @@ async def test_a_bias_acts_on_every_prompt(target: Target) -> None:
             )
 
 
-@requirement("MULTI-012")
-async def test_the_temperature_acts_on_every_prompt(target: Target) -> None:
+@scenario("MULTI-012")
+async def the_temperature_acts_on_every_prompt(target: Target) -> None:
     """At temperature 2 no prompt of a list gets its greedy text each time, unless it does when it is sent alone."""
     # If p is the chance of a greedy text, a sound target gives it in three lists of three and in no single answer of three with
     # p^3 (1-p)^3, which is at most 1/64, and less than once in 4,000 with the confirmation on fresh answers.
@@ -196,7 +196,7 @@ async def test_the_temperature_acts_on_every_prompt(target: Target) -> None:
     cold = {index: (await target.complete(prompt=prompt)).text for index, prompt in enumerate(prompts)}
     for draw in range(HOT_DRAWS):
         together = await target.complete(
-            prompt=prompts, sample=draw, optional=f"temperature {HOT} with a list of prompts", **hot
+            prompt=prompts, fresh=draw > 0, optional=f"temperature {HOT} with a list of prompts", **hot
         )
         texts = {index: choice.text for index, choice in together.choices.items()}
         cold = {index: text for index, text in cold.items() if same(texts.get(index, ""), text)}
@@ -204,7 +204,7 @@ async def test_the_temperature_acts_on_every_prompt(target: Target) -> None:
             return
     for index, text in cold.items():
         alone = [
-            (await target.complete(prompt=prompts[index], sample=draw, **hot)).text
+            (await target.complete(prompt=prompts[index], fresh=draw > 0, **hot)).text
             for draw in range(HOT_DRAWS)
         ]
         if not any(same(text, other) for other in alone):

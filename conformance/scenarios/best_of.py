@@ -6,7 +6,7 @@ import asyncio
 from statistics import fmean
 from typing import Any
 
-from conformance.contract.check import requirement
+from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun
 from conformance.kit.logprobs import Scores, scores
 from conformance.kit.same_text import same
@@ -21,8 +21,8 @@ _ROUNDING = 0.02
 _THE_BEST: dict[str, Any] = {"best_of": _CANDIDATES, "n": 1, "temperature": 1, "max_tokens": 4}
 
 
-@requirement("BEST-001", hazardous=True)
-async def test_fewer_candidates_than_choices_are_refused(target: Target) -> None:
+@scenario("BEST-001", phase=Phase.MALFORMED)
+async def fewer_candidates_than_choices_are_refused(target: Target) -> None:
     """A `best_of` smaller than `n` is refused."""
     await target.complete(**BY_N)
     exchange = await target.post(**BY_N, best_of=1, intent=Intent.INVALID, parameter="best_of")
@@ -38,21 +38,21 @@ async def _expect_effect(target: Target) -> None:
         raise NotRun("best_of seems to have no effect; see BEST-001")
 
 
-@requirement("BEST-002")
-async def test_the_default_can_be_sent(target: Target) -> None:
+@scenario("BEST-002")
+async def the_default_can_be_sent(target: Target) -> None:
     """`best_of` 1 with `n` 1 is accepted."""
     await target.complete(best_of=1, n=1, max_tokens=1)
 
 
-@requirement("BEST-003")
-async def test_as_many_candidates_as_choices_work(target: Target) -> None:
+@scenario("BEST-003")
+async def as_many_candidates_as_choices_work(target: Target) -> None:
     """`best_of` 2 with `n` 2 is accepted."""
     answer = await target.complete(best_of=2, n=2, temperature=1, max_tokens=2)
     expect_choices(answer, 2, "best_of 2 with n 2")
 
 
-@requirement("BEST-004")
-async def test_candidates_are_not_returned(target: Target) -> None:
+@scenario("BEST-004")
+async def candidates_are_not_returned(target: Target) -> None:
     """`best_of` 3 with `n` 1 brings one choice."""
     answer = await target.complete(**_THE_BEST, optional="best_of")
     found = len(objects(answer))
@@ -60,8 +60,8 @@ async def test_candidates_are_not_returned(target: Target) -> None:
         raise Broken(f"best_of 3 with n 1 was answered with {found} choices")
 
 
-@requirement("BEST-005", hazardous=True)
-async def test_candidates_can_not_be_streamed(target: Target) -> None:
+@scenario("BEST-005", phase=Phase.MALFORMED)
+async def candidates_can_not_be_streamed(target: Target) -> None:
     """`best_of` 2 with `stream` is refused."""
     await target.complete(**_THE_BEST)
     await _expect_effect(target)
@@ -71,8 +71,8 @@ async def test_candidates_can_not_be_streamed(target: Target) -> None:
     target.expect_refused(exchange, "best_of 2 with stream")
 
 
-@requirement("BEST-006")
-async def test_candidates_may_count_as_tokens(target: Target) -> None:
+@scenario("BEST-006")
+async def candidates_may_count_as_tokens(target: Target) -> None:
     """`completion_tokens` counts the returned choice, and the other candidates at most."""
     answer = await target.complete(**_THE_BEST, optional="best_of")
     count = answer.usage.completion_tokens if answer.usage is not None else None
@@ -85,8 +85,8 @@ async def test_candidates_may_count_as_tokens(target: Target) -> None:
         )
 
 
-@requirement("BEST-008", hazardous=True)
-async def test_the_best_candidate_is_returned(target: Target) -> None:
+@scenario("BEST-008", phase=Phase.ALONE)
+async def the_best_candidate_is_returned(target: Target) -> None:
     """Of the candidates of `best_of` the one with the highest log probability per token is returned."""
     await _expect_effect(target)
     # A seed makes the candidates those that `n` returns, at most servers.
@@ -119,8 +119,8 @@ def _mean(found: Scores) -> float:
     return fmean(values)
 
 
-@requirement("BEST-007")
-async def test_greedy_candidates_change_no_text(target: Target) -> None:
+@scenario("BEST-007")
+async def greedy_candidates_change_no_text(target: Target) -> None:
     """At temperature 0 `best_of` 2 gives the same text as none."""
     # Some servers refuse several candidates of a greedy answer, which all are the same.
     best, alone = await asyncio.gather(

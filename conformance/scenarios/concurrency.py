@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 
-from conformance.contract.check import requirement
+from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken, Inconclusive, NotRun
 from conformance.kit.capabilities import has
 from conformance.kit.invalid_requests import repeats
-from conformance.kit.same_text import owner, same
+from conformance.kit.same_text import closest_answer, same
 from conformance.kit.target import Target
 from conformance.wire.exchange import Exchange, Intent, Request
 from conformance.wire.shown import shown
@@ -22,19 +22,16 @@ _LEAVING_AFTER = (0, 1, 3)
 """Events of a stream after which a client goes: 0 is as soon as its request is sent."""
 
 _LONG, _SHORT = 128, 8
-_ANEW = 1400
-"""Samples from here on are nobody else's, so that these requests are really sent, and at their time."""
-
 _SLOWER = 5
 _AT_ONCE = 2.0
 """Seconds within which any answer counts as given at once."""
 
 
-@requirement("HTTP-012", hazardous=True)
-async def test_concurrent_answers_do_not_mix(target: Target) -> None:
+@scenario("HTTP-012", phase=Phase.ALONE)
+async def concurrent_answers_do_not_mix(target: Target) -> None:
     """Of requests sent at the same time each gets its own answer."""
-    if target.session.concurrency < _CLIENTS // 2:
-        raise Inconclusive(f"the run sends only {target.session.concurrency} requests at the same time")
+    if target.concurrency < _CLIENTS // 2:
+        raise Inconclusive(f"the run sends only {target.concurrency} requests at the same time")
     if await has(target, "echo"):
         await _echoes_come_back(target)
     else:
@@ -61,33 +58,31 @@ async def _answers_are_as_when_alone(target: Target) -> None:
     prompts = [f"{target.prompt} {word}" for word in _WORDS]
     alone = [await target.complete(prompt=prompt, max_tokens=8) for prompt in prompts]
     together = await asyncio.gather(
-        *(target.complete(prompt=prompt, max_tokens=8, sample=_ANEW) for prompt in prompts)
+        *(target.complete(prompt=prompt, max_tokens=8, fresh=True) for prompt in prompts)
     )
     texts = [answer.text for answer in alone]
     if len(set(texts)) < _CLIENTS // 2:
         raise Inconclusive("the model answers different prompts with the same text")
     for place, (prompt, answer) in enumerate(zip(prompts, together, strict=True)):
         # Batching may flip a near tie; only somebody else's answer proves a mix.
-        if owner(answer.text, texts) not in {None, place}:
+        if closest_answer(answer.text, texts) not in {None, place}:
             raise Broken(
                 f"alone {shown(prompt)} is continued with {shown(texts[place])}; of {_CLIENTS} requests at the same time it got"
                 f" {shown(answer.text)}, which is the answer to another"
             )
 
 
-@requirement("HTTP-014", hazardous=True)
-async def test_a_closed_stream_frees_the_server(target: Target) -> None:
+@scenario("HTTP-014", phase=Phase.ALONE)
+async def a_closed_stream_frees_the_server(target: Target) -> None:
     """After clients have closed their streams the next request is answered at once, and as before."""
-    before = await target.complete(max_tokens=_SHORT, sample=_ANEW)
-    left = await asyncio.gather(
-        *(_leave(target, events, sample) for sample, events in enumerate(_LEAVING_AFTER))
-    )
+    before = await target.complete(max_tokens=_SHORT, fresh=True)
+    left = await asyncio.gather(*(_leave(target, events) for events in _LEAVING_AFTER))
     for exchange in left:
         if not exchange.served and not exchange.closed_by_us:
             target.not_served(exchange, optional=f"max_tokens {_LONG}")
     if not any(exchange.closed_by_us and exchange.served for exchange in left):
         raise NotRun("no stream lasted long enough to be closed in the middle")
-    after = await target.complete(max_tokens=_SHORT, sample=_ANEW + 1)
+    after = await target.complete(max_tokens=_SHORT, fresh=True)
     usual, seconds = before.exchange.seconds, after.exchange.seconds
     what = f"after {len(left)} clients had closed their streams a short request"
     if seconds > max(_AT_ONCE, _SLOWER * usual):
@@ -96,6 +91,6 @@ async def test_a_closed_stream_frees_the_server(target: Target) -> None:
         raise Broken(f"{what} was answered with {shown(after.text)}, before with {shown(before.text)}")
 
 
-async def _leave(target: Target, events: int, sample: int) -> Exchange:
+async def _leave(target: Target, events: int) -> Exchange:
     params = target.params(max_tokens=_LONG, stream=True)
-    return await target.send(Request.of(params, intent=Intent.OPEN, close_after=events), sample=sample)
+    return await target.send(Request.of(params, intent=Intent.OPEN, close_after=events), fresh=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from conformance.contract.check import requirement
-from conformance.contract.verdict import Broken, Ignored, Inconclusive, Lapse, NotRun
+from conformance.contract.check import scenario
+from conformance.contract.verdict import Broken, BrokenShould, Ignored, Inconclusive, NotRun
 from conformance.kit.capabilities import NONCE, SOME_IDS, has
 from conformance.kit.same_text import recounted
 from conformance.kit.target import Target
@@ -23,8 +23,8 @@ def _expect_prompt(choice: Choice, prompt: str, *, where: str = "") -> None:
         )
 
 
-@requirement("ECHO-001")
-async def test_echo_is_honoured_or_refused(target: Target) -> None:
+@scenario("ECHO-001")
+async def echo_is_honoured_or_refused(target: Target) -> None:
     """With `echo` the text begins with the prompt, or the request is refused."""
     answer = await target.complete(optional="echo", prompt=NONCE, echo=True, max_tokens=4)
     if NONCE not in answer.text:
@@ -34,8 +34,8 @@ async def test_echo_is_honoured_or_refused(target: Target) -> None:
     _expect_prompt(answer.choice, NONCE)
 
 
-@requirement("ECHO-002")
-async def test_echoed_text_is_prompt_plus_completion(target: Target) -> None:
+@scenario("ECHO-002")
+async def echoed_text_is_prompt_plus_completion(target: Target) -> None:
     """With `echo` the text is the prompt followed by the text without `echo`."""
     prompt = target.prompt
     whole, echoed = await asyncio.gather(target.complete(), target.complete(echo=True))
@@ -47,11 +47,11 @@ async def test_echoed_text_is_prompt_plus_completion(target: Target) -> None:
     # A server that trims texts can't trim the joint of an echo, and no authority forbids to trim. But a text that begins with a blank was
     # not trimmed: there the blank was lost or doubled, and a client that cuts by the prompt's length gets another answer.
     if whole.text[:1].isspace() and behind.rstrip() != whole.text.rstrip():
-        raise Lapse(message)
+        raise BrokenShould(message)
 
 
-@requirement("ECHO-003")
-async def test_without_echo_no_prompt_comes_back(target: Target) -> None:
+@scenario("ECHO-003")
+async def without_echo_no_prompt_comes_back(target: Target) -> None:
     """Without `echo`, or with `echo: false`, the text does not begin with the prompt."""
     # One token is never all of the prompt, so that the model can't have said it.
     left_out, false = await asyncio.gather(
@@ -62,8 +62,8 @@ async def test_without_echo_no_prompt_comes_back(target: Target) -> None:
             raise Broken(f"{what}, and the text begins with the prompt: {shown(answer.text)}")
 
 
-@requirement("ECHO-004")
-async def test_every_one_of_n_choices_is_echoed(target: Target) -> None:
+@scenario("ECHO-004")
+async def every_one_of_n_choices_is_echoed(target: Target) -> None:
     """With `echo` and `n` every choice begins with the prompt."""
     answer = await target.complete(
         optional="echo with n", prompt=NONCE, echo=True, n=2, temperature=1, max_tokens=4
@@ -72,8 +72,8 @@ async def test_every_one_of_n_choices_is_echoed(target: Target) -> None:
         _expect_prompt(choice, NONCE)
 
 
-@requirement("ECHO-005")
-async def test_each_choice_echoes_its_own_prompt(target: Target) -> None:
+@scenario("ECHO-005")
+async def each_choice_echoes_its_own_prompt(target: Target) -> None:
     """With several prompts each choice begins with the prompt that it answers."""
     prompts = list(target.prompts(3))
     answer = await target.complete(
@@ -85,8 +85,8 @@ async def test_each_choice_echoes_its_own_prompt(target: Target) -> None:
         _expect_prompt(answer.choices[index], prompt)
 
 
-@requirement("ECHO-006")
-async def test_a_stream_echoes_each_prompt_once(target: Target) -> None:
+@scenario("ECHO-006")
+async def a_stream_echoes_each_prompt_once(target: Target) -> None:
     """In a stream the joined text of every choice begins with its prompt, which comes once."""
     answers = [await target.stream(optional="echo in streams", prompt=NONCE, echo=True, max_tokens=4)]
     if await has(target, "n"):
@@ -102,8 +102,8 @@ async def test_a_stream_echoes_each_prompt_once(target: Target) -> None:
             )
 
 
-@requirement("ECHO-007")
-async def test_echo_changes_no_counts_and_no_reason(target: Target) -> None:
+@scenario("ECHO-007")
+async def echo_changes_no_counts_and_no_reason(target: Target) -> None:
     """An echo changes neither `usage` nor the finish reason."""
     whole, echoed = await asyncio.gather(target.complete(), target.complete(echo=True))
     if echoed.finish_reason != whole.finish_reason:
@@ -115,15 +115,15 @@ async def test_echo_changes_no_counts_and_no_reason(target: Target) -> None:
         raise Broken(f"`{name}` is {with_echo} with `echo`, and {without} without")
 
 
-@requirement("ECHO-008")
-async def test_white_space_of_the_prompt_survives(target: Target) -> None:
+@scenario("ECHO-008")
+async def white_space_of_the_prompt_survives(target: Target) -> None:
     """An echoed prompt keeps the white space at its beginning and end."""
     answer = await target.complete(prompt=_SPACED, echo=True, max_tokens=1)
     _expect_prompt(answer.choice, _SPACED)
 
 
-@requirement("ECHO-009")
-async def test_echoed_token_arrays_are_decoded(target: Target) -> None:
+@scenario("ECHO-009")
+async def echoed_token_arrays_are_decoded(target: Target) -> None:
     """A prompt of token ids is echoed as their text, which begins the text of a longer prompt."""
     decoded = await _decoded(target)
     if all(str(number) in decoded for number in SOME_IDS):
@@ -132,7 +132,7 @@ async def test_echoed_token_arrays_are_decoded(target: Target) -> None:
         )
     longer = [*SOME_IDS, SOME_IDS[-1] + 1]
     again, more = await asyncio.gather(
-        target.complete(prompt=list(SOME_IDS), echo=True, max_tokens=1, sample=1),
+        target.complete(prompt=list(SOME_IDS), echo=True, max_tokens=1, fresh=True),
         target.complete(prompt=longer, echo=True, max_tokens=1),
     )
     for ids, answer in ((list(SOME_IDS), again), (longer, more)):
@@ -159,8 +159,8 @@ async def _decoded(target: Target) -> str:
     return decoded
 
 
-@requirement("ECHO-010")
-async def test_echo_with_logprobs_is_complete_or_refused(target: Target) -> None:
+@scenario("ECHO-010")
+async def echo_with_logprobs_is_complete_or_refused(target: Target) -> None:
     """`echo` with `logprobs` is refused, or the log probabilities cover the prompt and the completion."""
     exchange = await target.post(prompt=NONCE, echo=True, logprobs=2, max_tokens=4)
     if exchange.refused:
@@ -192,8 +192,8 @@ def _letters(text: str) -> str:
     return "".join(character for character in text if character.isalnum())
 
 
-@requirement("ECHO-011")
-async def test_echo_returns_the_raw_prompt(target: Target) -> None:
+@scenario("ECHO-011")
+async def echo_returns_the_raw_prompt(target: Target) -> None:
     """An echoed text begins with the prompt itself, with no template around it."""
     exchange = await target.post(prompt=NONCE, echo=True, max_tokens=4)
     if not (exchange.served or exchange.refused):

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from conformance.contract.check import requirement
-from conformance.contract.verdict import Broken, Lapse, NotRun, Unsupported
+from conformance.contract.check import Phase, scenario
+from conformance.contract.verdict import Broken, BrokenShould, NotRun, Unsupported
 from conformance.kit.capabilities import NO_SUCH_MODEL
-from conformance.kit.invalid_requests import all_refused, bent, survived
-from conformance.kit.target import Target, error_text
+from conformance.kit.invalid_requests import all_refused, invalid_requests, survived
+from conformance.kit.target import Target
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import NOT_JSON, Exchange, Intent, Request
 from conformance.wire.shown import shown
 
@@ -25,12 +26,12 @@ _FAULTS: Mapping[str, Any] = {
 _REFUSED_MODEL = {HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
 
 
-@requirement("ERR-005", hazardous=True)
-async def test_known_faults_are_reported_before_the_stream(target: Target) -> None:
+@scenario("ERR-005", phase=Phase.MALFORMED)
+async def known_faults_are_reported_before_the_stream(target: Target) -> None:
     """What is refused without `stream` is refused with it too, by the status and with a JSON body."""
     if target.profile.errors_in_200.value:
         raise Unsupported("the profile says that errors come inside of answers with status 200")
-    await target.control()
+    await target.valid_twin_is_served()
     compared = 0
     for parameter, value in _FAULTS.items():
         plain = await _faulty(target, parameter, value)
@@ -58,13 +59,13 @@ def _refused_before_the_stream(plain: Exchange, streamed: Exchange, what: str) -
         raise Broken(f"the refusal of {what} with `stream: true` is not JSON: {error_text(streamed)}")
 
 
-@requirement("ERR-009", hazardous=True)
-async def test_the_same_fault_gets_the_same_answer(target: Target) -> None:
+@scenario("ERR-009", phase=Phase.MALFORMED)
+async def the_same_fault_gets_the_same_answer(target: Target) -> None:
     """The same invalid request is answered with the same status and `error.type` twice."""
     bodies = Request(b'{"model": "x", ', intent=Intent.INVALID)
     typed = Request.of(target.params(max_tokens="abc"), intent=Intent.INVALID, parameter="max_tokens")
     for request in (bodies, typed):
-        first, second = await target.send(request), await target.send(request, sample=1)
+        first, second = await target.send(request), await target.send(request, fresh=True)
         if _answer(first) != _answer(second):
             raise Broken(
                 f"the same invalid request was answered with {_answer(first)}, then with {_answer(second)}"
@@ -78,8 +79,8 @@ def _answer(exchange: Exchange) -> str:
     return f"status {exchange.status or 'none'} and type {shown(kind)}"
 
 
-@requirement("ERR-012", hazardous=True)
-async def test_an_unknown_model_is_not_found(target: Target) -> None:
+@scenario("ERR-012", phase=Phase.MALFORMED)
+async def an_unknown_model_is_not_found(target: Target) -> None:
     """An unknown `model` is refused with 404 or 400, and the code or the message says what is wrong."""
     exchange = await _faulty(target, "model", NO_SUCH_MODEL)
     if exchange.response is None or exchange.status not in _REFUSED_MODEL:
@@ -95,16 +96,16 @@ async def test_an_unknown_model_is_not_found(target: Target) -> None:
         )
 
 
-@requirement("ERR-013", hazardous=True)
-async def test_a_model_of_wrong_type_is_refused(target: Target) -> None:
+@scenario("ERR-013", phase=Phase.MALFORMED)
+async def a_model_of_wrong_type_is_refused(target: Target) -> None:
     """A `model` that is an object, an array or a number is refused with a 4xx."""
     requests = [
         (what, exchange)
-        for what, exchange in await bent(target, "model", {}, [], 1)
+        for what, exchange in await invalid_requests(target, "model", {}, [], 1)
         # "There is no model 1" is a refusal of the value: the path exists, as the valid twin has shown.
         if exchange.status != HTTPStatus.NOT_FOUND
     ]
     served = [what for what, exchange in requests if exchange.served]
     if len(served) == len(requests) > 0 and (await _faulty(target, "model", NO_SUCH_MODEL)).served:
-        raise Lapse(f"the target never reads `model`: {', '.join(served)} was served, like any name")
+        raise BrokenShould(f"the target never reads `model`: {', '.join(served)} was served, like any name")
     all_refused(target, requests)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from conformance.contract.check import requirement
+from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, Inconclusive, NotRun
 from conformance.kit.same_text import goes_on, same
 from conformance.kit.target import MAX_TOKENS, Target
@@ -13,8 +13,8 @@ from conformance.wire.shown import shown
 _SHORT = 2
 
 
-@requirement("FIN-003")
-async def test_a_completion_that_the_limit_cuts_says_length(target: Target) -> None:
+@scenario("FIN-003")
+async def a_completion_that_the_limit_cuts_says_length(target: Target) -> None:
     """A completion that `max_tokens` cuts short has the finish_reason `length`."""
     target.prompts(1)
     for prompt in target.facts.prompts:
@@ -33,8 +33,8 @@ async def test_a_completion_that_the_limit_cuts_says_length(target: Target) -> N
     )
 
 
-@requirement("FIN-004")
-async def test_stream_and_plain_end_for_the_same_reason(target: Target) -> None:
+@scenario("FIN-004")
+async def stream_and_plain_end_for_the_same_reason(target: Target) -> None:
     """A streamed completion ends for the same reason as its plain twin, whether at the limit or at a stop sequence."""
     whole = await target.complete()
     piece = whole.text[8:12]

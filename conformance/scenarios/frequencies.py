@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract.check import requirement
+from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, Inconclusive, NotRun
 from conformance.kit.capabilities import NONCE, has
 from conformance.kit.logprobs import scores
@@ -53,8 +53,8 @@ class Pair:
         return math.sqrt(self.mass) * (cold - hot) / math.sqrt(hot * (1 - hot))
 
 
-@requirement("DET-013")
-async def test_tokens_are_drawn_as_often_as_their_log_probabilities_say(target: Target) -> None:
+@scenario("DET-013")
+async def tokens_are_drawn_as_often_as_their_log_probabilities_say(target: Target) -> None:
     """Two likely first tokens are drawn in the ratio of their probabilities, at temperature 1 and at temperature 0.5."""
     pair = await _pair(target)
     for temperature in _TEMPERATURES:
@@ -132,7 +132,7 @@ async def _draw(target: Target, pair: Pair, temperature: float) -> Counter[str]:
         "max_tokens": 1,
     }
     answers = await asyncio.gather(
-        *(target.complete(sample=number, **one, **several) for number in range(_DRAWS // together))
+        *(target.complete(fresh=number > 0, **one, **several) for number in range(_DRAWS // together))
     )
     drawn = [tuple(_first_tokens(answer)) for answer in answers]
     if len(set(drawn)) == 1 and len(set(drawn[0])) > 1:

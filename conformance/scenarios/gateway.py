@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.contract.check import requirement
+from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun, Unsupported
 from conformance.gateway.scripts import RETRY_AFTER, USAGE, logprobs
 from conformance.kit.gateway_relay import LENGTH, expect_content, relay, served
-from conformance.kit.target import Target, error_text
+from conformance.kit.target import Target
 from conformance.wire.completion import Completion
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange
 from conformance.wire.shown import shown
 
@@ -34,8 +35,8 @@ _PARAMETERS: dict[str, dict[str, Any]] = {
 }
 
 
-@requirement("GW-001")
-async def test_a_relay_changes_no_content(target: Target) -> None:
+@scenario("GW-001")
+async def a_relay_changes_no_content(target: Target) -> None:
     """Text and finish reason are those of the upstream, plain and as a stream."""
     for changes in _FORMS:
         # What the script says depends on what it is asked; that it is asked the same is GW-004's.
@@ -43,8 +44,8 @@ async def test_a_relay_changes_no_content(target: Target) -> None:
         expect_content(answer, {"max_tokens": LENGTH})
 
 
-@requirement("GW-002")
-async def test_reported_usage_passes_unchanged(target: Target) -> None:
+@scenario("GW-002")
+async def reported_usage_passes_unchanged(target: Target) -> None:
     """The counters that the upstream reports reach the client unchanged."""
     for changes in _WITH_USAGE:
         answer, found = await served(target, "plain", **changes)
@@ -58,8 +59,8 @@ async def test_reported_usage_passes_unchanged(target: Target) -> None:
             raise Broken(f"the upstream reported {shown(dict(USAGE))}, {form} says {shown(reported)}")
 
 
-@requirement("GW-003")
-async def test_estimated_usage_is_consistent(target: Target) -> None:
+@scenario("GW-003")
+async def estimated_usage_is_consistent(target: Target) -> None:
     """Numbers of the gateway's own are whole, add up, are above zero, and grow with the prompt."""
     short, _ = await served(target, "no-usage")
     longer, _ = await served(target, "no-usage", "of a prompt that is a good deal longer than the other one")
@@ -86,8 +87,8 @@ def _expect_sound(answer: Completion) -> None:
         raise Broken(f"the upstream reports no usage, and the gateway's own is {shown(usage.raw)}")
 
 
-@requirement("GW-004")
-async def test_documented_parameters_reach_the_upstream(target: Target) -> None:
+@scenario("GW-004")
+async def documented_parameters_reach_the_upstream(target: Target) -> None:
     """Every documented parameter reaches the upstream as it was sent."""
     lost, refused = [], []
     for name, changes in _PARAMETERS.items():
@@ -117,8 +118,8 @@ def _same(arrived: object, sent: object) -> bool:
     return arrived == sent or (isinstance(sent, str) and arrived == [sent])
 
 
-@requirement("GW-012")
-async def test_log_probabilities_pass_unchanged(target: Target) -> None:
+@scenario("GW-012")
+async def log_probabilities_pass_unchanged(target: Target) -> None:
     """The log probabilities that the upstream reports reach the client unchanged."""
     for changes in _FORMS:
         answer, found = await served(target, "plain", "logprobs", logprobs=1, **changes)
@@ -138,8 +139,8 @@ async def test_log_probabilities_pass_unchanged(target: Target) -> None:
                 )
 
 
-@requirement("GW-005", hazardous=True)
-async def test_client_errors_stay_client_errors(target: Target) -> None:
+@scenario("GW-005", phase=Phase.ALONE)
+async def client_errors_stay_client_errors(target: Target) -> None:
     """A 4xx of the upstream stays a 4xx with an error object, and a 429 keeps its `Retry-After`."""
     for changes in _FORMS:
         for script in ("refused", "rate-limited"):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.contract.check import requirement
+from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken, Inconclusive, NotRun
 from conformance.gateway.scripts import FAILURE, WIDE_WORDS
 from conformance.kit.gateway_relay import LENGTH, expect_content, relay, served
-from conformance.kit.target import Target, error_text
+from conformance.kit.target import Target
 from conformance.wire.completion import DONE, Completion
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import NOT_JSON, parse_json
 from conformance.wire.shown import shown
 
@@ -24,16 +25,16 @@ _OWN_CHUNKS: tuple[tuple[str, dict[str, Any]], ...] = (
 """Where a gateway may add a chunk of its own: there is no usage, or it comes in a way that it does not expect."""
 
 
-@requirement("GW-006")
-async def test_the_last_chunk_is_not_swallowed(target: Target) -> None:
+@scenario("GW-006")
+async def the_last_chunk_is_not_swallowed(target: Target) -> None:
     """A last upstream chunk with usage and text or finish reason reaches a client that did not ask for usage."""
     for script in ("usage-on-the-last-text", "usage-on-the-last-choice"):
         answer, _ = await served(target, script, stream=True)
         expect_content(answer, _ORDINARY)
 
 
-@requirement("GW-007")
-async def test_own_chunks_are_text_completions(target: Target) -> None:
+@scenario("GW-007")
+async def own_chunks_are_text_completions(target: Target) -> None:
     """Chunks that the gateway adds are text completions, without keys of chat."""
     for script, changes in _OWN_CHUNKS:
         answer, _ = await served(target, script, stream=True, **changes)
@@ -45,8 +46,8 @@ async def test_own_chunks_are_text_completions(target: Target) -> None:
                 )
 
 
-@requirement("GW-009")
-async def test_comments_are_never_data(target: Target) -> None:
+@scenario("GW-009")
+async def comments_are_never_data(target: Target) -> None:
     """Comments in the upstream's stream are dropped or passed on as comments, and every event's data is JSON."""
     answer, _ = await served(target, "comments", stream=True)
     events = answer.events.events if answer.events else ()
@@ -60,16 +61,16 @@ async def test_comments_are_never_data(target: Target) -> None:
     expect_content(answer, _ORDINARY)
 
 
-@requirement("GW-010")
-async def test_split_characters_arrive_whole(target: Target) -> None:
+@scenario("GW-010")
+async def split_characters_arrive_whole(target: Target) -> None:
     """Characters whose bytes the upstream sends in two pieces reach the client whole."""
     for changes in _FORMS:
         answer, _ = await served(target, "unicode", **_LONG, **changes)
         expect_content(answer, _LONG, WIDE_WORDS)
 
 
-@requirement("GW-011")
-async def test_every_legal_spelling_of_a_stream_passes(target: Target) -> None:
+@scenario("GW-011")
+async def every_legal_spelling_of_a_stream_passes(target: Target) -> None:
     """A stream with CRLF, without blanks behind its colons, with empty texts and with choices in turn arrives in full."""
     one, _ = await served(target, "lines", stream=True)
     expect_content(one, _ORDINARY)
@@ -79,8 +80,8 @@ async def test_every_legal_spelling_of_a_stream_passes(target: Target) -> None:
     expect_content(answer, {**_ORDINARY, "n": 2})
 
 
-@requirement("GW-014", hazardous=True)
-async def test_a_client_that_leaves_ends_the_upstreams_work(target: Target) -> None:
+@scenario("GW-014", phase=Phase.ALONE)
+async def a_client_that_leaves_ends_the_upstreams_work(target: Target) -> None:
     """When a client closes its stream the gateway closes the upstream's, within seconds."""
     found = await relay(target, "slow", stream=True, close_after=2)
     if not found.sent or not found.exchange.closed_by_us:
@@ -91,8 +92,8 @@ async def test_a_client_that_leaves_ends_the_upstreams_work(target: Target) -> N
         )
 
 
-@requirement("GW-008", hazardous=True)
-async def test_a_broken_upstream_stream_shows(target: Target) -> None:
+@scenario("GW-008", phase=Phase.ALONE)
+async def a_broken_upstream_stream_shows(target: Target) -> None:
     """A stream of the upstream that breaks off does not look complete to the client."""
     answer = await _ended_badly(target, "broken")
     if answer is not None and _looks_complete(answer):
@@ -101,8 +102,8 @@ async def test_a_broken_upstream_stream_shows(target: Target) -> None:
         )
 
 
-@requirement("GW-013", hazardous=True)
-async def test_a_failing_upstream_stream_shows(target: Target) -> None:
+@scenario("GW-013", phase=Phase.ALONE)
+async def a_failing_upstream_stream_shows(target: Target) -> None:
     """An error event of the upstream's stream reaches the client as an error, not as text or as an ordinary end."""
     answer = await _ended_badly(target, "failing")
     if answer is None:
@@ -121,7 +122,7 @@ async def _ended_badly(target: Target, script: str) -> Completion | None:
     exchange = found.exchange
     if not found.sent:
         raise Inconclusive(f"the gateway did not ask the scripted upstream: {error_text(exchange)}")
-    if not (exchange.served and exchange.whole):
+    if not (exchange.served and exchange.complete):
         return None
     return Completion.read(exchange)
 

@@ -5,56 +5,56 @@ They run after everything harmless, for among well-formed requests are some that
 
 from __future__ import annotations
 
-from conformance.contract.check import requirement
-from conformance.fuzz.judging import all_served, law_holds, rules_hold
-from conformance.fuzz.relations import Law
+from conformance.contract.check import Phase, scenario
+from conformance.fuzz.judging import all_served, relation_holds, rules_hold
+from conformance.fuzz.relations import Relation
 from conformance.fuzz.robustness import survives
 from conformance.kit.target import Target
 
 
-@requirement("GEN-001", hazardous=True)
-async def test_a_generated_request_is_served(target: Target) -> None:
+@scenario("GEN-001", phase=Phase.MALFORMED)
+async def a_generated_request_is_served(target: Target) -> None:
     """A well-formed generated request is answered with a completion, or refused for want of a feature."""
     await all_served(target)
 
 
-@requirement("GEN-002", hazardous=True)
-async def test_a_generated_stream_equals_the_plain_answer(target: Target) -> None:
+@scenario("GEN-002", phase=Phase.MALFORMED)
+async def a_generated_stream_equals_the_plain_answer(target: Target) -> None:
     """The pieces of a stream add up to the plain answer to the same request, whatever else it asks for."""
-    await law_holds(target, Law.STREAM)
+    await relation_holds(target, Relation.STREAM)
 
 
-@requirement("GEN-003", hazardous=True)
-async def test_a_generated_choice_equals_the_single_answer(target: Target) -> None:
+@scenario("GEN-003", phase=Phase.MALFORMED)
+async def a_generated_choice_equals_the_single_answer(target: Target) -> None:
     """Each of several choices is what its prompt gets alone, whatever else the request asks for."""
-    await law_holds(target, Law.SEVERAL)
+    await relation_holds(target, Relation.SEVERAL)
 
 
-@requirement("GEN-004", hazardous=True)
-async def test_spelled_defaults_change_nothing(target: Target) -> None:
+@scenario("GEN-004", phase=Phase.MALFORMED)
+async def spelled_defaults_change_nothing(target: Target) -> None:
     """Documented defaults, nulls, `user`, `seed` and `logprobs` change no greedy text."""
-    await law_holds(target, Law.NEUTRAL)
+    await relation_holds(target, Relation.NEUTRAL)
 
 
-@requirement("GEN-005", hazardous=True)
-async def test_a_generated_echo_adds_the_prompt(target: Target) -> None:
+@scenario("GEN-005", phase=Phase.MALFORMED)
+async def a_generated_echo_adds_the_prompt(target: Target) -> None:
     """An echo puts the prompt before the text and changes nothing else, whatever else the request asks for."""
-    await law_holds(target, Law.ECHO)
+    await relation_holds(target, Relation.ECHO)
 
 
-@requirement("GEN-006", hazardous=True)
-async def test_generated_invalid_requests_are_survived(target: Target) -> None:
+@scenario("GEN-006", phase=Phase.MALFORMED)
+async def generated_invalid_requests_are_survived(target: Target) -> None:
     """An invalid generated request is answered, not with 5xx, and the server serves afterwards as before."""
     await survives(target)
 
 
-@requirement("GEN-007", hazardous=True)
-async def test_answers_to_generated_requests_keep_the_rules(target: Target) -> None:
+@scenario("GEN-007", phase=Phase.MALFORMED)
+async def answers_to_generated_requests_keep_the_rules(target: Target) -> None:
     """Every answer to a generated request keeps the rules that the ordinary answer keeps."""
     await rules_hold(target)
 
 
-@requirement("GEN-008", hazardous=True)
-async def test_a_generated_stop_sequence_cuts_as_it_is_written(target: Target) -> None:
+@scenario("GEN-008", phase=Phase.MALFORMED)
+async def a_generated_stop_sequence_cuts_as_it_is_written(target: Target) -> None:
     """A text ends where one of its stop sequences first occurs as it is written, and nowhere else."""
-    await law_holds(target, Law.STOP)
+    await relation_holds(target, Relation.STOP)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from conformance.contract.check import requirement
+from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, NotRun
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion
@@ -20,8 +20,8 @@ def _request_id(answer: Completion) -> str | None:
     return next((value for value in found if value), None)
 
 
-@requirement("HDR-002")
-async def test_requests_have_ids_of_their_own(target: Target) -> None:
+@scenario("HDR-002")
+async def requests_have_ids_of_their_own(target: Target) -> None:
     """The request id in a header differs from request to request."""
     first, second = await asyncio.gather(target.complete(), target.complete(max_tokens=1))
     one, other = _request_id(first), _request_id(second)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
-from conformance.contract.check import requirement
+from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken, Inconclusive, NotRun, Unsupported
 from conformance.kit.invalid_requests import all_refused, survived
-from conformance.kit.target import Target, error_text
+from conformance.kit.target import Target
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, Intent, Request
 
 _JSON = ("Content-Type", "application/json")
@@ -31,16 +32,16 @@ def _status(exchange: Exchange) -> int:
     return exchange.response.status
 
 
-@requirement("HTTP-003")
-async def test_only_post_is_accepted(target: Target) -> None:
+@scenario("HTTP-003")
+async def only_post_is_accepted(target: Target) -> None:
     """A GET request to the path is refused with 405 or 404."""
     status = _status(await target.send(_GET))
     if status not in {HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_FOUND}:
         raise Broken(f"GET /completions was answered with status {status}")
 
 
-@requirement("HTTP-004")
-async def test_a_405_names_the_allowed_method(target: Target) -> None:
+@scenario("HTTP-004")
+async def a_405_names_the_allowed_method(target: Target) -> None:
     """An answer with status 405 carries `Allow` with POST in it."""
     exchange = await target.send(_GET)
     if exchange.response is None or exchange.status != HTTPStatus.METHOD_NOT_ALLOWED:
@@ -52,10 +53,10 @@ async def test_a_405_names_the_allowed_method(target: Target) -> None:
         raise Broken(f"the 405 to GET /completions says `Allow: {allowed[:80]}`")
 
 
-@requirement("HTTP-005", hazardous=True)
-async def test_broken_json_is_refused(target: Target) -> None:
+@scenario("HTTP-005", phase=Phase.MALFORMED)
+async def broken_json_is_refused(target: Target) -> None:
     """A body that is not JSON is refused with a 4xx."""
-    await target.control()
+    await target.valid_twin_is_served()
     bodies = {
         "a body that ends too soon": b'{"model": "x", ',
         "a body with a comma too many": _body(target)[:-1] + b",}",
@@ -69,17 +70,17 @@ async def test_broken_json_is_refused(target: Target) -> None:
     survived(await target.send(Request(nan, intent=Intent.OPEN)), "`temperature` NaN")
 
 
-@requirement("HTTP-006", hazardous=True)
-async def test_an_empty_body_is_refused(target: Target) -> None:
+@scenario("HTTP-006", phase=Phase.MALFORMED)
+async def an_empty_body_is_refused(target: Target) -> None:
     """An empty body is refused with a 4xx."""
-    await target.control()
+    await target.valid_twin_is_served()
     target.expect_refused(await target.send(Request(b"", intent=Intent.INVALID)), "an empty body")
 
 
-@requirement("HTTP-007", hazardous=True)
-async def test_a_body_that_is_no_object_is_refused(target: Target) -> None:
+@scenario("HTTP-007", phase=Phase.MALFORMED)
+async def a_body_that_is_no_object_is_refused(target: Target) -> None:
     """A JSON body that is an array, a string, a number or null is refused with a 4xx."""
-    await target.control()
+    await target.valid_twin_is_served()
     bodies = (b"[]", b'"x"', b"1", b"null")
     sent = [
         (f"the body `{body.decode()}`", await target.send(Request(body, intent=Intent.INVALID)))
@@ -88,10 +89,10 @@ async def test_a_body_that_is_no_object_is_refused(target: Target) -> None:
     all_refused(target, sent)
 
 
-@requirement("HTTP-008", hazardous=True)
-async def test_other_content_types_cause_no_failure(target: Target) -> None:
+@scenario("HTTP-008", phase=Phase.MALFORMED)
+async def other_content_types_cause_no_failure(target: Target) -> None:
     """A JSON body sent as `text/plain` or without a content type is served or refused with a 4xx."""
-    await target.control()
+    await target.valid_twin_is_served()
     kinds: dict[str, tuple[tuple[str, str], ...]] = {
         "a JSON body sent as `text/plain`": (("Content-Type", "text/plain"),),
         "a JSON body without a content type": (),
@@ -103,15 +104,15 @@ async def test_other_content_types_cause_no_failure(target: Target) -> None:
         )
 
 
-@requirement("HTTP-009")
-async def test_a_charset_parameter_is_accepted(target: Target) -> None:
+@scenario("HTTP-009")
+async def a_charset_parameter_is_accepted(target: Target) -> None:
     """A request with `Content-Type: application/json; charset=utf-8` is served."""
     headers = (("Content-Type", "application/json; charset=utf-8"),)
     target.read(await target.send(Request(_body(target), headers=headers)))
 
 
-@requirement("HTTP-013")
-async def test_an_unknown_path_gives_a_json_error(target: Target) -> None:
+@scenario("HTTP-013")
+async def an_unknown_path_gives_a_json_error(target: Target) -> None:
     """An unknown path below `/v1` is answered with 404 and a JSON object."""
     exchange = await target.send(Request(_body(target), path=_NO_SUCH_PATH, intent=Intent.INVALID))
     status = _status(exchange)
@@ -121,10 +122,10 @@ async def test_an_unknown_path_gives_a_json_error(target: Target) -> None:
         raise Broken(f"the 404 to POST {_NO_SUCH_PATH} carries no JSON object but {error_text(exchange)}")
 
 
-@requirement("HTTP-015", hazardous=True)
-async def test_a_chunked_body_may_be_refused(target: Target) -> None:
+@scenario("HTTP-015", phase=Phase.ALONE)
+async def a_chunked_body_may_be_refused(target: Target) -> None:
     """A request body in chunked transfer coding is served, or refused with 411."""
-    await target.control()
+    await target.valid_twin_is_served()
     headers = (_JSON, ("Transfer-Encoding", "chunked"))
     exchange = await target.send(Request(_body(target), headers=headers, intent=Intent.OPEN))
     survived(exchange, "a chunked body")
@@ -134,17 +135,17 @@ async def test_a_chunked_body_may_be_refused(target: Target) -> None:
         )
 
 
-@requirement("HTTP-016", hazardous=True)
-async def test_invalid_utf_8_is_refused(target: Target) -> None:
+@scenario("HTTP-016", phase=Phase.MALFORMED)
+async def invalid_utf_8_is_refused(target: Target) -> None:
     """A body with bytes that are not UTF-8 is refused with a 4xx."""
-    await target.control()
+    await target.valid_twin_is_served()
     body = _body(target).replace(json.dumps(target.prompt).encode(), b'"caf\xe9 \xff\xfe"')
     exchange = await target.send(Request(body, intent=Intent.INVALID))
     target.expect_refused(exchange, "a prompt whose bytes are not UTF-8")
 
 
-@requirement("HTTP-017")
-async def test_the_accept_header_starts_no_stream(target: Target) -> None:
+@scenario("HTTP-017")
+async def the_accept_header_starts_no_stream(target: Target) -> None:
     """`Accept: text/event-stream` without `stream: true` is answered with one JSON object."""
     headers = (_JSON, ("Accept", "text/event-stream"))
     exchange = await target.send(Request(_body(target), headers=headers))
@@ -154,8 +155,8 @@ async def test_the_accept_header_starts_no_stream(target: Target) -> None:
     target.read(exchange, optional="Accept: text/event-stream")
 
 
-@requirement("HTTP-019")
-async def test_the_accept_header_stops_no_stream(target: Target) -> None:
+@scenario("HTTP-019")
+async def the_accept_header_stops_no_stream(target: Target) -> None:
     """`Accept: text/event-stream` with `stream: true` is answered with an event stream."""
     body = Request.of(target.params(max_tokens=1, stream=True)).body
     exchange = await target.send(Request(body, headers=(_JSON, ("Accept", "text/event-stream"))))

@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.contract.check import requirement
+from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken, Inconclusive, NotRun
 from conformance.kit.capabilities import SOME_IDS
 from conformance.kit.same_text import same
-from conformance.kit.stop_sequences import pieces
+from conformance.kit.stop_sequences import words_of
 from conformance.kit.target import Target
 from conformance.scenarios.sampling import LENGTH, SEEDS, seeded
 from conformance.wire.completion import Completion
@@ -29,19 +29,18 @@ _AT_ONCE = 2.0
 """Seconds within which any answer counts as given at once."""
 
 
-@requirement("DET-010", hazardous=True)
-async def test_neighbours_do_not_disturb_a_seed(target: Target) -> None:
+@scenario("DET-010", phase=Phase.ALONE)
+async def neighbours_do_not_disturb_a_seed(target: Target) -> None:
     """A seed gives the same text alone and beside requests without one."""
     different = []
     for number, seed in enumerate(SEEDS):
-        alone = await seeded(target, seed, sample=2)
-        if not same(alone.text, (await seeded(target, seed, sample=3)).text):
+        alone = await seeded(target, seed, fresh=True)
+        if not same(alone.text, (await seeded(target, seed, fresh=True)).text):
             raise NotRun("a seed does not repeat its text even alone; see DET-002")
         beside = await _beside(
             target,
-            seeded(target, seed, sample=4),
+            seeded(target, seed, fresh=True),
             [{"temperature": 1, "max_tokens": LENGTH}] * 3,
-            round_=number,
         )
         if not same(alone.text, beside.text):
             different.append(
@@ -54,21 +53,21 @@ async def test_neighbours_do_not_disturb_a_seed(target: Target) -> None:
             return
 
 
-@requirement("DET-011", hazardous=True)
-async def test_settings_stay_with_their_request(target: Target) -> None:
+@scenario("DET-011", phase=Phase.ALONE)
+async def settings_stay_with_their_request(target: Target) -> None:
     """A greedy answer is the same beside requests with other settings as beside requests like itself."""
-    if target.session.concurrency < _CLIENTS:
-        raise Inconclusive(f"the run sends only {target.session.concurrency} requests at the same time")
+    if target.concurrency < _CLIENTS:
+        raise Inconclusive(f"the run sends only {target.concurrency} requests at the same time")
     alone = await target.complete()
     odd = _odd_settings(alone.text)
-    beside = await _beside(target, target.complete(sample=10), odd)
+    beside = await _beside(target, target.complete(fresh=True), odd)
     if same(alone.text, beside.text):
         return
     # A batch of another size may flip a near tie, and then does it with any neighbours.
     like = await _beside(
-        target, target.complete(sample=11), [{"prompt": prompt} for prompt in _prompts(target)]
+        target, target.complete(fresh=True), [{"prompt": prompt} for prompt in _prompts(target)]
     )
-    again = await _beside(target, target.complete(sample=12), odd, round_=1)
+    again = await _beside(target, target.complete(fresh=True), odd)
     if not same(like.text, alone.text):
         raise Inconclusive("the answer differs beside any other requests: batches flip near ties here")
     if not same(again.text, alone.text):
@@ -80,7 +79,7 @@ async def test_settings_stay_with_their_request(target: Target) -> None:
 
 def _odd_settings(text: str) -> list[dict[str, Any]]:
     """What would show in the answer `text` if it reached it: a stop sequence that is in it, and settings that turn it over."""
-    found = pieces(text)
+    found = words_of(text)
     return [
         {"stop": [found[0]] if found else [text[4:8] or "e"], "temperature": 1},
         {"logit_bias": {str(SOME_IDS[0]): 100}, "logprobs": 2},
@@ -92,34 +91,32 @@ def _prompts(target: Target) -> Sequence[str]:
     return [f"{target.prompt} {word}" for word in ("amber", "birch", "cedar")]
 
 
-async def _beside(
-    target: Target, request: Any, neighbours: Sequence[dict[str, Any]], *, round_: int = 0
-) -> Completion:
+async def _beside(target: Target, request: Any, neighbours: Sequence[dict[str, Any]]) -> Completion:
     """The answer to a request that is sent in the middle of others, whose own answers may be anything."""
     others = [
-        target.post(intent=Intent.OPEN, sample=20 + 10 * round_ + number, **{"prompt": prompt, **settings})
-        for number, (prompt, settings) in enumerate(zip(_prompts(target), neighbours, strict=True))
+        target.post(intent=Intent.OPEN, fresh=True, **{"prompt": prompt, **settings})
+        for prompt, settings in zip(_prompts(target), neighbours, strict=True)
     ]
     answers = await asyncio.gather(*others[:2], request, *others[2:])
     found: Completion = answers[2]
     return found
 
 
-@requirement("HTTP-018", hazardous=True)
-async def test_a_client_that_leaves_before_its_answer_frees_the_server(target: Target) -> None:
+@scenario("HTTP-018", phase=Phase.ALONE)
+async def a_client_that_leaves_before_its_answer_frees_the_server(target: Target) -> None:
     """After clients without a stream have gone before their answers the next request is answered at once, and as before."""
-    before = await target.complete(sample=31)
+    before = await target.complete(fresh=True)
     params = target.params(max_tokens=_LONG)
     left = await asyncio.gather(
         *(
-            target.send(Request.of(params, intent=Intent.OPEN, close_after=0), sample=number)
-            for number in range(_CLIENTS)
+            target.send(Request.of(params, intent=Intent.OPEN, close_after=0), fresh=True)
+            for _ in range(_CLIENTS)
         )
     )
     if not all(exchange.closed_by_us for exchange in left):
         raise NotRun("the requests could not be closed before their answers")
     await asyncio.sleep(_A_MOMENT)
-    after = await target.complete(sample=32)
+    after = await target.complete(fresh=True)
     usual, seconds = before.exchange.seconds, after.exchange.seconds
     what = f"after {_CLIENTS} clients had gone before their answers of {_LONG} tokens an ordinary request"
     if seconds > max(_AT_ONCE, _SLOWER * usual):

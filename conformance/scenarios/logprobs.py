@@ -7,19 +7,19 @@ import math
 from itertools import pairwise
 from typing import Any
 
-from conformance.contract.check import requirement
-from conformance.contract.verdict import Broken, Ignored, Inconclusive, Lapse, NotRun
+from conformance.contract.check import Phase, scenario
+from conformance.contract.verdict import Broken, BrokenShould, Ignored, Inconclusive, NotRun
 from conformance.kit.capabilities import NONCE, has
 from conformance.kit.invalid_requests import completes, survived, survives
 from conformance.kit.logprobs import Scores, difference, expected_same, in_common, scores
 from conformance.kit.same_text import recounted, same
 from conformance.kit.several_choices import BY_N
-from conformance.kit.stop_sequences import pieces
-from conformance.kit.stopped_answers import sample, stopped
+from conformance.kit.stop_sequences import words_of
+from conformance.kit.stopped_answers import answer_to_cut, stopped
 from conformance.kit.target import Target
-from conformance.run.session import fingerprint
 from conformance.wire.completion import Choice, Completion
 from conformance.wire.exchange import Intent, is_int
+from conformance.wire.greedy import fingerprint
 from conformance.wire.shown import shown
 
 _SHORT = 8
@@ -35,18 +35,21 @@ async def _ordinary(target: Target, k: int = 2, **changes: Any) -> Completion:
     return await target.complete(optional="logprobs", logprobs=k, **{"max_tokens": _SHORT, **changes})
 
 
-@requirement("LOGP-001")
-async def test_logprobs_are_four_arrays_of_equal_length(target: Target) -> None:
+@scenario("LOGP-001")
+async def logprobs_are_four_arrays_of_equal_length(target: Target) -> None:
     """`logprobs: 2` gives every choice an object with four arrays of equal length, or is refused."""
     answers = [await _ordinary(target)]
     # At temperature 1 the generated token is not always the best one, which is what the rules about single answers need to see.
     several = dict(BY_N) if await has(target, "n") else {"temperature": 1, "max_tokens": 2 * _SHORT}
     answers.append(await _ordinary(target, **several))
-    lapses = [
-        lapse for answer in answers for choice in answer.choices.values() for lapse in _expect_arrays(choice)
+    shortfalls = [
+        broken_should
+        for answer in answers
+        for choice in answer.choices.values()
+        for broken_should in _expect_arrays(choice)
     ]
-    if lapses:
-        raise Lapse(lapses[0])
+    if shortfalls:
+        raise BrokenShould(shortfalls[0])
 
 
 def _expect_arrays(choice: Choice) -> list[str]:
@@ -70,8 +73,8 @@ def _expect_arrays(choice: Choice) -> list[str]:
     return [f"`logprobs.{name}` is null" for name in _TOLERATED if found.get(name) is None]
 
 
-@requirement("LOGP-005")
-async def test_zero_asks_for_the_token_alone(target: Target) -> None:
+@scenario("LOGP-005")
+async def zero_asks_for_the_token_alone(target: Target) -> None:
     """`logprobs: 0` gives the log probabilities of the generated tokens and at most one alternative each."""
     answer = await target.complete(logprobs=0, max_tokens=_SHORT)
     logprobs = answer.choice.logprobs
@@ -89,8 +92,8 @@ async def test_zero_asks_for_the_token_alone(target: Target) -> None:
             raise Broken(f"`logprobs` was 0, and token {number} has {len(top)} alternatives: {shown(top)}")
 
 
-@requirement("LOGP-012")
-async def test_streamed_logprobs_join_to_the_plain_ones(target: Target) -> None:
+@scenario("LOGP-012")
+async def streamed_logprobs_join_to_the_plain_ones(target: Target) -> None:
     """The arrays of a stream, joined, are those of the plain answer."""
     plain, stream = await asyncio.gather(_ordinary(target), _ordinary(target, stream=True))
     one = scores(plain)
@@ -137,8 +140,8 @@ def _offsets(answer: Completion) -> tuple[int, ...]:
     return tuple(found) if all(map(is_int, found)) else ()
 
 
-@requirement("LOGP-013")
-async def test_offsets_go_on_over_chunks(target: Target) -> None:
+@scenario("LOGP-013")
+async def offsets_go_on_over_chunks(target: Target) -> None:
     """`text_offset` goes on from one chunk of a stream to the next."""
     plain, stream = await asyncio.gather(_ordinary(target), _ordinary(target, stream=True))
     steps = [second - first for first, second in pairwise(_offsets(plain))]
@@ -159,8 +162,8 @@ async def test_offsets_go_on_over_chunks(target: Target) -> None:
             )
 
 
-@requirement("LOGP-014")
-async def test_asking_for_logprobs_changes_no_answer(target: Target) -> None:
+@scenario("LOGP-014")
+async def asking_for_logprobs_changes_no_answer(target: Target) -> None:
     """`logprobs` changes neither the text nor the finish reason nor the usage of a greedy completion."""
     without, with_them = await asyncio.gather(target.complete(max_tokens=_SHORT), _ordinary(target))
     if fingerprint(without.exchange) != fingerprint(with_them.exchange):
@@ -173,8 +176,8 @@ async def test_asking_for_logprobs_changes_no_answer(target: Target) -> None:
         raise Broken(f"`{name}` is {one} with `logprobs`, and {other} without")
 
 
-@requirement("LOGP-015")
-async def test_more_alternatives_contain_fewer(target: Target) -> None:
+@scenario("LOGP-015")
+async def more_alternatives_contain_fewer(target: Target) -> None:
     """What `logprobs: 1` calls the most probable token is among those of `logprobs: 3`, with the same value."""
     few, many = map(scores, await asyncio.gather(_ordinary(target, 1), _ordinary(target, 3)))
     best = [
@@ -196,10 +199,10 @@ async def test_more_alternatives_contain_fewer(target: Target) -> None:
         )
 
 
-@requirement("LOGP-017", hazardous=True)
-async def test_more_than_five_are_refused_or_answered_soundly(target: Target) -> None:
+@scenario("LOGP-017", phase=Phase.MALFORMED)
+async def more_than_five_are_refused_or_answered_soundly(target: Target) -> None:
     """`logprobs: 6` is refused, or answered with 1 to 7 alternatives for each token."""
-    await target.control()
+    await target.valid_twin_is_served()
     exchange = await target.post(intent=Intent.OPEN, parameter="logprobs", logprobs=_MOST + 1, max_tokens=2)
     survived(exchange, "`logprobs` 6")
     completes(exchange, "`logprobs` 6")
@@ -213,15 +216,15 @@ async def test_more_than_five_are_refused_or_answered_soundly(target: Target) ->
             raise Broken(f"`logprobs` was 6, and token {number} has {len(top)} alternatives")
 
 
-@requirement("LOGP-018", hazardous=True)
-async def test_a_boolean_logprobs_brings_nothing_down(target: Target) -> None:
+@scenario("LOGP-018", phase=Phase.MALFORMED)
+async def a_boolean_logprobs_brings_nothing_down(target: Target) -> None:
     """`logprobs: true` is refused or served as 1, never with a status that says that the server failed."""
     for exchange in await survives(target, "logprobs", True):  # noqa: FBT003 - a JSON value
         completes(exchange, "`logprobs` true")
 
 
-@requirement("LOGP-022")
-async def test_a_score_does_not_depend_on_the_number_of_alternatives(target: Target) -> None:
+@scenario("LOGP-022")
+async def a_score_does_not_depend_on_the_number_of_alternatives(target: Target) -> None:
     """A generated token has the same log probability whatever number `logprobs` is."""
     two = scores(await _ordinary(target))
     for k in (1, 3):
@@ -234,10 +237,10 @@ async def test_a_score_does_not_depend_on_the_number_of_alternatives(target: Tar
             raise Broken(f"in `token_logprobs` with `logprobs` 2 and with {k} {differs}")
 
 
-@requirement("LOGP-023")
-async def test_tokens_end_with_the_stop_sequence(target: Target) -> None:
+@scenario("LOGP-023")
+async def tokens_end_with_the_stop_sequence(target: Target) -> None:
     """With `stop` no token comes behind the one that completes the sequence."""
-    whole = await sample(target, pieces)
+    whole = await answer_to_cut(target, words_of)
     stop = whole.found[0]
     cut = await stopped(target, stop, optional="stop with logprobs", prompt=whole.prompt, logprobs=2)
     if cut.finish_reason != "stop" or len(cut.text) >= len(whole.text):
@@ -251,8 +254,8 @@ async def test_tokens_end_with_the_stop_sequence(target: Target) -> None:
         )
 
 
-@requirement("LOGP-026")
-async def test_sampling_settings_leave_the_numbers_finite(target: Target) -> None:
+@scenario("LOGP-026")
+async def sampling_settings_leave_the_numbers_finite(target: Target) -> None:
     """With a `top_p` near 0 log probabilities are still served as finite numbers."""
     requests: list[dict[str, Any]] = [{"max_tokens": _SHORT}]
     if await has(target, "echo"):
@@ -276,8 +279,8 @@ async def test_sampling_settings_leave_the_numbers_finite(target: Target) -> Non
             )
 
 
-@requirement("LOGP-028")
-async def test_nothing_precedes_the_text_behind_an_empty_prompt(target: Target) -> None:
+@scenario("LOGP-028")
+async def nothing_precedes_the_text_behind_an_empty_prompt(target: Target) -> None:
     """The text behind an empty prompt begins with its first token."""
     answer = await target.complete(optional="an empty prompt", prompt="", logprobs=2, max_tokens=_SHORT)
     joined = scores(answer).text

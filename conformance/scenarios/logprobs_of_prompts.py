@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from conformance.contract.check import requirement
-from conformance.contract.verdict import Broken, Ignored, Inconclusive, Lapse, NotRun
+from conformance.contract.check import scenario
+from conformance.contract.verdict import Broken, BrokenShould, Ignored, Inconclusive, NotRun
 from conformance.kit.capabilities import NONCE, SOME_IDS
 from conformance.kit.logprobs import Scores, expected_same, in_common, scores
 from conformance.kit.same_text import same
@@ -18,14 +18,14 @@ _ENOUGH = 3
 """So many tokens must be comparable before anything is said."""
 
 
-async def _scored(target: Target, prompt: Any, *, sample: int = 0, **changes: Any) -> Completion:
+async def _scored(target: Target, prompt: Any, *, fresh: bool = False, **changes: Any) -> Completion:
     """The prompt with its log probabilities, and one token more, which every server generates."""
     request = {"prompt": prompt, "echo": True, "logprobs": 1, "max_tokens": 1, **changes}
-    return await target.complete(optional="echo with logprobs", sample=sample, **request)
+    return await target.complete(optional="echo with logprobs", fresh=fresh, **request)
 
 
-@requirement("LOGP-010")
-async def test_echoed_logprobs_cover_the_prompt(target: Target) -> None:
+@scenario("LOGP-010")
+async def echoed_logprobs_cover_the_prompt(target: Target) -> None:
     """With `echo` the tokens join to the text, the first has no log probability, and every other one has."""
     answer = await _scored(target, NONCE, logprobs=2, max_tokens=4)
     found, raw = scores(answer), answer.choice.logprobs
@@ -45,13 +45,13 @@ async def test_echoed_logprobs_cover_the_prompt(target: Target) -> None:
             f"with `echo` the first token, {shown(found.tokens[0])}, has the log probability {first}, where null belongs"
         )
     if first is not None or top:
-        raise Lapse(
+        raise BrokenShould(
             f"with `echo` the first token has the log probability {shown(first)} and the alternatives {shown(top)}, where null belongs"
         )
 
 
-@requirement("LOGP-029")
-async def test_every_echoed_choice_has_its_tokens(target: Target) -> None:
+@scenario("LOGP-029")
+async def every_echoed_choice_has_its_tokens(target: Target) -> None:
     """Of several choices with `echo` each has the tokens of its prompt and of its completion, as a single one has."""
     alone = await _scored(target, NONCE, logprobs=2, max_tokens=4)
     if not _joins(scores(alone), alone.text):
@@ -78,8 +78,8 @@ def _letters(text: str) -> str:
     return "".join(character for character in text if character.isalnum())
 
 
-@requirement("LOGP-019")
-async def test_scoring_token_arrays_works(target: Target) -> None:
+@scenario("LOGP-019")
+async def scoring_token_arrays_works(target: Target) -> None:
     """The request of lm-evaluation-harness gives one entry for each token of each array and of its completion."""
     arrays = [list(SOME_IDS), [*SOME_IDS, *reversed(SOME_IDS)]]
     answer = await _scored(target, arrays, seed=1234)
@@ -110,8 +110,8 @@ def _expect_entries(choice: Choice, found: Scores, given: int) -> None:
         )
 
 
-@requirement("LOGP-020")
-async def test_scores_do_not_depend_on_what_follows(target: Target) -> None:
+@scenario("LOGP-020")
+async def scores_do_not_depend_on_what_follows(target: Target) -> None:
     """A prompt has the same log probabilities alone and at the beginning of a longer one."""
     short = [*SOME_IDS, *reversed(SOME_IDS)]
     alone, longer = await asyncio.gather(
@@ -129,8 +129,8 @@ async def test_scores_do_not_depend_on_what_follows(target: Target) -> None:
         raise Broken(f"of the prompt {short}, alone and at the beginning of a longer one, {differs}")
 
 
-@requirement("LOGP-024")
-async def test_scoring_a_completion_finds_the_values_of_its_generation(target: Target) -> None:
+@scenario("LOGP-024")
+async def scoring_a_completion_finds_the_values_of_its_generation(target: Target) -> None:
     """The tokens of a completion have the same log probabilities when the completion is sent back with `echo`."""
     for prompt in target.prompts(1) + target.facts.prompts[1:3]:
         generated = await target.complete(prompt=prompt, logprobs=2, max_tokens=8)
@@ -162,8 +162,8 @@ def _aligned(prompt: str, generated: Scores, echoed: Scores) -> tuple[Scores, Sc
     return generated.part(0, 0), echoed.part(0, 0)
 
 
-@requirement("LOGP-025")
-async def test_scores_do_not_depend_on_what_was_asked_before(target: Target) -> None:
+@scenario("LOGP-025")
+async def scores_do_not_depend_on_what_was_asked_before(target: Target) -> None:
     """The log probabilities of prompts with a common beginning are the same however often and in whatever order they are asked for."""
     # The run has scored nothing like this before, so the first answer comes without the help of a cache and the later ones with it.
     # Caches work in blocks of 16 tokens or more: the common beginning is as long as several answers.
@@ -173,8 +173,8 @@ async def test_scores_do_not_depend_on_what_was_asked_before(target: Target) -> 
     common = " ".join(answer.text for answer in answers)
     ends = (" The first of them ends here.", " Another one of them ends there.")
     first, second = [scores(await _scored(target, common + end)) for end in ends]
-    for sample, end, earlier in ((1, ends[1], second), (2, ends[0], first)):
-        again = scores(await _scored(target, common + end, sample=sample))
+    for end, earlier in ((ends[1], second), (ends[0], first)):
+        again = scores(await _scored(target, common + end, fresh=True))
         if again.tokens[:-1] != earlier.tokens[:-1]:
             raise NotRun("the same prompt was cut into different tokens")
         differs = expected_same(earlier.part(0, -1), again.part(0, -1))
@@ -186,8 +186,8 @@ async def test_scores_do_not_depend_on_what_was_asked_before(target: Target) -> 
         raise Broken(f"of two prompts with the same beginning, one after the other, {differs}")
 
 
-@requirement("LOGP-027")
-async def test_a_streamed_echo_is_scored_like_a_plain_one(target: Target) -> None:
+@scenario("LOGP-027")
+async def a_streamed_echo_is_scored_like_a_plain_one(target: Target) -> None:
     """The log probabilities of an echo, its offsets among them, are the same in a stream."""
     changes: dict[str, Any] = {"logprobs": 2, "max_tokens": 4}
     plain, stream = await asyncio.gather(

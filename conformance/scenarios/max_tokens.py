@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from conformance.contract.check import requirement
+from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, Inconclusive, NotRun, Unsupported
 from conformance.kit.capabilities import has
-from conformance.kit.same_text import begins, goes_on, settled
-from conformance.kit.several_choices import ways
-from conformance.kit.target import MAX_TOKENS, Target, error_text
+from conformance.kit.same_text import begins, goes_on, normalised
+from conformance.kit.several_choices import served_forms
+from conformance.kit.target import MAX_TOKENS, Target
 from conformance.wire.completion import Completion
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Intent, Request
 from conformance.wire.shown import shown
 
@@ -26,12 +27,12 @@ def _exact(answer: Completion) -> bool:
     return answer.finish_reason == "length" and usage is not None and usage.completion_tokens == limit
 
 
-@requirement("MAXTOK-002")
-async def test_one_token_is_at_most_one_token(target: Target) -> None:
+@scenario("MAXTOK-002")
+async def one_token_is_at_most_one_token(target: Target) -> None:
     """With `max_tokens` 1 at most one token is generated."""
     one, whole = await asyncio.gather(target.complete(max_tokens=1), target.complete())
     most = 1 + target.profile.completion_tokens_slack.value
-    if whole.finish_reason == "length" and len(settled(one.text)) >= len(settled(whole.text)) > most:
+    if whole.finish_reason == "length" and len(normalised(one.text)) >= len(normalised(whole.text)) > most:
         raise Broken(
             f"max_tokens 1 gives {shown(one.text)}, no less than max_tokens {MAX_TOKENS}: {shown(whole.text)}"
         )
@@ -42,8 +43,8 @@ async def test_one_token_is_at_most_one_token(target: Target) -> None:
         )
 
 
-@requirement("MAXTOK-003")
-async def test_a_smaller_limit_only_cuts(target: Target) -> None:
+@scenario("MAXTOK-003")
+async def a_smaller_limit_only_cuts(target: Target) -> None:
     """For a smaller `max_tokens` the text is the beginning of the text for a larger one, with a stop sequence in sight too."""
     whole, *shorter = await asyncio.gather(
         target.complete(), *(target.complete(max_tokens=limit) for limit in _LIMITS)
@@ -76,13 +77,13 @@ async def _expect_prefixes_with_a_stop(target: Target, whole: str, cut: str) -> 
             )
 
 
-@requirement("MAXTOK-004")
-async def test_the_default_limit_is_the_declared_one(target: Target) -> None:
+@scenario("MAXTOK-004")
+async def the_default_limit_is_the_declared_one(target: Target) -> None:
     """Without `max_tokens` a completion ends at the default limit, and says so."""
     default = target.profile.default_max_tokens.value
     if default is None:
         raise NotRun("the profile declares that there is no default limit")
-    if default > _ENOUGH_EVENTS and not target.expensive:
+    if default > _ENOUGH_EVENTS and not target.settings.expensive:
         raise NotRun(
             f"the profile declares a default of {default} tokens, which costs too much; --expensive runs it"
         )
@@ -91,7 +92,7 @@ async def test_the_default_limit_is_the_declared_one(target: Target) -> None:
         limited, free = await asyncio.gather(
             target.complete(prompt=prompt, max_tokens=default), _unlimited(target, default, prompt=prompt)
         )
-        if limited.finish_reason == "length" and settled(limited.text):
+        if limited.finish_reason == "length" and normalised(limited.text):
             return _compare_default(limited, free, default)
     raise Inconclusive(f"no text goes on to {default} tokens")
 
@@ -121,8 +122,8 @@ async def _unlimited(target: Target, events: int = 0, **changes: Any) -> Complet
     return target.read(exchange)
 
 
-@requirement("MAXTOK-005")
-async def test_a_limit_of_null_is_the_default(target: Target) -> None:
+@scenario("MAXTOK-005")
+async def a_limit_of_null_is_the_default(target: Target) -> None:
     """`max_tokens` null means the same as no `max_tokens`."""
     null, absent = await asyncio.gather(_unlimited(target, max_tokens=None), _unlimited(target))
     # A stream that was left says nothing of what comes after; one that ended says that nothing does.
@@ -133,10 +134,10 @@ async def test_a_limit_of_null_is_the_default(target: Target) -> None:
         raise Broken(f"max_tokens null gives {shown(null.text)}, no max_tokens gives {shown(absent.text)}")
 
 
-@requirement("MAXTOK-010")
-async def test_the_limit_holds_for_each_choice(target: Target) -> None:
+@scenario("MAXTOK-010")
+async def the_limit_holds_for_each_choice(target: Target) -> None:
     """In a stream with several choices `max_tokens` bounds each of them."""
-    requests = await ways(target)
+    requests = await served_forms(target)
     if not requests:
         raise NotRun("the target has neither several choices nor several prompts")
     counted = await _counted(target)

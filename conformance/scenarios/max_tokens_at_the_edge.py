@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from conformance.contract.check import requirement
-from conformance.contract.verdict import Broken, Inconclusive, Lapse, NotRun
+from conformance.contract.check import Phase, scenario
+from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotRun
 from conformance.kit.capabilities import NONCE
 from conformance.kit.context_length import FAR_TOO_MANY, context_length, impossible_limit
 from conformance.kit.invalid_requests import survived
-from conformance.kit.target import Target, error_text
+from conformance.kit.target import Target
 from conformance.wire.completion import Completion
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, Intent, Request
 from conformance.wire.shown import shown
 
@@ -38,8 +39,8 @@ async def _zero(target: Target) -> Exchange:
     )
 
 
-@requirement("MAXTOK-006", hazardous=True)
-async def test_echo_with_a_limit_of_zero_is_the_prompt(target: Target) -> None:
+@scenario("MAXTOK-006", phase=Phase.ALONE)
+async def echo_with_a_limit_of_zero_is_the_prompt(target: Target) -> None:
     """With `echo` and `max_tokens` 0 the text is exactly the prompt."""
     if Completion.read(await _zero(target)).text:
         raise NotRun("max_tokens 0 generates text; see MAXTOK-007")
@@ -51,10 +52,10 @@ async def test_echo_with_a_limit_of_zero_is_the_prompt(target: Target) -> None:
         raise Broken(f"the prompt is {shown(NONCE)}, its echo with max_tokens 0 is {shown(answer.text)}")
 
 
-@requirement("MAXTOK-007", hazardous=True)
-async def test_a_limit_of_zero_generates_nothing(target: Target) -> None:
+@scenario("MAXTOK-007", phase=Phase.MALFORMED)
+async def a_limit_of_zero_generates_nothing(target: Target) -> None:
     """`max_tokens` 0 is refused, or the text is empty."""
-    await target.control()
+    await target.valid_twin_is_served()
     exchange = await _zero(target)
     if not exchange.served:
         target.expect_refused(exchange, "max_tokens 0")
@@ -65,10 +66,10 @@ async def test_a_limit_of_zero_generates_nothing(target: Target) -> None:
         raise Broken(f"max_tokens 0 was answered with a stream that begins {shown(text)}")
 
 
-@requirement("MAXTOK-008", hazardous=True)
-async def test_an_impossible_limit_is_refused(target: Target) -> None:
+@scenario("MAXTOK-008", phase=Phase.MALFORMED)
+async def an_impossible_limit_is_refused(target: Target) -> None:
     """A `max_tokens` beyond every context is refused with a message about the length."""
-    await target.control()
+    await target.valid_twin_is_served()
     exchange = await impossible_limit(target)
     if exchange.served:
         raise Broken(f"max_tokens {FAR_TOO_MANY} was served with status {exchange.status}")
@@ -78,13 +79,13 @@ async def test_an_impossible_limit_is_refused(target: Target) -> None:
         raise Broken(f"max_tokens {FAR_TOO_MANY} was refused, but not for its length: {error_text(exchange)}")
 
 
-@requirement("MAXTOK-009", hazardous=True)
-async def test_a_prompt_beyond_the_context_causes_no_failure(target: Target) -> None:
+@scenario("MAXTOK-009", phase=Phase.MALFORMED)
+async def a_prompt_beyond_the_context_causes_no_failure(target: Target) -> None:
     """A prompt that is longer than the context is refused, not answered with a 5xx or a shortened prompt."""
     length = await context_length(target)
     if length > _LONGEST_PROMPT:
         raise NotRun(f"the context of {length} tokens is too long to be filled")
-    await target.control()
+    await target.valid_twin_is_served()
     # A number has at least one token in every vocabulary that splits words.
     prompt = " ".join(map(str, range(length + 100)))
     exchange = await target.post(prompt=prompt, max_tokens=1, intent=Intent.INVALID, parameter="prompt")
@@ -98,11 +99,11 @@ async def test_a_prompt_beyond_the_context_causes_no_failure(target: Target) -> 
         raise Inconclusive(
             f"{what} was served as a prompt of {usage.prompt_tokens} tokens: the context is longer than said"
         )
-    raise Lapse(f"{what} was served with status {exchange.status}: the prompt was shortened silently")
+    raise BrokenShould(f"{what} was served with status {exchange.status}: the prompt was shortened silently")
 
 
-@requirement("MAXTOK-011", hazardous=True)
-async def test_a_limit_that_just_fits_is_accepted(target: Target) -> None:
+@scenario("MAXTOK-011", phase=Phase.ALONE)
+async def a_limit_that_just_fits_is_accepted(target: Target) -> None:
     """A request whose prompt and `max_tokens` fill the context exactly is accepted."""
     length = await context_length(target)
     usage = (await target.complete(max_tokens=1)).usage
@@ -115,7 +116,7 @@ async def test_a_limit_that_just_fits_is_accepted(target: Target) -> None:
     survived(exchange, f"max_tokens {largest}")
     message = f"the context has {length} tokens and the prompt {usage.prompt_tokens}; max_tokens {largest} was refused: {error_text(exchange)}"
     if (await _fitting(target, largest - _RESERVED)).served:
-        raise Lapse(f"{message}; with {_RESERVED} less it is served")
+        raise BrokenShould(f"{message}; with {_RESERVED} less it is served")
     raise Broken(message)
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from conformance.contract.check import requirement
+from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun
 from conformance.kit.same_text import same
 from conformance.kit.several_choices import BY_N, LENGTH, expect_choices, expect_ends, expect_indices
@@ -20,31 +20,31 @@ _SAMPLES = 4
 _SAMPLE_LENGTH = 16
 
 
-@requirement("N-001")
-async def test_two_choices_come_or_are_refused(target: Target) -> None:
+@scenario("N-001")
+async def two_choices_come_or_are_refused(target: Target) -> None:
     """`n` 2 brings two choices with the indices 0 and 1."""
     answer = await target.complete(**BY_N, optional="n")
     expect_choices(answer, 2, "n 2")
 
 
-@requirement("N-002")
-async def test_choices_are_samples_of_their_own(target: Target) -> None:
+@scenario("N-002")
+async def choices_are_samples_of_their_own(target: Target) -> None:
     """At temperature 1 the choices of a request are not copies of one another."""
     # One pair may well be equal. How often is a sound server accused? If p is the chance of its most likely text, four choices are
     # equal with about p^4, in two requests with p^8, while four single answers all differ with (1-p)^4 + 4p(1-p)^3. The product is at
     # most 0.005 (at p = 0.75), and 0.00003 with the confirmation on fresh answers.
     if not _copies(await target.complete(**BY_N)):
         return
-    for sample in range(2):
+    for again in (False, True):
         request = _sampled(target, n=_SAMPLES)
-        if not _copies(await target.complete(**request, sample=sample, optional=f"n {_SAMPLES}")):
+        if not _copies(await target.complete(**request, fresh=again, optional=f"n {_SAMPLES}")):
             return
-    singles = (target.complete(**_sampled(target), sample=sample) for sample in range(_SAMPLES))
+    singles = (target.complete(**_sampled(target), fresh=number > 0) for number in range(_SAMPLES))
     _accuse(await asyncio.gather(*singles), "n 4 at temperature 1")
 
 
-@requirement("N-004")
-async def test_one_seed_gives_different_choices(target: Target) -> None:
+@scenario("N-004")
+async def one_seed_gives_different_choices(target: Target) -> None:
     """At temperature 1 the choices of a request differ although they share its `seed`."""
     # The error rate is that of N-002.
     seeds = _seeds(target)
@@ -60,10 +60,10 @@ def _seeds(target: Target) -> Sequence[int]:
     return [1234 + 100 * target.attempt + number for number in range(_SAMPLES)]
 
 
-async def _seeded(target: Target, seed: int, *, sample: int = 0) -> Completion:
+async def _seeded(target: Target, seed: int, *, fresh: bool = False) -> Completion:
     # Some servers refuse the two together (togethercomputer/together-py#214).
     request = _sampled(target, n=_SAMPLES, seed=seed)
-    return await target.complete(**request, sample=sample, optional="n with seed")
+    return await target.complete(**request, fresh=fresh, optional="n with seed")
 
 
 def _sampled(target: Target, **changes: Any) -> dict[str, Any]:
@@ -84,12 +84,12 @@ def _accuse(singles: list[Completion], asked: str) -> None:
     )
 
 
-@requirement("N-007")
-async def test_one_seed_repeats_all_choices(target: Target) -> None:
+@scenario("N-007")
+async def one_seed_repeats_all_choices(target: Target) -> None:
     """At temperature 1 the same `seed` gives the same choices again."""
     different = []
     for seed in _seeds(target)[:2]:
-        first, again = await _seeded(target, seed), await _seeded(target, seed, sample=1)
+        first, again = await _seeded(target, seed), await _seeded(target, seed, fresh=True)
         if len(first.choices) == 1:
             raise NotRun("`n` 4 was answered with one choice; see N-001")
         if fingerprint_changed(first, again):
@@ -104,8 +104,8 @@ async def test_one_seed_repeats_all_choices(target: Target) -> None:
     raise Ignored(f"{different[0]}; without `n` a seed repeats its text")
 
 
-@requirement("N-003")
-async def test_greedy_choices_are_all_equal(target: Target) -> None:
+@scenario("N-003")
+async def greedy_choices_are_all_equal(target: Target) -> None:
     """At temperature 0 every choice is the greedy completion."""
     alone = await target.complete(max_tokens=LENGTH)
     # Some servers refuse several choices of a greedy answer (ai-dynamo/dynamo#3914), which is the same text twice.
@@ -117,16 +117,16 @@ async def test_greedy_choices_are_all_equal(target: Target) -> None:
             )
 
 
-@requirement("N-005")
-async def test_streams_carry_all_choices(target: Target) -> None:
+@scenario("N-005")
+async def streams_carry_all_choices(target: Target) -> None:
     """A stream with `n` 2 has two choices, and each ends once."""
     stream = await target.stream(**BY_N, optional="n with stream")
     expect_indices(stream, 2, "n 2 in a stream")
     expect_ends(stream, "n 2 in a stream")
 
 
-@requirement("N-006")
-async def test_an_n_of_one_changes_nothing(target: Target) -> None:
+@scenario("N-006")
+async def an_n_of_one_changes_nothing(target: Target) -> None:
     """`n` 1 means the same as no `n`."""
     one, absent = await asyncio.gather(
         target.complete(n=1, max_tokens=LENGTH), target.complete(max_tokens=LENGTH)

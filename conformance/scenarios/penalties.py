@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Any
 
-from conformance.contract.check import requirement
+from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, Ignored, Inconclusive
 from conformance.kit.logprobs import Scores, scores
 from conformance.kit.same_text import same
@@ -27,8 +28,8 @@ def _loop(opening: str) -> str:
     return ((" ".join(opening.split()[:3]) + " ") * 5).strip()
 
 
-@requirement("DET-007")
-async def test_penalties_act_in_their_direction(target: Target) -> None:
+@scenario("DET-007")
+async def penalties_act_in_their_direction(target: Target) -> None:
     """On a repetitive prompt penalties of 2 do not make the text more repetitive, and penalties of -2 not less."""
     prompts = [_loop(prompt) for prompt in target.prompts(3)]
     found = [wrong for prompt in prompts[:1] if (wrong := await _wrong_way(target, prompt))]
@@ -68,8 +69,8 @@ def _repeated(text: str) -> float:
     return 1 - len(set(found)) / len(found) if found else 0.0
 
 
-@requirement("DET-012")
-async def test_a_penalty_turns_a_near_tie(target: Target) -> None:
+@scenario("DET-012")
+async def a_penalty_turns_a_near_tie(target: Target) -> None:
     """A penalty of 2 changes a greedy text in which a repeated token leads by less than the penalty."""
     missing = []
     for name in ("frequency_penalty", "presence_penalty"):
@@ -78,7 +79,8 @@ async def test_a_penalty_turns_a_near_tie(target: Target) -> None:
             missing.append(name)
             continue
         prompt, plain, why = place
-        answer = await target.complete(prompt=prompt, optional=name, **{name: PENALTY})
+        changes: dict[str, Any] = {name: PENALTY}
+        answer = await target.complete(prompt=prompt, optional=name, **changes)
         if same(answer.text, plain.text):
             raise Ignored(f"with `{name}` {PENALTY} the text is still {shown(plain.text)}, in which {why}")
     if missing:

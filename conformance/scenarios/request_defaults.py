@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from conformance.contract.check import requirement
+from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken
 from conformance.kit.invalid_requests import repeats
-from conformance.kit.target import Target, error_text
+from conformance.kit.target import Target
 from conformance.wire.completion import Completion
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, Request
 from conformance.wire.shown import shown
 
@@ -41,8 +42,8 @@ _NULLABLE = (
 _ENOUGH_EVENTS, _FEW_EVENTS = 64, 4
 
 
-@requirement("REQ-001")
-async def test_model_and_prompt_are_enough(target: Target) -> None:
+@scenario("REQ-001")
+async def model_and_prompt_are_enough(target: Target) -> None:
     """A request with only `model` and `prompt` is served."""
     minimal = {"model": target.facts.model, "prompt": target.prompt}
     # Without `max_tokens` some servers go on to the end of their context: a stream can be left before.
@@ -62,8 +63,8 @@ def _served(target: Target, exchange: Exchange) -> None:
         raise Broken(f"a valid request was served without a choice: {error_text(exchange)}")
 
 
-@requirement("REQ-008")
-async def test_a_list_of_one_equals_its_string(target: Target) -> None:
+@scenario("REQ-008")
+async def a_list_of_one_equals_its_string(target: Target) -> None:
     """`prompt: ["x"]` is answered like `prompt: "x"`."""
     single, listed = await asyncio.gather(target.complete(), target.complete(prompt=[target.prompt]))
     if single.usage is not None and listed.usage is not None:
@@ -89,8 +90,8 @@ async def with_default(target: Target, name: str, **changes: Any) -> Completion:
     )
 
 
-@requirement("REQ-011")
-async def test_documented_defaults_can_be_sent(target: Target) -> None:
+@scenario("REQ-011")
+async def documented_defaults_can_be_sent(target: Target) -> None:
     """Each documented default is accepted when it is sent."""
     # All at once, which costs one request; one by one only to find out which of them is not taken.
     together = await target.post(max_tokens=1, **_DEFAULTS)
@@ -114,8 +115,8 @@ def _all_served(target: Target, together: Exchange, alone: Mapping[tuple[str, An
     target.not_served(together)
 
 
-@requirement("REQ-012")
-async def test_sending_defaults_changes_nothing(target: Target) -> None:
+@scenario("REQ-012")
+async def sending_defaults_changes_nothing(target: Target) -> None:
     """The greedy text with the documented defaults sent is the text without them."""
     plain, explicit = await asyncio.gather(target.complete(), target.complete(**_WITHOUT_EFFECT))
     if plain.text != explicit.text:
@@ -124,8 +125,8 @@ async def test_sending_defaults_changes_nothing(target: Target) -> None:
         )
 
 
-@requirement("REQ-013")
-async def test_null_equals_leaving_out(target: Target) -> None:
+@scenario("REQ-013")
+async def null_equals_leaving_out(target: Target) -> None:
     """`null` for a nullable parameter is accepted and means the same as leaving it out."""
     nulls: dict[str, Any] = dict.fromkeys(_NULLABLE)
     together, temperature, unlimited = await asyncio.gather(
@@ -151,7 +152,7 @@ async def _null(target: Target, name: str) -> Exchange:
     return await target.post(**changes)
 
 
-@requirement("REQ-026")
-async def test_a_user_name_is_accepted(target: Target) -> None:
+@scenario("REQ-026")
+async def a_user_name_is_accepted(target: Target) -> None:
     """`user` is accepted."""
     await target.complete(user="abc", max_tokens=1)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from conformance.contract.check import requirement
-from conformance.contract.verdict import Broken, Disregarded, Ignored, Inconclusive
+from conformance.contract.check import Phase, scenario
+from conformance.contract.verdict import Broken, Ignored, IgnoredShould, Inconclusive
 from conformance.kit.capabilities import SOME_IDS, support
+from conformance.kit.facts import Support
 from conformance.kit.suffix_mode import suffix_support
-from conformance.kit.target import Support, Target
-from conformance.run.session import fingerprint
+from conformance.kit.target import Target
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent
+from conformance.wire.greedy import fingerprint
 from conformance.wire.shown import shown
 
 BIASED_TOKENS = 4
@@ -29,14 +30,11 @@ _ODD: tuple[Mapping[str, Any], ...] = (
 )
 """Settings whose effects would show in a greedy answer that comes after; the first gets a stop sequence of the target's own."""
 
-_ANEW = 3200
-"""Samples from here on are nobody else's, so that these requests are really sent, and in this order."""
-
 _NAMES = {"multi_prompt": "prompt (as a list)"}
 
 
-@requirement("REQ-009")
-async def test_token_arrays_are_prompts(target: Target) -> None:
+@scenario("REQ-009")
+async def token_arrays_are_prompts(target: Target) -> None:
     """An array of integers is one prompt, and an array of such arrays is several."""
     ids = list(SOME_IDS)
     for prompt, wanted in ((ids, 1), ([ids, ids[:2]], 2)):
@@ -45,8 +43,8 @@ async def test_token_arrays_are_prompts(target: Target) -> None:
             raise Broken(f"`prompt` {prompt} was answered with {len(answer.choices)} choices, not {wanted}")
 
 
-@requirement("REQ-030")
-async def test_a_bias_of_100_selects_its_token(target: Target) -> None:
+@scenario("REQ-030")
+async def a_bias_of_100_selects_its_token(target: Target) -> None:
     """With a `logit_bias` of 100 for one ordinary token the completion is that token again and again."""
     plain = await target.complete()
     texts = []
@@ -80,8 +78,8 @@ def _repeated(answer: Completion) -> bool:
     return len(words) == BIASED_TOKENS and len(set(words)) == 1
 
 
-@requirement("REQ-031")
-async def test_unsupported_parameters_are_refused(target: Target) -> None:
+@scenario("REQ-031")
+async def unsupported_parameters_are_refused(target: Target) -> None:
     """No parameter is taken with 200 and then disregarded."""
     ignored = [name for name in _DOCUMENTED if await _is_ignored(target, name)]
     if (await suffix_support(target)).support is Support.IGNORED:
@@ -93,7 +91,7 @@ async def test_unsupported_parameters_are_refused(target: Target) -> None:
     if ignored:
         raise Ignored(f"taken with 200 and without effect: {names}")
     if others:
-        raise Disregarded(f"taken with 200 and without effect: {names}")
+        raise IgnoredShould(f"taken with 200 and without effect: {names}")
 
 
 async def _is_ignored(target: Target, name: str) -> bool:
@@ -110,15 +108,15 @@ async def _stop_is_ignored(target: Target) -> bool:
     return exchange.served and Completion.read(exchange).text == whole.text
 
 
-@requirement("REQ-032", hazardous=True)
-async def test_a_request_leaves_no_trace(target: Target) -> None:
+@scenario("REQ-032", phase=Phase.ALONE)
+async def a_request_leaves_no_trace(target: Target) -> None:
     """Greedy answers are the same before and after requests with odd settings."""
     # Also this one anew: a remembered answer may come from among many others at the same time, which flips near ties.
-    before = await target.complete(max_tokens=_SHORT, sample=_ANEW)
+    before = await target.complete(max_tokens=_SHORT, fresh=True)
     odd = ({**_ODD[0], "stop": before.text[4:8] or "e"}, *_ODD[1:])
-    for sample, settings in enumerate(odd, start=_ANEW + 1):
+    for settings in odd:
         await target.post(intent=Intent.OPEN, **{"max_tokens": 4, **settings})
-        after = await target.complete(max_tokens=_SHORT, sample=sample)
+        after = await target.complete(max_tokens=_SHORT, fresh=True)
         if fingerprint(before.exchange) != fingerprint(after.exchange):
             raise Broken(
                 f"after a request with {shown(dict(settings))} the answer was {shown(after.text)}, before {shown(before.text)}"

@@ -6,11 +6,20 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from conformance.contract.check import requirement
+from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken, NotRun, Unsupported
 from conformance.kit.capabilities import SOME_IDS, has, support
-from conformance.kit.invalid_requests import Bent, all_refused, bent, completes, refuses, survives
-from conformance.kit.target import Support, Target, error_text
+from conformance.kit.facts import Support
+from conformance.kit.invalid_requests import (
+    InvalidRequest,
+    all_refused,
+    completes,
+    invalid_requests,
+    refuses,
+    survives,
+)
+from conformance.kit.target import Target
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, Intent, Request
 from conformance.wire.shown import shown
 
@@ -26,20 +35,20 @@ _NO_TOKEN = 10_000_000
 """A token id beyond any vocabulary, and within 32 bits."""
 
 
-@requirement("REQ-010", hazardous=True)
-async def test_impossible_token_ids_are_refused(target: Target) -> None:
+@scenario("REQ-010", phase=Phase.MALFORMED)
+async def impossible_token_ids_are_refused(target: Target) -> None:
     """Token ids below zero and beyond any vocabulary are refused with a 4xx."""
     await refuses(target, "prompt", [-5], [1_000_000_000])
 
 
-@requirement("REQ-015", hazardous=True)
-async def test_temperatures_out_of_range_are_refused(target: Target) -> None:
+@scenario("REQ-015", phase=Phase.MALFORMED)
+async def temperatures_out_of_range_are_refused(target: Target) -> None:
     """`temperature` -0.1, 2.1 and a million are refused with a 4xx."""
     await refuses(target, "temperature", -0.1, 2.1, 1_000_000)
 
 
-@requirement("REQ-016")
-async def test_temperatures_at_both_ends_are_accepted(target: Target) -> None:
+@scenario("REQ-016")
+async def temperatures_at_both_ends_are_accepted(target: Target) -> None:
     """`temperature` 0 and 2 are served, as integers and with a decimal point."""
     values = (0, 0.0, 2.0, 2)
     exchanges = await asyncio.gather(
@@ -60,8 +69,8 @@ async def _hot(target: Target) -> Exchange:
     return exchange if exchange.served else await target.post(temperature=2, max_tokens=1)
 
 
-@requirement("REQ-037")
-async def test_fractions_are_accepted(target: Target) -> None:
+@scenario("REQ-037")
+async def fractions_are_accepted(target: Target) -> None:
     """`temperature`, `top_p` and the penalties may be fractions wherever 1 is accepted."""
     # All at once, which costs one request; one by one only to find out which of them is not taken.
     together = await target.post(max_tokens=1, **_FRACTIONS)
@@ -80,30 +89,30 @@ async def test_fractions_are_accepted(target: Target) -> None:
     target.not_served(together, optional=", ".join(_FRACTIONS))
 
 
-@requirement("REQ-017", hazardous=True)
-async def test_a_top_p_out_of_range_is_refused(target: Target) -> None:
+@scenario("REQ-017", phase=Phase.MALFORMED)
+async def a_top_p_out_of_range_is_refused(target: Target) -> None:
     """`top_p` -0.1 and 1.1 are refused with a 4xx."""
     await refuses(target, "top_p", -0.1, 1.1)
 
 
-@requirement("REQ-018", hazardous=True)
-async def test_a_top_p_of_zero_is_open(target: Target) -> None:
+@scenario("REQ-018", phase=Phase.MALFORMED)
+async def a_top_p_of_zero_is_open(target: Target) -> None:
     """`top_p: 0` is served or refused with a 4xx."""
     _recorded(await survives(target, "top_p", 0))
 
 
-@requirement("REQ-019", hazardous=True)
-async def test_an_n_below_one_is_refused(target: Target) -> None:
+@scenario("REQ-019", phase=Phase.MALFORMED)
+async def an_n_below_one_is_refused(target: Target) -> None:
     """`n` 0 and -1 are refused with a 4xx."""
-    requests = await bent(target, "n", 0, -1)
+    requests = await invalid_requests(target, "n", 0, -1)
     served = any(exchange.served for _, exchange in requests)
     if served and (await support(target, "n")).support is Support.IGNORED:
         raise NotRun("the target does not read `n` at all; see N-001")
     all_refused(target, requests)
 
 
-@requirement("REQ-020", hazardous=True)
-async def test_more_than_128_choices_are_refused(target: Target) -> None:
+@scenario("REQ-020", phase=Phase.MALFORMED)
+async def more_than_128_choices_are_refused(target: Target) -> None:
     """`n` 129 is refused with a 4xx."""
     found = await support(target, "n")
     if found.support is not Support.YES:
@@ -112,10 +121,10 @@ async def test_more_than_128_choices_are_refused(target: Target) -> None:
     target.expect_refused(exchange, "`n` 129")
 
 
-@requirement("REQ-021", hazardous=True)
-async def test_a_negative_limit_is_refused(target: Target) -> None:
+@scenario("REQ-021", phase=Phase.MALFORMED)
+async def a_negative_limit_is_refused(target: Target) -> None:
     """`max_tokens` -5 is refused with a 4xx."""
-    await target.control()
+    await target.valid_twin_is_served()
     # A stream that is left early: some servers take any negative number for "no limit".
     request = Request.of(
         target.params(max_tokens=-5, stream=True),
@@ -126,44 +135,44 @@ async def test_a_negative_limit_is_refused(target: Target) -> None:
     target.expect_refused(await target.send(request), "`max_tokens` -5")
 
 
-@requirement("REQ-022", hazardous=True)
-async def test_penalties_out_of_range_are_refused(target: Target) -> None:
+@scenario("REQ-022", phase=Phase.MALFORMED)
+async def penalties_out_of_range_are_refused(target: Target) -> None:
     """`presence_penalty` and `frequency_penalty` of -2.1 and 2.1 are refused with a 4xx."""
-    requests: list[Bent] = []
+    requests: list[InvalidRequest] = []
     for parameter in _PENALTIES:
-        requests += await bent(target, parameter, -2.1, 2.1)
+        requests += await invalid_requests(target, parameter, -2.1, 2.1)
     all_refused(target, requests)
 
 
-@requirement("REQ-023", hazardous=True)
-async def test_a_negative_logprobs_is_refused(target: Target) -> None:
+@scenario("REQ-023", phase=Phase.MALFORMED)
+async def a_negative_logprobs_is_refused(target: Target) -> None:
     """`logprobs` -5 is refused with a 4xx."""
     await refuses(target, "logprobs", -5)
 
 
-@requirement("REQ-029", hazardous=True)
-async def test_a_fractional_limit_is_refused(target: Target) -> None:
+@scenario("REQ-029", phase=Phase.MALFORMED)
+async def a_fractional_limit_is_refused(target: Target) -> None:
     """`max_tokens` 4.5 is refused with a 4xx; 4.0, which JSON can not tell from 4, may be served."""
     await survives(target, "max_tokens", 4.0)
     await refuses(target, "max_tokens", 4.5)
 
 
-@requirement("REQ-033", hazardous=True)
-async def test_extreme_seeds_may_be_refused(target: Target) -> None:
+@scenario("REQ-033", phase=Phase.MALFORMED)
+async def extreme_seeds_may_be_refused(target: Target) -> None:
     """`seed` -1 and 2^53 + 1 are served or refused with a 4xx."""
     _recorded(await survives(target, "seed", -1, 2**53 + 1))
 
 
-@requirement("REQ-034", hazardous=True)
-async def test_impossible_best_of_and_bias_are_refused(target: Target) -> None:
+@scenario("REQ-034", phase=Phase.MALFORMED)
+async def impossible_best_of_and_bias_are_refused(target: Target) -> None:
     """`best_of` 21 and -1 and a `logit_bias` of 101 are refused with a 4xx by a target that reads the parameter."""
     impossible: tuple[tuple[str, tuple[Any, ...]], ...] = (
         ("best_of", (21, -1)),
         ("logit_bias", ({str(SOME_IDS[0]): 101},)),
     )
-    requests: list[Bent] = []
+    requests: list[InvalidRequest] = []
     for parameter, values in impossible:
-        sent = await bent(target, parameter, *values) if await has(target, parameter) else []
+        sent = await invalid_requests(target, parameter, *values) if await has(target, parameter) else []
         # Whoever refuses one of them has read it.
         if any(exchange.refused for _, exchange in sent) or (sent and await _reads(target, parameter)):
             requests += sent
@@ -177,12 +186,12 @@ async def _reads(target: Target, parameter: str) -> bool:
 
     One that fails at that value tells nothing here; ERR-004 speaks of the failure.
     """
-    _, exchange = (await bent(target, parameter, "abc"))[0]
+    _, exchange = (await invalid_requests(target, parameter, "abc"))[0]
     return exchange.refused
 
 
-@requirement("REQ-036", hazardous=True)
-async def test_a_bias_for_an_unknown_token_causes_no_failure(target: Target) -> None:
+@scenario("REQ-036", phase=Phase.MALFORMED)
+async def a_bias_for_an_unknown_token_causes_no_failure(target: Target) -> None:
     """A `logit_bias` for a token id beyond any vocabulary is served or refused with a 4xx."""
     for exchange in await survives(target, "logit_bias", {str(_NO_TOKEN): -100}):
         completes(exchange, f"a `logit_bias` for token {_NO_TOKEN}")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from conformance.contract.check import requirement
-from conformance.contract.verdict import Broken, Lapse
+from conformance.contract.check import Phase, scenario
+from conformance.contract.verdict import Broken, BrokenShould
 from conformance.kit.capabilities import has
-from conformance.kit.invalid_requests import all_refused, bent, completes, refuses, survives
+from conformance.kit.invalid_requests import all_refused, completes, invalid_requests, refuses, survives
 from conformance.kit.target import Target
 from conformance.wire.exchange import NOT_JSON
 from conformance.wire.shown import shown
@@ -32,40 +32,40 @@ _MAY_BE_UNREAD = ("n", "suffix", "echo")
 """Parameters that many servers do not read at all, which is another fault: REQ-031."""
 
 
-@requirement("REQ-002", hazardous=True)
-async def test_a_missing_model_causes_no_failure(target: Target) -> None:
+@scenario("REQ-002", phase=Phase.MALFORMED)
+async def a_missing_model_causes_no_failure(target: Target) -> None:
     """A request without `model` is served or refused with a 4xx."""
     await survives(target, "model", ...)
 
 
-@requirement("REQ-003", hazardous=True)
-async def test_a_missing_prompt_causes_no_failure(target: Target) -> None:
+@scenario("REQ-003", phase=Phase.MALFORMED)
+async def a_missing_prompt_causes_no_failure(target: Target) -> None:
     """A request without `prompt` is refused with a 4xx or answered with a completion."""
     for exchange in await survives(target, "prompt", ...):
         completes(exchange, "a request without `prompt`")
 
 
-@requirement("REQ-004", hazardous=True)
-async def test_a_prompt_of_wrong_type_is_refused(target: Target) -> None:
+@scenario("REQ-004", phase=Phase.MALFORMED)
+async def a_prompt_of_wrong_type_is_refused(target: Target) -> None:
     """A `prompt` that is a number, a boolean or an object is refused with a 4xx."""
     await refuses(target, "prompt", *_NO_PROMPTS)
 
 
-@requirement("REQ-005", hazardous=True)
-async def test_illegal_prompt_elements_are_refused(target: Target) -> None:
+@scenario("REQ-005", phase=Phase.MALFORMED)
+async def illegal_prompt_elements_are_refused(target: Target) -> None:
     """A `prompt` array with an element of no legal type is refused with a 4xx."""
-    all_refused(target, await bent(target, "prompt", [{}], [["a"]], [None]))
-    for what, exchange in await bent(target, "prompt", [True]):
+    all_refused(target, await invalid_requests(target, "prompt", [{}], [["a"]], [None]))
+    for what, exchange in await invalid_requests(target, "prompt", [True]):
         # Lax validators (pydantic's, say) read true as 1, a token id: wrong by the schema, but nobody means it.
         if exchange.served:
-            raise Lapse(f"{what} was served with status {exchange.status}, as if it were [1]")
+            raise BrokenShould(f"{what} was served with status {exchange.status}, as if it were [1]")
         target.expect_refused(exchange, what)
 
 
-@requirement("REQ-006", hazardous=True)
-async def test_an_empty_list_of_prompts_is_refused(target: Target) -> None:
+@scenario("REQ-006", phase=Phase.MALFORMED)
+async def an_empty_list_of_prompts_is_refused(target: Target) -> None:
     """`prompt: []` is refused with a 4xx, or answered with no choices."""
-    for what, exchange in await bent(target, "prompt", []):
+    for what, exchange in await invalid_requests(target, "prompt", []):
         if exchange.served and exchange.response is not None:
             document = exchange.response.json
             if isinstance(document, dict) and document.get("choices") == []:
@@ -74,19 +74,19 @@ async def test_an_empty_list_of_prompts_is_refused(target: Target) -> None:
         target.expect_refused(exchange, what)
 
 
-@requirement("REQ-007", hazardous=True)
-async def test_an_empty_prompt_causes_no_failure(target: Target) -> None:
+@scenario("REQ-007", phase=Phase.MALFORMED)
+async def an_empty_prompt_causes_no_failure(target: Target) -> None:
     """`prompt: ""` is refused with a 4xx or answered with a completion."""
     for exchange in await survives(target, "prompt", ""):
         completes(exchange, "an empty `prompt`")
 
 
-@requirement("REQ-014", hazardous=True)
-async def test_values_of_wrong_type_are_refused(target: Target) -> None:
+@scenario("REQ-014", phase=Phase.MALFORMED)
+async def values_of_wrong_type_are_refused(target: Target) -> None:
     """A value of a wrong JSON type is refused with a 4xx, for every documented parameter that the target reads."""
     requests = []
     for parameter, value in _WRONG.items():
-        sent = await bent(target, parameter, value)
+        sent = await invalid_requests(target, parameter, value)
         served = any(exchange.served for _, exchange in sent)
         if served and parameter in _MAY_BE_UNREAD and not await has(target, parameter):
             continue
@@ -94,25 +94,27 @@ async def test_values_of_wrong_type_are_refused(target: Target) -> None:
     all_refused(target, requests)
 
 
-@requirement("REQ-024", hazardous=True)
-async def test_a_stop_of_wrong_type_is_refused(target: Target) -> None:
+@scenario("REQ-024", phase=Phase.MALFORMED)
+async def a_stop_of_wrong_type_is_refused(target: Target) -> None:
     """A `stop` that is a number or an object, or a list of what is no text, is refused with a 4xx."""
-    all_refused(target, await bent(target, "stop", 5, {}))
-    lists = await bent(target, "stop", [1], [None])
+    all_refused(target, await invalid_requests(target, "stop", 5, {}))
+    lists = await invalid_requests(target, "stop", [1], [None])
     served = [what for what, exchange in lists if exchange.served]
     if served:
-        raise Lapse(f"{' and '.join(served)} was served: what is no text in a list of stops is left out")
+        raise BrokenShould(
+            f"{' and '.join(served)} was served: what is no text in a list of stops is left out"
+        )
     all_refused(target, lists)
 
 
-@requirement("REQ-025", hazardous=True)
-async def test_an_unknown_field_causes_no_failure(target: Target) -> None:
+@scenario("REQ-025", phase=Phase.MALFORMED)
+async def an_unknown_field_causes_no_failure(target: Target) -> None:
     """A request with a field that no server knows is served or refused with a 4xx."""
     await survives(target, "x_suite_probe", 1)
 
 
-@requirement("REQ-035", hazardous=True)
-async def test_stream_options_alone_cause_no_failure(target: Target) -> None:
+@scenario("REQ-035", phase=Phase.MALFORMED)
+async def stream_options_alone_cause_no_failure(target: Target) -> None:
     """`stream_options` without `stream: true` is ignored or refused with a 4xx."""
     for exchange in await survives(target, "stream_options", {"include_usage": True}):
         completes(exchange, "`stream_options` without `stream`")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.contract.check import requirement
+from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken
 from conformance.kit.invalid_requests import survives
 from conformance.kit.target import Target
@@ -19,8 +19,8 @@ _ODD = ("a\u0001b\u0007c\u001bd", "a\u0000b", "a\ud800b")
 """Control characters, NUL, and half of a surrogate pair, which JSON can spell though no text contains it."""
 
 
-@requirement("REQ-027")
-async def test_unicode_in_the_prompt_survives(target: Target) -> None:
+@scenario("REQ-027")
+async def unicode_in_the_prompt_survives(target: Target) -> None:
     """An echoed prompt is the prompt, code point for code point, in any script."""
     # All in one prompt; one by one only to find out which of them is changed.
     together = await _echoed(target, " / ".join(_SCRIPTS))
@@ -47,7 +47,7 @@ def _points(text: str) -> str:
     return f"{shown(text[:12])} ({' '.join(f'U+{ord(character):04X}' for character in text[:3])})"
 
 
-@requirement("REQ-028", hazardous=True)
-async def test_odd_characters_cause_no_failure(target: Target) -> None:
+@scenario("REQ-028", phase=Phase.MALFORMED)
+async def odd_characters_cause_no_failure(target: Target) -> None:
     """A prompt with control characters, NUL or a lone surrogate is served or refused with a 4xx."""
     await survives(target, "prompt", *_ODD)

@@ -12,15 +12,15 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from conformance.contract.check import requirement
+from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun
 from conformance.kit.capabilities import NONCE, has
+from conformance.kit.facts import DET_RUNS
 from conformance.kit.logprobs import scores
 from conformance.kit.same_text import same
 from conformance.kit.target import Target
-from conformance.run.preflight import DET_RUNS
-from conformance.run.session import fingerprint
 from conformance.wire.completion import Completion
+from conformance.wire.greedy import fingerprint
 from conformance.wire.shown import shown
 
 LENGTH = 16
@@ -41,15 +41,15 @@ HOT = 2
 _CUT_OFF = 3.0
 
 
-async def sampled(target: Target, *, sample: int = 0, **changes: Any) -> Completion:
+async def sampled(target: Target, *, fresh: bool = False, **changes: Any) -> Completion:
     """An answer at temperature 1."""
     request = {"temperature": 1, "max_tokens": LENGTH, **changes}
-    return await target.complete(sample=sample, **request)
+    return await target.complete(fresh=fresh, **request)
 
 
-async def seeded(target: Target, seed: int, *, sample: int = 0) -> Completion:
+async def seeded(target: Target, seed: int, *, fresh: bool = False) -> Completion:
     """An answer at temperature 1 with a seed."""
-    return await sampled(target, sample=sample, seed=seed, optional="seed")
+    return await sampled(target, fresh=fresh, seed=seed, optional="seed")
 
 
 async def repeats_by_seed(target: Target, *seeds: int) -> str | None:
@@ -59,7 +59,7 @@ async def repeats_by_seed(target: Target, *seeds: int) -> str | None:
     """
     different: list[str] = []
     for number, seed in enumerate(seeds, start=1):
-        first, second = await seeded(target, seed), await seeded(target, seed, sample=1)
+        first, second = await seeded(target, seed), await seeded(target, seed, fresh=True)
         if fingerprint_changed(first, second):
             raise Inconclusive("`system_fingerprint` changed between the answers")
         if not same(first.text, second.text):
@@ -87,35 +87,35 @@ async def open_end(target: Target) -> str:
     for prompt in _openings(target):
         texts: list[str] = []
         while len(texts) == len(set(texts)) < _DISTINCT:
-            texts.append((await sampled(target, prompt=prompt, sample=len(texts))).text)
+            texts.append((await sampled(target, prompt=prompt, fresh=bool(texts))).text)
         if len(texts) == len(set(texts)):
             return prompt
     raise Inconclusive("at temperature 1 texts repeat themselves behind every prompt: the model is certain")
 
 
-@requirement("DET-001")
-async def test_greedy_answers_repeat(target: Target) -> None:
+@scenario("DET-001")
+async def greedy_answers_repeat(target: Target) -> None:
     """The same request at temperature 0 gives the same text every time."""
     first = await target.complete()
     if target.facts.repeats is False:
         raise Broken(f"{target.facts.repeats_note}; what compares greedy answers can't be judged")
     # Where other checks of the run compare greedy answers the preflight has sent these already.
-    for sample in range(1, DET_RUNS) if target.facts.repeats is None else ():
-        again = await target.complete(sample=sample)
+    for _ in range(1, DET_RUNS) if target.facts.repeats is None else ():
+        again = await target.complete(fresh=True)
         if fingerprint(again.exchange) != fingerprint(first.exchange):
             raise Broken(f"the same greedy request gave {shown(first.text)}, then {shown(again.text)}")
 
 
-@requirement("DET-002")
-async def test_the_same_seed_repeats_the_text(target: Target) -> None:
+@scenario("DET-002")
+async def the_same_seed_repeats_the_text(target: Target) -> None:
     """At temperature 1 the same seed gives the same text again."""
     different = await repeats_by_seed(target, *SEEDS)
     if different:
         raise Broken(different)
 
 
-@requirement("DET-003")
-async def test_different_seeds_give_different_texts(target: Target) -> None:
+@scenario("DET-003")
+async def different_seeds_give_different_texts(target: Target) -> None:
     """At temperature 1 different seeds give different texts."""
     # The first two are asked for by others as well.
     seeds = [*SEEDS[:2], *range(1, DRAWS)]
@@ -146,8 +146,8 @@ async def _alike(target: Target, requests: Iterable[Mapping[str, Any]]) -> str |
     return texts.pop()
 
 
-@requirement("DET-004")
-async def test_greedy_text_ignores_seed_and_top_p(target: Target) -> None:
+@scenario("DET-004")
+async def greedy_text_ignores_seed_and_top_p(target: Target) -> None:
     """At temperature 0 neither `seed` nor `top_p` changes the text."""
     plain = await target.complete()
     unmoved: dict[str, Any] = {"seed": SEEDS[0], "top_p": 0.5}
@@ -159,23 +159,23 @@ async def test_greedy_text_ignores_seed_and_top_p(target: Target) -> None:
             )
 
 
-@requirement("DET-005")
-async def test_a_tiny_top_p_is_greedy(target: Target) -> None:
+@scenario("DET-005")
+async def a_tiny_top_p_is_greedy(target: Target) -> None:
     """With `top_p: 0.000001` the text at temperature 1 is the greedy one."""
     greedy, narrow = await asyncio.gather(
         target.complete(), target.complete(temperature=1, top_p=GREEDY_TOP_P)
     )
     if same(greedy.text, narrow.text):
         return
-    again = await target.complete(temperature=1, top_p=GREEDY_TOP_P, sample=1)
+    again = await target.complete(temperature=1, top_p=GREEDY_TOP_P, fresh=True)
     said = f"the greedy text is {shown(greedy.text)}, at temperature 1 with `top_p` {GREEDY_TOP_P:f} it is {shown(narrow.text)}"
     if same(again.text, narrow.text):
         raise Broken(said)
     raise Ignored(f"{said}, then {shown(again.text)}: it varies as without `top_p`")
 
 
-@requirement("DET-006")
-async def test_the_default_temperature_samples(target: Target) -> None:
+@scenario("DET-006")
+async def the_default_temperature_samples(target: Target) -> None:
     """Without `temperature` the text varies as it does at temperature 1."""
     for prompt in _openings(target):
         if await _alike(target, _by_default(prompt, _DISTINCT)) is None:
@@ -190,11 +190,11 @@ async def test_the_default_temperature_samples(target: Target) -> None:
 
 def _by_default(prompt: str, draws: int) -> Iterator[Mapping[str, Any]]:
     """So many requests without `temperature`."""
-    return ({"prompt": prompt, "temperature": ..., "sample": number} for number in range(draws))
+    return ({"prompt": prompt, "temperature": ..., "fresh": number > 0} for number in range(draws))
 
 
-@requirement("DET-008")
-async def test_a_high_temperature_changes_the_text(target: Target) -> None:
+@scenario("DET-008")
+async def a_high_temperature_changes_the_text(target: Target) -> None:
     """At temperature 2 the text is not the greedy one every time."""
     await expect_heat(target)
 
@@ -205,7 +205,7 @@ async def expect_heat(target: Target, **changes: Any) -> None:
     for prompt in _openings(target):
         greedy = await target.complete(prompt=prompt)
         for number in range(HOT_DRAWS):
-            exchange = await target.post(prompt=prompt, temperature=HOT, top_p=1, sample=number, **changes)
+            exchange = await target.post(prompt=prompt, temperature=HOT, top_p=1, fresh=number > 0, **changes)
             if exchange.refused:
                 raise NotRun(f"`temperature` {HOT} with `top_p` 1 is refused; see REQ-014")
             if not same(target.read(exchange).text, greedy.text):
@@ -242,8 +242,8 @@ async def _chance_of_the_greedy_text(target: Target, prompt: str) -> float:
     return chance
 
 
-@requirement("DET-009")
-async def test_seed_zero_is_a_seed(target: Target) -> None:
+@scenario("DET-009")
+async def seed_zero_is_a_seed(target: Target) -> None:
     """`seed: 0` repeats the text as other seeds do."""
     different = await repeats_by_seed(target, 0)
     if not different:

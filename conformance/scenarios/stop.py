@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import asyncio
 
-from conformance.contract.check import requirement
-from conformance.contract.verdict import Broken, Ignored, Inconclusive, Lapse, NotRun, Outcome
+from conformance.contract.check import scenario
+from conformance.contract.verdict import Broken, BrokenShould, Ignored, Inconclusive, NotRun, Outcome
 from conformance.kit.capabilities import SOME_IDS, has
 from conformance.kit.stop_sequences import (
     NEVER,
     Finder,
     absent,
     across,
+    across_words,
     apart,
     before,
     beyond_ascii,
-    crossings,
-    insides,
+    inside_words,
+    long_pieces,
     other_case,
-    pieces,
     repeated,
     restarts,
     spread,
-    stretches,
+    words_of,
 )
-from conformance.kit.stopped_answers import CUTS, Sample, expect_cut, expect_whole, sample, stopped
+from conformance.kit.stopped_answers import (
+    CUTS,
+    AnswerToCut,
+    answer_to_cut,
+    expect_cut,
+    expect_whole,
+    stopped,
+)
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion
 from conformance.wire.shown import shown
@@ -34,9 +41,9 @@ _BEYOND_ASCII = ("日本語のテキスト。", "Emoji: 😀 😃 😄", "Le caf
 """Beginnings that a model probably continues in kind."""
 
 
-async def _cuts(target: Target) -> tuple[Sample, dict[str, Completion]]:
+async def _cuts(target: Target) -> tuple[AnswerToCut, dict[str, Completion]]:
     """An answer, and the same cut at several places."""
-    whole = await sample(target)
+    whole = await answer_to_cut(target)
     stops = spread(whole.found, CUTS)
     answers = await asyncio.gather(
         *(stopped(target, stop, optional="stop", prompt=whole.prompt) for stop in stops)
@@ -44,15 +51,15 @@ async def _cuts(target: Target) -> tuple[Sample, dict[str, Completion]]:
     return whole, dict(zip(stops, answers, strict=True))
 
 
-def _shortened(whole: Sample, cuts: dict[str, Completion]) -> dict[str, Completion]:
+def _shortened(whole: AnswerToCut, cuts: dict[str, Completion]) -> dict[str, Completion]:
     found = {stop: cut for stop, cut in cuts.items() if len(cut.text) < len(whole.text)}
     if not found:
         raise NotRun("no stop sequence shortened the text; see STOP-002")
     return found
 
 
-@requirement("STOP-002")
-async def test_the_text_ends_where_the_sequence_begins(target: Target) -> None:
+@scenario("STOP-002")
+async def the_text_ends_where_the_sequence_begins(target: Target) -> None:
     """With a stop sequence the text is exactly what came before its first occurrence."""
     whole, cuts = await _cuts(target)
     if all(cut.text == whole.text for cut in cuts.values()):
@@ -61,21 +68,21 @@ async def test_the_text_ends_where_the_sequence_begins(target: Target) -> None:
         )
     for stop, cut in cuts.items():
         expect_cut(stop, cut, whole.text)
-    for find in (repeated, restarts, stretches):
+    for find in (repeated, restarts, long_pieces):
         await _odd_piece(target, find)
 
 
 async def _odd_piece(target: Target, find: Finder) -> None:
     """A word that comes again cuts where it comes first; a sequence that seems to begin a letter too early cuts as well, and a long one."""
     try:
-        whole = await sample(target, find)
+        whole = await answer_to_cut(target, find)
     except Inconclusive:
         return  # the ordinary places have been looked at
     expect_cut(whole.found[0], await stopped(target, whole.found[0], prompt=whole.prompt), whole.text)
 
 
-@requirement("STOP-003")
-async def test_a_stop_sequence_ends_with_reason_stop(target: Target) -> None:
+@scenario("STOP-003")
+async def a_stop_sequence_ends_with_reason_stop(target: Target) -> None:
     """An answer that a stop sequence ended has the finish reason `stop`."""
     whole, cuts = await _cuts(target)
     for stop, cut in _shortened(whole, cuts).items():
@@ -85,10 +92,10 @@ async def test_a_stop_sequence_ends_with_reason_stop(target: Target) -> None:
             )
 
 
-@requirement("STOP-004")
-async def test_a_string_equals_a_list_of_one(target: Target) -> None:
+@scenario("STOP-004")
+async def a_string_equals_a_list_of_one(target: Target) -> None:
     """A stop sequence means the same as a string and as a list of one."""
-    whole = await sample(target)
+    whole = await answer_to_cut(target)
     stop = whole.found[0]
     string, several = await asyncio.gather(
         target.complete(prompt=whole.prompt, stop=stop), target.complete(prompt=whole.prompt, stop=[stop])
@@ -101,25 +108,25 @@ async def test_a_string_equals_a_list_of_one(target: Target) -> None:
             )
 
 
-@requirement("STOP-005")
-async def test_a_sequence_that_never_occurs_changes_nothing(target: Target) -> None:
+@scenario("STOP-005")
+async def a_sequence_that_never_occurs_changes_nothing(target: Target) -> None:
     """A stop sequence that does not occur changes neither text nor finish reason."""
-    whole = await sample(target, absent, what="characters that make another sequence")
+    whole = await answer_to_cut(target, absent, what="characters that make another sequence")
     for stop in (f"{NEVER}\N{SECTION SIGN}", whole.found[0]):
         expect_whole(stop, await stopped(target, stop, prompt=whole.prompt), whole.answer)
 
 
-async def _two_stops(target: Target) -> tuple[Sample, str, str]:
+async def _two_stops(target: Target) -> tuple[AnswerToCut, str, str]:
     """An answer and two pieces of it that no engine can find in one step, the early one first."""
-    whole = await sample(
-        target, lambda text: apart(text, pieces(text)) or (), what="two places to cut it that are far apart"
+    whole = await answer_to_cut(
+        target, lambda text: apart(text, words_of(text)) or (), what="two places to cut it that are far apart"
     )
     early, late = whole.found
     return whole, early, late
 
 
-@requirement("STOP-006")
-async def test_the_earliest_of_several_sequences_decides(target: Target) -> None:
+@scenario("STOP-006")
+async def the_earliest_of_several_sequences_decides(target: Target) -> None:
     """Of two stop sequences the one that comes first in the text ends it, whatever their order in the list."""
     whole, early, late = await _two_stops(target)
     # Against the answer to the early one alone: whether that is right is the business of STOP-002.
@@ -133,12 +140,12 @@ async def test_the_earliest_of_several_sequences_decides(target: Target) -> None
             )
 
 
-@requirement("STOP-007")
-async def test_four_sequences_are_accepted(target: Target) -> None:
+@scenario("STOP-007")
+async def four_sequences_are_accepted(target: Target) -> None:
     """A list of four stop sequences is served, and the fourth has an effect like the first."""
     never = [f"{NEVER}{number}" for number in range(4)]
     try:
-        whole = await sample(target)
+        whole = await answer_to_cut(target)
     except Inconclusive:
         await target.complete(stop=never)
         return
@@ -150,20 +157,20 @@ async def test_four_sequences_are_accepted(target: Target) -> None:
         )
 
 
-@requirement("STOP-009")
-async def test_a_sequence_may_cross_token_borders(target: Target) -> None:
+@scenario("STOP-009")
+async def a_sequence_may_cross_token_borders(target: Target) -> None:
     """A stop sequence takes effect wherever it occurs, also from inside one token to inside another."""
     for stop, whole in await _off_the_borders(target):
         expect_cut(stop, await stopped(target, stop, prompt=whole.prompt), whole.text)
 
 
-async def _off_the_borders(target: Target) -> list[tuple[str, Sample]]:
+async def _off_the_borders(target: Target) -> list[tuple[str, AnswerToCut]]:
     """Pieces that begin or end inside tokens: by the tokens that the target reports, else by words, which tokens rarely cross."""
     found = []
-    whole = await sample(
-        target, lambda text: crossings(text) + insides(text), what="words to cut it inside of"
+    whole = await answer_to_cut(
+        target, lambda text: across_words(text) + inside_words(text), what="words to cut it inside of"
     )
-    for find, count in ((crossings, 2), (insides, 1)):
+    for find, count in ((across_words, 2), (inside_words, 1)):
         found += [(stop, whole) for stop in spread(find(whole.text), count)]
     if await has(target, "logprobs"):
         try:
@@ -171,16 +178,16 @@ async def _off_the_borders(target: Target) -> list[tuple[str, Sample]]:
         except Outcome:
             return found  # judged elsewhere
         tokens = [token for token in (logprobs and logprobs.tokens) or () if isinstance(token, str)]
-        first = await sample(target)
+        first = await answer_to_cut(target)
         known = across(first.text, tokens) if first.prompt == target.prompt else ()
         found += [(stop, first) for stop in known[:1]]
     return found
 
 
-@requirement("STOP-010")
-async def test_a_text_may_be_cut_to_nothing(target: Target) -> None:
+@scenario("STOP-010")
+async def a_text_may_be_cut_to_nothing(target: Target) -> None:
     """Where the text begins with the stop sequence the answer is one choice with an empty text and the reason `stop`."""
-    whole = await sample(target)
+    whole = await answer_to_cut(target)
     stop = whole.text[:3]
     cut = await stopped(target, stop, prompt=whole.prompt)
     if (len(cut.choices), cut.text, cut.finish_reason) != (1, "", "stop"):
@@ -190,8 +197,8 @@ async def test_a_text_may_be_cut_to_nothing(target: Target) -> None:
         )
 
 
-@requirement("STOP-011")
-async def test_sequences_beyond_ascii_cut_correctly(target: Target) -> None:
+@scenario("STOP-011")
+async def sequences_beyond_ascii_cut_correctly(target: Target) -> None:
     """A stop sequence of characters beyond ASCII cuts exactly where it first occurs, and breaks no stream."""
     found = None
     for prompt in _BEYOND_ASCII:
@@ -212,8 +219,8 @@ async def test_sequences_beyond_ascii_cut_correctly(target: Target) -> None:
             raise Broken(f"`stop` was {shown(stop)}, and the stream's text is {shown(streamed.text)}")
 
 
-@requirement("STOP-012")
-async def test_white_space_counts_in_sequences(target: Target) -> None:
+@scenario("STOP-012")
+async def white_space_counts_in_sequences(target: Target) -> None:
     """Blanks and line breaks are stop sequences like any other: neither trimmed nor ignored."""
     target.prompts(1)
     answers = [(prompt, await target.complete(prompt=prompt)) for prompt in target.facts.prompts[:3]]
@@ -230,14 +237,16 @@ async def test_white_space_counts_in_sequences(target: Target) -> None:
         trimmed = stop not in cut.text and cut.text.rstrip() == wanted.rstrip()
         if cut.text != wanted and trimmed:
             # No authority speaks of texts that are trimmed, so that is no more than a warning.
-            raise Lapse(f"`stop` was {shown(stop)}: the text is {shown(cut.text)} instead of {shown(wanted)}")
+            raise BrokenShould(
+                f"`stop` was {shown(stop)}: the text is {shown(cut.text)} instead of {shown(wanted)}"
+            )
         expect_cut(stop, cut, whole.text)
 
 
-@requirement("STOP-015")
-async def test_sequences_are_literal_text(target: Target) -> None:
+@scenario("STOP-015")
+async def sequences_are_literal_text(target: Target) -> None:
     """A stop sequence is no pattern: a full stop is a full stop."""
-    whole = await sample(target)
+    whole = await answer_to_cut(target)
     patterns = [pattern for pattern in _PATTERNS if pattern not in whole.text]
     dot, answer = await asyncio.gather(
         *(stopped(target, stop, prompt=whole.prompt) for stop in (".", patterns))
@@ -251,15 +260,15 @@ async def test_sequences_are_literal_text(target: Target) -> None:
     expect_whole(patterns, answer, whole.answer)
 
 
-@requirement("STOP-016")
-async def test_case_matters_in_sequences(target: Target) -> None:
+@scenario("STOP-016")
+async def case_matters_in_sequences(target: Target) -> None:
     """A sequence that occurs only in another case changes nothing."""
-    whole = await sample(target, other_case, what="words that occur in one case only")
+    whole = await answer_to_cut(target, other_case, what="words that occur in one case only")
     expect_whole(whole.found[0], await stopped(target, whole.found[0], prompt=whole.prompt), whole.answer)
 
 
-@requirement("STOP-022")
-async def test_stopping_never_costs_more_tokens(target: Target) -> None:
+@scenario("STOP-022")
+async def stopping_never_costs_more_tokens(target: Target) -> None:
     """With a stop sequence no more tokens are counted than without."""
     whole, cuts = await _cuts(target)
     most = _completion_tokens(whole.answer)
@@ -288,8 +297,8 @@ def _completion_tokens(completion: Completion) -> int | None:
     return completion.usage.completion_tokens if completion.usage else None
 
 
-@requirement("STOP-025")
-async def test_more_sequences_never_mean_more_text(target: Target) -> None:
+@scenario("STOP-025")
+async def more_sequences_never_mean_more_text(target: Target) -> None:
     """One more stop sequence gives a beginning of the text that the others leave."""
     whole, early, late = await _two_stops(target)
     one, two = await asyncio.gather(
@@ -302,12 +311,12 @@ async def test_more_sequences_never_mean_more_text(target: Target) -> None:
         )
 
 
-@requirement("STOP-026")
-async def test_sequences_act_behind_token_ids(target: Target) -> None:
+@scenario("STOP-026")
+async def sequences_act_behind_token_ids(target: Target) -> None:
     """Behind a prompt of token ids a stop sequence cuts the text as it does behind a prompt in letters."""
     ids = list(SOME_IDS)
     whole = await target.complete(prompt=ids)
-    found = pieces(whole.text)
+    found = words_of(whole.text)
     if not found:
         raise Inconclusive("the answer to a prompt of token ids has no pieces to cut it at")
     expect_cut(found[0], await stopped(target, found[0], prompt=ids), whole.text)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from conformance.contract.check import requirement
-from conformance.contract.verdict import Broken, Ignored, Lapse
+from conformance.contract.check import Phase, scenario
+from conformance.contract.verdict import Broken, BrokenShould, Ignored
 from conformance.kit.stop_sequences import NEVER
-from conformance.kit.stopped_answers import expect_cut, sample
+from conformance.kit.stopped_answers import answer_to_cut, expect_cut
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent
@@ -33,12 +33,12 @@ async def _refused_or_harmless(target: Target, stop: Any) -> None:
         )
 
 
-@requirement("STOP-008", hazardous=True)
-async def test_five_sequences_are_refused_or_all_work(target: Target) -> None:
+@scenario("STOP-008", phase=Phase.MALFORMED)
+async def five_sequences_are_refused_or_all_work(target: Target) -> None:
     """A list of more stop sequences than the target allows is refused; where it is taken, the last one works too."""
     most = target.profile.max_stop.value
     allowed = most is None or most >= _MANY
-    whole = await sample(target)
+    whole = await answer_to_cut(target)
     fifth = whole.found[len(whole.found) // 2]
     stops = [*(f"{NEVER}{number}" for number in range(_MANY - 1)), fifth]
     exchange = await target.post(
@@ -49,7 +49,9 @@ async def test_five_sequences_are_refused_or_all_work(target: Target) -> None:
         return
     _the_last_works(target, fifth, target.read(exchange), whole.text)
     if not allowed:
-        raise Lapse(f"a list of {_MANY} stop sequences was served, and the documented maximum is {most}")
+        raise BrokenShould(
+            f"a list of {_MANY} stop sequences was served, and the documented maximum is {most}"
+        )
 
 
 def _the_last_works(target: Target, fifth: str, answer: Completion, whole: str) -> None:
@@ -65,20 +67,20 @@ def _the_last_works(target: Target, fifth: str, answer: Completion, whole: str) 
         expect_cut(fifth, answer, whole)
 
 
-@requirement("STOP-013", hazardous=True)
-async def test_an_empty_sequence_cuts_nothing(target: Target) -> None:
+@scenario("STOP-013", phase=Phase.MALFORMED)
+async def an_empty_sequence_cuts_nothing(target: Target) -> None:
     """An empty stop sequence, alone or in a list, is refused or changes nothing."""
     for stop in ("", [""]):
         await _refused_or_harmless(target, stop)
 
 
-@requirement("STOP-014", hazardous=True)
-async def test_an_empty_list_changes_nothing(target: Target) -> None:
+@scenario("STOP-014", phase=Phase.MALFORMED)
+async def an_empty_list_changes_nothing(target: Target) -> None:
     """An empty list of stop sequences is refused or changes nothing."""
     await _refused_or_harmless(target, [])
 
 
-@requirement("STOP-023", hazardous=True)
-async def test_a_long_sequence_causes_no_failure(target: Target) -> None:
+@scenario("STOP-023", phase=Phase.MALFORMED)
+async def a_long_sequence_causes_no_failure(target: Target) -> None:
     """A stop sequence of 1000 characters is refused or changes nothing."""
     await _refused_or_harmless(target, (NEVER * _LONG)[:_LONG])

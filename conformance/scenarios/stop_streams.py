@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.contract.check import requirement
+from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, NotRun
-from conformance.kit.stop_sequences import NEVER, crossings, pieces, spread, tails
-from conformance.kit.stopped_answers import Sample, expect_cut, sample, stopped
+from conformance.kit.stop_sequences import NEVER, across_words, spread, tails, words_of
+from conformance.kit.stopped_answers import AnswerToCut, answer_to_cut, expect_cut, stopped
 from conformance.kit.target import MAX_TOKENS, Target
-from conformance.run.session import fingerprint
 from conformance.wire.completion import Choice, Completion
+from conformance.wire.greedy import fingerprint
 from conformance.wire.shown import shown
 
 _RUNS = 2
@@ -22,11 +22,11 @@ _SAMPLED = "e"
 _WAYS: Mapping[str, dict[str, Any]] = {"plain": {}, "streamed": {"stream": True}}
 
 
-@requirement("STOP-017")
-async def test_streams_stop_like_plain_answers(target: Target) -> None:
+@scenario("STOP-017")
+async def streams_stop_like_plain_answers(target: Target) -> None:
     """A stream has the same text and finish reason as the plain answer with the same stop sequence."""
-    whole = await sample(target)
-    for stop in spread(whole.found, 2) + crossings(whole.text)[:1]:
+    whole = await answer_to_cut(target)
+    for stop in spread(whole.found, 2) + across_words(whole.text)[:1]:
         plain, streamed = await asyncio.gather(
             *(stopped(target, stop, prompt=whole.prompt, **changes) for changes in _WAYS.values())
         )
@@ -46,21 +46,21 @@ _SOON_ENDED = ("What colour is the sky?", "Q: Is it raining?\nA:")
 """Beginnings that a model may finish within few tokens."""
 
 
-@requirement("STOP-018")
-async def test_text_held_back_is_released(target: Target) -> None:
+@scenario("STOP-018")
+async def text_held_back_is_released(target: Target) -> None:
     """Text that only began a stop sequence is delivered, wherever it stands and however the text ends, plain and streamed."""
     first, *others = await _endings(target)
     for whole in (first, *others):
         await _released(target, whole.found[0], whole.prompt, whole.answer)
     # Now the end of the text and a piece in its middle begin a sequence.
-    middle = [piece + NEVER for piece in spread(pieces(first.text), 1)]
+    middle = [piece + NEVER for piece in spread(words_of(first.text), 1)]
     await _released(target, [first.found[-1], *middle], first.prompt, first.answer)
     await _released_by_another(target)
 
 
-async def _endings(target: Target) -> list[Sample]:
+async def _endings(target: Target) -> list[AnswerToCut]:
     """An answer that ended at the limit and one that the model ended itself, as far as a few prompts give both."""
-    first = await sample(target, lambda text: tails(text, (2, 6)), what="an end that is whole")
+    first = await answer_to_cut(target, lambda text: tails(text, (2, 6)), what="an end that is whole")
     found = {first.answer.finish_reason: first}
     for prompt in (*target.facts.prompts, *_SOON_ENDED):  # the first ones have been asked already
         if len(found) == len(_ENDS):
@@ -68,13 +68,13 @@ async def _endings(target: Target) -> list[Sample]:
         answer = await target.complete(prompt=prompt)
         stops = tails(answer.text, (2, 6))
         if stops:
-            found.setdefault(answer.finish_reason, Sample(prompt, answer, stops))
+            found.setdefault(answer.finish_reason, AnswerToCut(prompt, answer, stops))
     return list(found.values())
 
 
 async def _released_by_another(target: Target) -> None:
     """What is held back for one sequence is delivered where another one ends the text."""
-    whole = await sample(target)
+    whole = await answer_to_cut(target)
     stop = whole.found[-1]
     cut = await stopped(target, stop, prompt=whole.prompt)
     for held in tails(cut.text, (3,)):
@@ -92,8 +92,8 @@ async def _released(target: Target, stop: str | list[str], prompt: str, wanted: 
             )
 
 
-@requirement("STOP-019")
-async def test_each_choice_is_stopped_by_itself(target: Target) -> None:
+@scenario("STOP-019")
+async def each_choice_is_stopped_by_itself(target: Target) -> None:
     """Of several choices a stop sequence ends only those in which it occurs."""
     if not await _stopped_with_a_seed(target):
         await _stopped_by_chance(target)
@@ -102,7 +102,7 @@ async def test_each_choice_is_stopped_by_itself(target: Target) -> None:
 async def _stopped_with_a_seed(target: Target) -> bool:
     """Compare two sampled choices with and without a stop sequence that one of them has; False where a seed does not repeat them."""
     seeded: dict[str, Any] = {"n": 2, "temperature": 1, "seed": 1234, "max_tokens": 16}
-    first, again = await asyncio.gather(target.post(**seeded), target.post(**seeded, sample=1))
+    first, again = await asyncio.gather(target.post(**seeded), target.post(**seeded, fresh=True))
     if not (first.served and again.served) or fingerprint(first) != fingerprint(again):
         return False
     whole = target.read(first)
@@ -130,8 +130,8 @@ async def _stopped_by_chance(target: Target) -> None:
         _obedient(choice, _SAMPLED)
 
 
-@requirement("STOP-020")
-async def test_each_prompt_is_stopped_by_itself(target: Target) -> None:
+@scenario("STOP-020")
+async def each_prompt_is_stopped_by_itself(target: Target) -> None:
     """In a batch a stop sequence ends the completions in which it occurs, and no other."""
     prompts = list(target.prompts(3))
     alone = await asyncio.gather(*(target.complete(prompt=prompt) for prompt in prompts))
@@ -161,12 +161,12 @@ async def test_each_prompt_is_stopped_by_itself(target: Target) -> None:
 
 def _only_in_one(texts: Sequence[str], *of: str) -> Iterator[str]:
     """The pieces of some of the texts, or of all, that no other text has."""
-    found = (piece for text in of or texts for piece in pieces(text))
+    found = (piece for text in of or texts for piece in words_of(text))
     return (piece for piece in found if sum(piece in text for text in texts) == 1)
 
 
-@requirement("STOP-021")
-async def test_an_echoed_prompt_is_not_searched(target: Target) -> None:
+@scenario("STOP-021")
+async def an_echoed_prompt_is_not_searched(target: Target) -> None:
     """In an echoed answer a stop sequence that only the prompt has changes nothing, and one of the completion cuts that."""
     await _cut_behind_the_echo(target)
     for prompt in target.facts.prompts[:3]:
@@ -182,7 +182,7 @@ async def test_an_echoed_prompt_is_not_searched(target: Target) -> None:
 
 
 async def _cut_behind_the_echo(target: Target) -> None:
-    whole = await sample(target)
+    whole = await answer_to_cut(target)
     stop = whole.found[0]
     if stop in whole.prompt:
         return
@@ -209,11 +209,11 @@ def _words(prompt: str) -> Iterable[str]:
     return (word for word in prompt.split() if len(word) > 3)  # noqa: PLR2004 - no word that every text has
 
 
-@requirement("STOP-024")
-async def test_sampled_answers_obey_stop_sequences(target: Target) -> None:
+@scenario("STOP-024")
+async def sampled_answers_obey_stop_sequences(target: Target) -> None:
     """A sampled answer does not contain its stop sequence, and one that ended before its limit says `stop`."""
     answers = await asyncio.gather(
-        *(stopped(target, _SAMPLED, temperature=1, sample=number) for number in range(_RUNS))
+        *(stopped(target, _SAMPLED, temperature=1, fresh=number > 0) for number in range(_RUNS))
     )
     for answer in answers:
         choice = _obedient(answer.choice, _SAMPLED)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from conformance.contract.check import requirement
+from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken, Inconclusive, NotRun, Unsupported
 from conformance.kit.capabilities import has
-from conformance.kit.same_text import goes_on, reordered, same, settled, torn
+from conformance.kit.same_text import broken_characters, goes_on, normalised, reordered, same
 from conformance.kit.several_choices import LENGTH, by_prompts
 from conformance.kit.target import MAX_TOKENS, Target
 from conformance.scenarios.request_defaults import with_default
@@ -32,11 +32,11 @@ async def _twins(target: Target, prompt: str) -> Twins:
 async def _beyond_ascii(target: Target) -> list[Twins]:
     """Twins whose text is not ASCII, as far as the model has such answers."""
     twins = await asyncio.gather(*(_twins(target, prompt) for prompt in _BEYOND_ASCII))
-    return [(plain, stream) for plain, stream in twins if not settled(plain.text).isascii()]
+    return [(plain, stream) for plain, stream in twins if not normalised(plain.text).isascii()]
 
 
-@requirement("STREAM-014")
-async def test_the_chunks_join_to_the_plain_text(target: Target) -> None:
+@scenario("STREAM-014")
+async def the_chunks_join_to_the_plain_text(target: Target) -> None:
     """The chunks of each index join to the text of the plain answer, beyond ASCII too."""
     target.prompts(1)
     for prompt in target.facts.prompts[:2]:
@@ -47,7 +47,7 @@ async def test_the_chunks_join_to_the_plain_text(target: Target) -> None:
             _expect_same(await target.complete(**by_prompts(target)), target.read(stream))
     for twins in await _beyond_ascii(target):
         # Characters that are torn apart are the business of STREAM-015.
-        if not any(torn(answer.text) for answer in twins):
+        if not any(broken_characters(answer.text) for answer in twins):
             _expect_same(*twins)
 
 
@@ -67,8 +67,8 @@ def _scrambled(plain: Completion, stream: Completion) -> bool:
     return len(plain.choices) > 1 and (same(*texts) or reordered(*texts))
 
 
-@requirement("STREAM-015")
-async def test_characters_are_not_torn_apart(target: Target) -> None:
+@scenario("STREAM-015")
+async def characters_are_not_torn_apart(target: Target) -> None:
     """No chunk has a replacement character or a lone surrogate that the plain text does not have."""
     found = await _beyond_ascii(target)
     if not found and await has(target, "echo"):
@@ -77,19 +77,22 @@ async def test_characters_are_not_torn_apart(target: Target) -> None:
         found = [(await target.complete(**changes), await target.stream(**changes))]
     for plain, stream in found:
         _expect_whole_characters(plain, stream)
-    if all(settled(plain.text).isascii() for plain, _ in found):
+    if all(normalised(plain.text).isascii() for plain, _ in found):
         raise Inconclusive(f"the texts that follow {' and '.join(map(shown, _BEYOND_ASCII))} are ASCII")
 
 
 def _expect_whole_characters(plain: Completion, stream: Completion) -> None:
     for text in stream.choice.texts[:-1]:
         # A pair of surrogates in two chunks joins again in JavaScript; Python's clients can't even encode the halves.
-        if torn(text) == "a lone surrogate" and torn(plain.text) != "a lone surrogate":
+        if (
+            broken_characters(text) == "a lone surrogate"
+            and broken_characters(plain.text) != "a lone surrogate"
+        ):
             raise Broken(f"a chunk has the text {text!r}; the plain text is {shown(plain.text)}")
-    broken = torn(stream.text)
+    broken = broken_characters(stream.text)
     if broken is None:
         return
-    if torn(plain.text) is None:
+    if broken_characters(plain.text) is None:
         raise Broken(
             f"the chunks join to {shown(stream.text)}, with {broken} in it; the plain text is {shown(plain.text)}"
         )
@@ -97,8 +100,8 @@ def _expect_whole_characters(plain: Completion, stream: Completion) -> None:
         raise Inconclusive(f"the model's text has {broken} in it without a stream too")
 
 
-@requirement("STREAM-016")
-async def test_without_stream_there_is_no_stream(target: Target) -> None:
+@scenario("STREAM-016")
+async def without_stream_there_is_no_stream(target: Target) -> None:
     """With `stream` false, and without `stream`, the answer is no event stream."""
     if (await target.complete(max_tokens=1)).streamed:
         raise Broken("a request without stream was answered with an event stream")
@@ -106,8 +109,8 @@ async def test_without_stream_there_is_no_stream(target: Target) -> None:
         raise Broken("a request with stream false was answered with an event stream")
 
 
-@requirement("STREAM-021")
-async def test_empty_stream_options_change_nothing(target: Target) -> None:
+@scenario("STREAM-021")
+async def empty_stream_options_change_nothing(target: Target) -> None:
     """`stream_options` of null, `{}` and `{"include_usage": false}` bring no more usage than no `stream_options`."""
     absent = await target.stream(max_tokens=_SHORT)
     broken = []
@@ -135,8 +138,8 @@ def _usage_chunks(answer: Completion) -> set[str]:
     }
 
 
-@requirement("STREAM-022")
-async def test_continuous_usage_adds_up(target: Target) -> None:
+@scenario("STREAM-022")
+async def continuous_usage_adds_up(target: Target) -> None:
     """With `continuous_usage_stats` the counts never decrease, and the last ones are the final usage."""
     options = {"include_usage": True, "continuous_usage_stats": True}
     answer = await target.stream(max_tokens=LENGTH, stream_options=options, optional="continuous_usage_stats")
@@ -151,8 +154,8 @@ async def test_continuous_usage_adds_up(target: Target) -> None:
         raise Broken(f"completion_tokens of the chunks: {shown(counts)}")
 
 
-@requirement("STREAM-025")
-async def test_interleaved_choices_keep_their_order(target: Target) -> None:
+@scenario("STREAM-025")
+async def interleaved_choices_keep_their_order(target: Target) -> None:
     """The pieces of each choice of a stream come in the order of its text."""
     plain, stream = await asyncio.gather(
         target.complete(**by_prompts(target)),
@@ -174,8 +177,8 @@ def _texts(answer: Completion) -> str:
     return shown({index: answer.choices[index].text for index in sorted(answer.choices)}, 320)
 
 
-@requirement("STREAM-027")
-async def test_a_cut_stream_says_length(target: Target) -> None:
+@scenario("STREAM-027")
+async def a_cut_stream_says_length(target: Target) -> None:
     """A stream that `max_tokens` cuts short has the finish_reason `length`."""
     target.prompts(1)
     for prompt in target.facts.prompts:
@@ -195,10 +198,10 @@ async def test_a_cut_stream_says_length(target: Target) -> None:
     )
 
 
-@requirement("STREAM-029", hazardous=True)
-async def test_an_include_usage_of_wrong_type_is_refused(target: Target) -> None:
+@scenario("STREAM-029", phase=Phase.MALFORMED)
+async def an_include_usage_of_wrong_type_is_refused(target: Target) -> None:
     """`stream_options.include_usage` with a word in the place of true or false is refused with a 4xx."""
-    await target.control()
+    await target.valid_twin_is_served()
     exchange = await target.post(
         max_tokens=1,
         stream=True,

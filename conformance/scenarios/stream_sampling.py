@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from conformance.contract.check import requirement
-from conformance.contract.verdict import Broken, Disregarded, Ignored, NotRun, Outcome
+from conformance.contract.check import scenario
+from conformance.contract.verdict import Broken, Ignored, IgnoredShould, NotRun, Outcome
 from conformance.kit.capabilities import SOME_IDS, has
 from conformance.kit.same_text import begins, same
 from conformance.kit.target import Target
@@ -18,8 +18,8 @@ from conformance.wire.completion import Completion
 from conformance.wire.shown import shown
 
 
-@requirement("STREAM-030")
-async def test_sampling_parameters_act_in_streams(target: Target) -> None:
+@scenario("STREAM-030")
+async def sampling_parameters_act_in_streams(target: Target) -> None:
     """In a stream `temperature` and `top_p` act as in a plain answer, and so do `logit_bias`, the penalties and `seed`."""
     plain, streamed = await asyncio.gather(target.complete(), target.stream())
     if not same(plain.text, streamed.text):
@@ -28,7 +28,7 @@ async def test_sampling_parameters_act_in_streams(target: Target) -> None:
     try:
         unclear += [await _unclear(act(target)) for act in (_bias, _penalties, _seed)]
     except Broken as broken:
-        raise Disregarded(str(broken)) from None
+        raise IgnoredShould(str(broken)) from None
     if all(unclear):
         raise unclear[0] or NotRun("no parameter was looked at")
 
@@ -113,7 +113,7 @@ async def _seed(target: Target) -> None:
         streamed = await sampled(target, seed=seed, stream=True, optional="seed with stream")
         if same(plain.text, streamed.text):
             return
-        if not same(plain.text, (await seeded(target, seed, sample=1)).text):
+        if not same(plain.text, (await seeded(target, seed, fresh=True)).text):
             raise NotRun("a seed does not repeat its text even in plain answers; see DET-002")
         different.append(f"`seed` {seed} gives {shown(plain.text)}, and in a stream {shown(streamed.text)}")
     raise Ignored("; ".join(different))

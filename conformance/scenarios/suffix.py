@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from conformance.contract.check import requirement
+from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun, Unsupported
 from conformance.kit.suffix_mode import LENGTH, SUFFIXES, Mode, SuffixMode, suffix_mode, with_suffix
-from conformance.kit.target import Target, error_text
+from conformance.kit.target import Target
+from conformance.wire.error_text import error_text
 from conformance.wire.shown import shown
 
 _WORDS = 60
@@ -22,8 +23,8 @@ async def _in_mode(target: Target, *modes: Mode) -> SuffixMode:
     return found
 
 
-@requirement("SUF-001")
-async def test_an_empty_suffix_changes_nothing(target: Target) -> None:
+@scenario("SUF-001")
+async def an_empty_suffix_changes_nothing(target: Target) -> None:
     """A suffix of null, or an empty one, is the same as none."""
     without = await target.complete(max_tokens=LENGTH)
     # A server without the feature may refuse the empty string, which is honest; null is no suffix at all.
@@ -40,8 +41,8 @@ async def test_an_empty_suffix_changes_nothing(target: Target) -> None:
             )
 
 
-@requirement("SUF-002")
-async def test_a_suffix_is_not_ignored(target: Target) -> None:
+@scenario("SUF-002")
+async def a_suffix_is_not_ignored(target: Target) -> None:
     """A suffix is inserted before, appended or refused, never taken and disregarded."""
     found = await suffix_mode(target)
     said = f"`suffix` was {shown(found.exchange.request.params.get('suffix'))}"
@@ -72,8 +73,8 @@ async def _inserted_before(target: Target) -> None:
         )
 
 
-@requirement("SUF-003")
-async def test_an_appended_suffix_ends_the_text(target: Target) -> None:
+@scenario("SUF-003")
+async def an_appended_suffix_ends_the_text(target: Target) -> None:
     """A server that appends gives the text without suffix, then the suffix."""
     await _in_mode(target, Mode.APPEND)
     without = await target.complete(max_tokens=LENGTH)
@@ -85,8 +86,8 @@ async def test_an_appended_suffix_ends_the_text(target: Target) -> None:
             )
 
 
-@requirement("SUF-004")
-async def test_an_inserting_model_reads_the_suffix(target: Target) -> None:
+@scenario("SUF-004")
+async def an_inserting_model_reads_the_suffix(target: Target) -> None:
     """On a server that inserts, a longer suffix makes more prompt tokens."""
     await _in_mode(target, Mode.INSERT)
     long = " zebra quokka lantern" * (_WORDS // 3) + "."
@@ -100,8 +101,8 @@ async def test_an_inserting_model_reads_the_suffix(target: Target) -> None:
         )
 
 
-@requirement("SUF-005")
-async def test_an_inserting_server_leaves_the_suffix_out(target: Target) -> None:
+@scenario("SUF-005")
+async def an_inserting_server_leaves_the_suffix_out(target: Target) -> None:
     """On a server that inserts, the text does not end with the suffix."""
     await _in_mode(target, Mode.INSERT)
     for suffix in SUFFIXES[:2]:  # those that a model does not say by itself
@@ -110,8 +111,8 @@ async def test_an_inserting_server_leaves_the_suffix_out(target: Target) -> None
             raise Broken(f"`suffix` was {shown(suffix)}, and the text ends with it: {shown(answer.text)}")
 
 
-@requirement("SUF-006")
-async def test_a_suffix_acts_on_streams_alike(target: Target) -> None:
+@scenario("SUF-006")
+async def a_suffix_acts_on_streams_alike(target: Target) -> None:
     """A stream with a suffix has the text of the plain answer with it."""
     await _in_mode(target, Mode.INSERT, Mode.APPEND)
     plain, streamed = await asyncio.gather(
@@ -124,8 +125,8 @@ async def test_a_suffix_acts_on_streams_alike(target: Target) -> None:
         )
 
 
-@requirement("SUF-007")
-async def test_suffix_and_echo_may_exclude_each_other(target: Target) -> None:
+@scenario("SUF-007")
+async def suffix_and_echo_may_exclude_each_other(target: Target) -> None:
     """A suffix with an echo is refused, or the text begins with the prompt."""
     await _in_mode(target, Mode.INSERT, Mode.APPEND)
     exchange = await with_suffix(target, SUFFIXES[0], echo=True)
@@ -136,8 +137,8 @@ async def test_suffix_and_echo_may_exclude_each_other(target: Target) -> None:
         )
 
 
-@requirement("SUF-008")
-async def test_a_refused_suffix_is_named(target: Target) -> None:
+@scenario("SUF-008")
+async def a_refused_suffix_is_named(target: Target) -> None:
     """The refusal of a suffix names it."""
     found = await _in_mode(target, Mode.REJECT)
     body = found.exchange.response.body if found.exchange.response else b""
@@ -145,8 +146,8 @@ async def test_a_refused_suffix_is_named(target: Target) -> None:
         raise Broken(f"the refusal does not say what is refused: {error_text(found.exchange)}")
 
 
-@requirement("SUF-009")
-async def test_inserting_and_appending_are_both_right(target: Target) -> None:
+@scenario("SUF-009")
+async def inserting_and_appending_are_both_right(target: Target) -> None:
     """The server inserts before a suffix, appends it or refuses it."""
     found = await suffix_mode(target)
     if found.mode is Mode.REJECT:

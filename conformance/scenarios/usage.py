@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from conformance.contract.check import requirement
+from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, Inconclusive, NotRun
 from conformance.kit.capabilities import SOME_IDS, has
 from conformance.kit.same_text import recounted, same
-from conformance.kit.several_choices import BY_N, ECHO_LENGTH, LENGTH, by_prompts, singles, ways
+from conformance.kit.several_choices import BY_N, ECHO_LENGTH, LENGTH, by_prompts, served_forms, singles
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion, Usage
 from conformance.wire.shown import shown
@@ -31,8 +31,8 @@ def _prompt_tokens(answer: Completion) -> int:
     return count
 
 
-@requirement("USAGE-004")
-async def test_prompt_tokens_do_not_multiply_with_n(target: Target) -> None:
+@scenario("USAGE-004")
+async def prompt_tokens_do_not_multiply_with_n(target: Target) -> None:
     """`prompt_tokens` is the same for two choices as for one."""
     several = _prompt_tokens(await target.complete(**BY_N))
     if several != _prompt_tokens(await target.complete()):
@@ -42,8 +42,8 @@ async def test_prompt_tokens_do_not_multiply_with_n(target: Target) -> None:
             raise Broken(f"n 2 counts {several} prompt_tokens, no n counts {one}")
 
 
-@requirement("USAGE-005")
-async def test_prompt_tokens_add_up_over_prompts(target: Target) -> None:
+@scenario("USAGE-005")
+async def prompt_tokens_add_up_over_prompts(target: Target) -> None:
     """`prompt_tokens` of a list of prompts is the sum over the prompts sent alone."""
     together = _prompt_tokens(await target.complete(**by_prompts(target)))
     alone = [_prompt_tokens(answer) for answer in await singles(target, target.prompts(3))]
@@ -53,10 +53,10 @@ async def test_prompt_tokens_add_up_over_prompts(target: Target) -> None:
         )
 
 
-@requirement("USAGE-006")
-async def test_completion_tokens_add_up_over_choices(target: Target) -> None:
+@scenario("USAGE-006")
+async def completion_tokens_add_up_over_choices(target: Target) -> None:
     """`completion_tokens` of several choices that all reached `max_tokens` is their number times the limit."""
-    requests = await ways(target)
+    requests = await served_forms(target)
     if not requests:
         raise NotRun("the target has neither several choices nor several prompts")
     answers = await asyncio.gather(*(target.complete(**changes) for changes in requests))
@@ -92,8 +92,8 @@ def _all_cut(answer: Completion) -> bool:
     )
 
 
-@requirement("USAGE-017")
-async def test_a_stream_of_several_choices_reports_the_same_usage(target: Target) -> None:
+@scenario("USAGE-017")
+async def a_stream_of_several_choices_reports_the_same_usage(target: Target) -> None:
     """The usage of a stream counts every prompt and every choice as the plain answer does."""
     several = await _most_choices(target)
     prompts = several["prompt"] if isinstance(several["prompt"], list) else [several["prompt"]]
@@ -127,8 +127,8 @@ async def _most_choices(target: Target) -> dict[str, Any]:
     }
 
 
-@requirement("USAGE-008")
-async def test_prompt_tokens_grow_with_the_prompt(target: Target) -> None:
+@scenario("USAGE-008")
+async def prompt_tokens_grow_with_the_prompt(target: Target) -> None:
     """A prompt sent twice over counts more `prompt_tokens` than once, and fewer than three times as many."""
     few, many = await _once_and_twice(target)
     if not few < many < 3 * few:
@@ -146,8 +146,8 @@ async def _once_and_twice(target: Target) -> tuple[int, int]:
     return _prompt_tokens(once), _prompt_tokens(twice)
 
 
-@requirement("USAGE-016")
-async def test_prompt_tokens_are_those_of_the_prompt(target: Target) -> None:
+@scenario("USAGE-016")
+async def prompt_tokens_are_those_of_the_prompt(target: Target) -> None:
     """Of the `prompt_tokens` of a prompt few remain the same when it is sent twice over."""
     few, many = await _once_and_twice(target)
     fixed = 2 * few - many
@@ -158,8 +158,8 @@ async def test_prompt_tokens_are_those_of_the_prompt(target: Target) -> None:
         )
 
 
-@requirement("USAGE-009")
-async def test_a_stream_reports_the_same_usage(target: Target) -> None:
+@scenario("USAGE-009")
+async def a_stream_reports_the_same_usage(target: Target) -> None:
     """The usage of a stream is that of the same request without a stream."""
     plain, stream = await asyncio.gather(
         target.complete(max_tokens=LENGTH),
@@ -172,8 +172,8 @@ async def test_a_stream_reports_the_same_usage(target: Target) -> None:
         raise Broken(f"{name} is {here} in the plain answer, and {there} in the same answer as a stream")
 
 
-@requirement("USAGE-011")
-async def test_a_token_array_counts_its_ids(target: Target) -> None:
+@scenario("USAGE-011")
+async def a_token_array_counts_its_ids(target: Target) -> None:
     """`prompt_tokens` of a prompt of token ids is the number of the ids, or one more for the token that begins a text."""
     count = _prompt_tokens(await target.complete(prompt=list(SOME_IDS), max_tokens=1))
     if count - len(SOME_IDS) not in (0, 1):

@@ -7,31 +7,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from conformance.contract.check import requirement
+from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken, Inconclusive
-from conformance.kit.target import Target, error_text
-from conformance.run.session import Incident
+from conformance.kit.target import Target
+from conformance.kit.traffic import Incident
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, Intent, Request
-
-_ANEW = 1000
-"""Samples from here on are nobody else's, so that these requests are really sent, and in this order."""
 
 _INCIDENTS = 2
 _SUSPECTS = 3
 """So many of the requests that came before an incident are sent again, the likeliest ones."""
 
 
-@requirement("HTTP-010", hazardous=True)
-async def test_service_goes_on_after_a_refusal(target: Target) -> None:
+@scenario("HTTP-010", phase=Phase.LAST)
+async def service_goes_on_after_a_refusal(target: Target) -> None:
     """After every refused request a valid one is answered, on the same connection, and at last on a new one."""
-    for incident in target.session.incidents[:_INCIDENTS]:
+    for incident in target.incidents[:_INCIDENTS]:
         await _judge(target, incident)
-    await target.control()
+    await target.valid_twin_is_served()
     ordinary = Request.of(target.params(max_tokens=1))
-    for number, (what, malformed) in enumerate(_battery(target)):
-        refused = await target.send(malformed, sample=_ANEW)
-        _expect_served(await target.send(ordinary, sample=_ANEW + number), f"{what} ({refused.id})")
-    anew = await target.send(replace(ordinary, new_connection=True), sample=_ANEW)
+    for what, malformed in _battery(target):
+        refused = await target.send(malformed, fresh=True)
+        _expect_served(await target.send(ordinary, fresh=True), f"{what} ({refused.id})")
+    anew = await target.send(replace(ordinary, new_connection=True), fresh=True)
     _expect_served(anew, "all of these, on a new connection,")
 
 
@@ -68,7 +66,7 @@ async def _judge(target: Target, incident: Incident) -> None:
         raise Inconclusive(f"after valid requests only: {incident.message}")
     if not incident.recovered:
         raise Broken(f"after {names}: {incident.message}")
-    seen = len(target.session.incidents)
-    again = tuple([await target.send(exchange.request, sample=_ANEW) for exchange in suspects[-_SUSPECTS:]])
-    if again and (not await target.session.revive(again) or len(target.session.incidents) > seen):
+    seen = len(target.incidents)
+    again = tuple([await target.send(exchange.request, fresh=True) for exchange in suspects[-_SUSPECTS:]])
+    if again and (not await target.still_serves(again) or len(target.incidents) > seen):
         raise Broken(f"after {names}, and again when the same was sent once more: {incident.message}")

@@ -232,7 +232,7 @@ class Exchange:
         return self.response.status if self.response else None
 
     @property
-    def whole(self) -> bool:
+    def complete(self) -> bool:
         """Whether an answer came and was read to its end, whatever it says."""
         return self.response is not None and self.response.complete
 

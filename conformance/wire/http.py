@@ -31,7 +31,7 @@ from conformance.wire.content_coding import CodingError, Decoder, TooLargeError
 from conformance.wire.exchange import Exchange, Fault, FaultKind, Piece, Request, Response
 from conformance.wire.headers import check_headers, merge_headers
 from conformance.wire.network_errors import explain, host_and_port
-from conformance.wire.retry import pause
+from conformance.wire.retry import retry_delay
 
 KEEP_ALIVE = 2.0
 """Seconds that an idle connection is kept: less than servers do (5 s is common), so that theirs seldom closes under a request."""
@@ -56,7 +56,7 @@ class Limits:
     """Seconds for one try at a request."""
     body_bytes: int = 16 * 1024 * 1024
     """Bytes of a body, on the wire as well as with its content coding undone."""
-    patience: float = 30.0
+    max_retry_wait: float = 30.0
     """Seconds in all that one request waits because it was turned away (429, 503)."""
     retries: int = 3
     """How often a request that was turned away is sent again."""
@@ -117,8 +117,8 @@ class HttpClient:
                 exchange = replace(await self._send_once(request), retries=tries)
                 if exchange.response is None or tries >= self._limits.retries:
                     return exchange
-                seconds = pause(exchange.response, tries=tries, backoff=self._limits.backoff)
-                if seconds is None or waited + seconds > self._limits.patience:
+                seconds = retry_delay(exchange.response, tries=tries, backoff=self._limits.backoff)
+                if seconds is None or waited + seconds > self._limits.max_retry_wait:
                     return exchange
                 await asyncio.sleep(seconds)
                 waited, tries = waited + seconds, tries + 1

@@ -44,7 +44,7 @@ def retry_after(value: str, now: float) -> float | None:
         return None
 
 
-def pause(response: Response, *, tries: int, backoff: float) -> float | None:
+def retry_delay(response: Response, *, tries: int, backoff: float) -> float | None:
     """The seconds to wait before sending once more what got `response`, or `None` where the answer stands.
 
     `tries` counts how often it was sent again before. A 429 and a 503 are asked again when they say; without that a 429 twice, after

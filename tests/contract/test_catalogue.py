@@ -206,15 +206,6 @@ def test_no_profile_excuses_server_errors(name: str) -> None:
         assert profile.level(CATALOGUE.requirement(requirement_id)) is Level.MUST
 
 
-@every_profile
-def test_usage_on_a_choice_lowers_its_requirement(name: str) -> None:
-    """A profile with usage on the last choice chunk, and no other, lowers STREAM-019."""
-    profile = load_profile(name)
-    lowered = profile.level(CATALOGUE.requirement("STREAM-019")) is not Level.MUST
-
-    assert lowered == (profile.stream_usage.value == "on_choice")
-
-
 def test_the_reference_profile_raises_what_the_page_promises() -> None:
     """The default profile requires usage and error objects, which the catalogue only recommends."""
     profile = load_profile("reference")
@@ -232,7 +223,7 @@ def test_limits_have_defaults(spec: Path) -> None:
 
     assert profile.max_stop.value == 4
     assert profile.max_stop.reason is None
-    assert profile.stream_usage.value == "separate"
+    assert profile.completion_tokens_slack.value == 0
     assert not profile.errors_in_200.value
 
 
@@ -245,7 +236,11 @@ def test_limits_have_defaults(spec: Path) -> None:
             "authority: ME",
             "stop.yaml, STOP-001, sources, entry 1, authority: 'ME' is none of",
         ),
-        ("    planned: true\n", "", "stop.yaml, STOP-001: it takes exactly one of the keys check, excluded"),
+        (
+            "    planned: true\n",
+            "    planned: true\n    excluded: nobody can see it\n",
+            "stop.yaml, STOP-001: it takes at most one of the keys excluded, planned",
+        ),
         (
             "title: The",
             "title: One two three four five six seven The",

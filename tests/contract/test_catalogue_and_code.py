@@ -1,39 +1,25 @@
-"""The catalogue and the checks name each other, in both directions."""
+"""The catalogue and the code name each other: by the id that a check carries, and by the capabilities that requirements need."""
 
 from __future__ import annotations
 
-import importlib
+import json
+from collections import Counter
 
 from conformance.contract.catalogue import load_catalogue
-from conformance.contract.check import all_checks, check_of
+from conformance.contract.yaml_files import spec_root
+from conformance.kit.capabilities import JUDGED_BY, PROBES
+from conformance.run.discovery import all_checks
 
 CATALOGUE = load_catalogue()
 CHECKS = all_checks()
 
 
-def test_every_check_implements_a_requirement_that_names_it() -> None:
-    """The catalogue names each check as the one that implements its requirement."""
-    named = {check.place: CATALOGUE.requirement(check.requirement).check for check in CHECKS}
+def test_every_requirement_has_one_check() -> None:
+    """A requirement that is neither excluded nor planned has one check, and no other requirement has any."""
+    checked = Counter(check.requirement_id for check in CHECKS)
+    wanted = Counter(one.id for one in CATALOGUE if not one.excluded and not one.planned)
 
-    assert named == {place: place for place in named}
-
-
-def test_every_named_check_exists() -> None:
-    """What the catalogue names is a check of that requirement."""
-    for requirement in CATALOGUE:
-        if requirement.check is not None:
-            module, _, name = requirement.check.partition(":")
-            check = check_of(getattr(importlib.import_module(module), name))
-
-            assert check is not None, requirement.check
-            assert check.requirement == requirement.id
-
-
-def test_no_requirement_has_two_checks() -> None:
-    """One requirement, one check."""
-    ids = [check.requirement for check in CHECKS]
-
-    assert sorted(ids) == sorted(set(ids))
+    assert checked == wanted
 
 
 def test_every_check_states_a_fact() -> None:
@@ -42,3 +28,21 @@ def test_every_check_states_a_fact() -> None:
         assert check.fact.endswith("."), check.place
         assert "should" not in check.fact.lower().split(), check.place
         assert not check.fact.lower().startswith("test"), check.place
+
+
+def test_every_capability_has_a_probe() -> None:
+    """Requirements need, and the schema knows, what there is a probe for; and every probe is needed."""
+    schema = json.loads((spec_root() / "requirement.schema.json").read_text())
+    known = schema["$defs"]["needs"]["properties"]["capabilities"]["items"]["enum"]
+    needed = {name for requirement in CATALOGUE for name in requirement.needs.capabilities}
+
+    assert sorted(known) == sorted(PROBES)
+    assert needed <= PROBES.keys()
+
+
+def test_what_judges_a_capability_is_a_check() -> None:
+    """The requirement that says whether a capability is honoured exists, and has a check."""
+    checked = {check.requirement_id for check in CHECKS}
+
+    assert JUDGED_BY.keys() <= PROBES.keys()
+    assert set(JUDGED_BY.values()) <= checked

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from conformance.contract.known_failures import KnownFailures, Standing, load_known_failures
+from conformance.contract.known_failures import KnownFailures, KnownFailureState, load_known_failures
 from conformance.contract.verdict import Verdict
 from conformance.contract.yaml_files import DocumentError, load_schema, spec_root
 from conformance.report import markdown
@@ -265,19 +265,19 @@ def test_the_schema_is_one() -> None:
 @pytest.mark.parametrize(
     ("verdict", "today", "standing"),
     [
-        (Verdict.FAIL, "2027-01-31", Standing.KNOWN),
-        (Verdict.WARN, "2027-01-31", Standing.KNOWN),
-        (Verdict.FAIL, "2027-02-01", Standing.EXPIRED),
-        (Verdict.PASS, "2027-01-01", Standing.STALE),
-        (Verdict.PASS, "2027-02-01", Standing.STALE),
-        (Verdict.INCONCLUSIVE, "2027-01-01", Standing.UNJUDGED),
-        (Verdict.UNSUPPORTED, "2027-01-01", Standing.UNJUDGED),
-        (Verdict.NOT_RUN, "2027-01-01", Standing.UNJUDGED),
-        (Verdict.ERROR, "2027-01-01", Standing.UNJUDGED),
+        (Verdict.FAIL, "2027-01-31", KnownFailureState.KNOWN),
+        (Verdict.WARN, "2027-01-31", KnownFailureState.KNOWN),
+        (Verdict.FAIL, "2027-02-01", KnownFailureState.EXPIRED),
+        (Verdict.PASS, "2027-01-01", KnownFailureState.STALE),
+        (Verdict.PASS, "2027-02-01", KnownFailureState.STALE),
+        (Verdict.INCONCLUSIVE, "2027-01-01", KnownFailureState.UNJUDGED),
+        (Verdict.UNSUPPORTED, "2027-01-01", KnownFailureState.UNJUDGED),
+        (Verdict.NOT_RUN, "2027-01-01", KnownFailureState.UNJUDGED),
+        (Verdict.ERROR, "2027-01-01", KnownFailureState.UNJUDGED),
     ],
 )
 def test_the_verdict_and_the_day_decide(
-    tmp_path: Path, verdict: Verdict, today: str, standing: Standing
+    tmp_path: Path, verdict: Verdict, today: str, standing: KnownFailureState
 ) -> None:
     """An entry excuses what is broken to the end of its last day, and what passes makes it stale."""
     path = tmp_path / "known.yaml"

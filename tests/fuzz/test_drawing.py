@@ -12,7 +12,7 @@ import pytest
 from conformance.fuzz.campaign import most
 from conformance.fuzz.covering_design import COLUMNS, ROWS, rows
 from conformance.fuzz.defects import invalid_requests
-from conformance.fuzz.drawing import LIBERTIES, Ground, valid_requests
+from conformance.fuzz.drawing import OPTIONAL_FORMS, Inputs, valid_requests
 from conformance.fuzz.relations import comparable, plain, prompts, stops
 from conformance.fuzz.schema import (
     CAPABILITIES,
@@ -25,17 +25,18 @@ from conformance.fuzz.schema import (
     nullable,
     properties,
 )
-from conformance.options import OptionError, settings
+from conformance.options import OptionError
+from conformance.run.configure import settings
 from conformance.wire.exchange import Request
 
-GROUND = Ground(
+GROUND = Inputs(
     "m",
     (("Hello, world", " water was hired before winter"), ("Once upon a time", " there was a house")),
     CAPABILITIES,
 )
 
 
-def bodies(ground: Ground) -> list[bytes]:
+def bodies(ground: Inputs) -> list[bytes]:
     """Every body of a run, in order."""
     invalid = [request for _, _, request in invalid_requests(ground)]
     return [request.body for request in (*valid_requests(ground), *invalid)]
@@ -103,7 +104,7 @@ def test_what_the_target_lacks_is_not_sent(name: str) -> None:
 
 def test_what_the_target_refuses_is_not_sent() -> None:
     """Of the liberties that a target does not take none is in a greedy request."""
-    ground = replace(GROUND, refused=frozenset(LIBERTIES), examples=60)
+    ground = replace(GROUND, refused=frozenset(OPTIONAL_FORMS), examples=60)
     greedy = [one.params for one in valid_requests(ground) if comparable(one.params)]
 
     assert greedy

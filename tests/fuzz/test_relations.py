@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conformance.fuzz.relations import Law, broken_law, comparable, difference, plain
+from conformance.fuzz.relations import Relation, broken_relation, comparable, difference, plain
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, Piece, Request, Response
 from tests.builders import answer, choice
@@ -117,16 +117,16 @@ def test_some_requests_follow_from_nothing(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("changes", "law"),
     [
-        ({"stream": True, "stop": "x"}, Law.STREAM),
-        ({"stop": "x", "echo": True}, Law.STOP),
-        ({"echo": True, "n": 2}, Law.ECHO),
-        ({"prompt": ["p"]}, Law.SEVERAL),
-        ({"best_of": 2}, Law.SEVERAL),
-        ({"logprobs": 1}, Law.NEUTRAL),
-        ({"stop": None, "user": "u"}, Law.NEUTRAL),
+        ({"stream": True, "stop": "x"}, Relation.STREAM),
+        ({"stop": "x", "echo": True}, Relation.STOP),
+        ({"echo": True, "n": 2}, Relation.ECHO),
+        ({"prompt": ["p"]}, Relation.SEVERAL),
+        ({"best_of": 2}, Relation.SEVERAL),
+        ({"logprobs": 1}, Relation.NEUTRAL),
+        ({"stop": None, "user": "u"}, Relation.NEUTRAL),
     ],
     ids=str,
 )
-def test_what_is_left_names_the_law(changes: dict[str, Any], law: Law) -> None:
+def test_what_is_left_names_the_law(changes: dict[str, Any], law: Relation) -> None:
     """A request that can't be made smaller breaks the law of what it still has."""
-    assert broken_law({**BASE, **changes}) is law
+    assert broken_relation({**BASE, **changes}) is law

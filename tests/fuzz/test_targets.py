@@ -16,19 +16,18 @@ import pytest
 
 import fixtures.fuzz
 from conformance.contract.catalogue import load_catalogue, load_profile
-from conformance.contract.check import all_checks
 from conformance.contract.verdict import Verdict
 from conformance.contract.yaml_files import spec_root
 from conformance.reference import Reference, Refusal
 from conformance.reference.serve import start
+from conformance.run.discovery import all_checks
 from conformance.run.engine import Engine
 from conformance.run.results import Results
-from conformance.run.session import Budget
 from conformance.run.settings import Settings
 from fixtures.doubles import KEY, MODEL, Double, Host, doubles_in
 
 CATALOGUE = load_catalogue()
-CHECKS = [check for check in all_checks() if check.requirement.startswith("GEN-")]
+CHECKS = [check for check in all_checks() if check.requirement_id.startswith("GEN-")]
 MUTANTS = doubles_in(fixtures.fuzz)
 
 MINIMAL = {
@@ -59,7 +58,14 @@ def reference() -> Iterator[str]:
 def judge(url: str, *, seed: int = 0, examples: int = 30, **settings: Any) -> Results:
     """The results of the generated requests alone."""
     chosen = Settings(
-        url, load_profile("openai"), MODEL, KEY, recovery=0.2, examples=examples, seed=seed, **settings
+        url,
+        MODEL,
+        KEY,
+        profile=load_profile("openai"),
+        recovery=0.2,
+        examples=examples,
+        seed=seed,
+        **settings,
     )
     return asyncio.run(Engine(chosen, CATALOGUE, CHECKS).run())
 
@@ -109,7 +115,7 @@ def test_no_examples_are_no_verdict(reference: str) -> None:
 def test_a_spent_budget_is_no_failure(reference: str) -> None:
     """Where the requests do not suffice nothing fails."""
     for requests in (20, 30, 40):
-        assert broken(judge(reference, budget=Budget(requests=requests))) == {}
+        assert broken(judge(reference, max_requests=requests)) == {}
 
 
 @pytest.mark.parametrize("double", MUTANTS, ids=lambda double: double.name)

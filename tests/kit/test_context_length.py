@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conformance.kit.context_length import listed, stated
+from conformance.kit.context_length import from_message, from_model_list
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ from conformance.kit.context_length import listed, stated
 )
 def test_a_message_states_the_length(message: str, length: int | None) -> None:
     """The number behind the words for the context is its length, where it is a likely one."""
-    assert stated(message) == length
+    assert from_message(message) == length
 
 
 @pytest.mark.parametrize(
@@ -44,4 +44,4 @@ def test_a_message_states_the_length(message: str, length: int | None) -> None:
 )
 def test_a_list_of_models_tells_the_length(models: Any, length: int | None) -> None:
     """Whatever a target lists is looked at, and nothing is taken for granted."""
-    assert listed(models, "m") == length
+    assert from_model_list(models, "m") == length

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.kit.same_text import begins, goes_on, owner, reordered, same, torn
+from conformance.kit.same_text import begins, broken_characters, closest_answer, goes_on, reordered, same
 
 ANSWERS = (" jumps over the lazy dog", " there was a small mill", "! This is a test")
 
@@ -52,7 +52,7 @@ def test_a_text_goes_on_where_it_says_more() -> None:
 )
 def test_a_torn_character_is_seen(text: str, found: str | None) -> None:
     """Only at the end U+FFFD is what a limit leaves of a character."""
-    assert torn(text) == found
+    assert broken_characters(text) == found
 
 
 def test_another_order_of_the_same_characters_is_seen() -> None:
@@ -75,10 +75,10 @@ def test_another_order_of_the_same_characters_is_seen() -> None:
 )
 def test_a_text_belongs_to_the_answer_that_begins_like_it(text: str, found: int | None) -> None:
     """A text need not equal its answer, but must be nearer to it than to any other."""
-    assert owner(text, ANSWERS) == found
+    assert closest_answer(text, ANSWERS) == found
 
 
 def test_equal_answers_own_nothing() -> None:
     """Where two prompts are answered alike a text can be of either, and without answers of none."""
-    assert owner("same as ever", ("same as ever", "same as ever")) is None
-    assert owner("same as ever", ()) is None
+    assert closest_answer("same as ever", ("same as ever", "same as ever")) is None
+    assert closest_answer("same as ever", ()) is None

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from conformance.contract.catalogue import Profile
+from conformance.kit.facts import Facts, Support
+from conformance.kit.scenario_settings import ScenarioSettings
 from conformance.kit.suffix_mode import Mode, suffix_mode, suffix_support
-from conformance.kit.target import Facts, Support, Target
+from conformance.kit.target import Target
 from conformance.run.session import Session
 from conformance.wire.exchange import Exchange, Piece, Request, Response
 
@@ -31,7 +33,7 @@ def a_target(answer: Answer, *, status: int = 200) -> Target:
         return Exchange(request, Response(found, content, (Piece(0.0, json.dumps(body).encode()),)))
 
     session = Session(transport, "m")
-    return Target(session, Facts("m", prompts=("Hello",)), Profile("p", "P", ""))
+    return Target(session, Facts("m", prompts=("Hello",)), ScenarioSettings(profile=Profile("p", "P", "")))
 
 
 def test_the_mode_is_insert_where_the_prompt_grows() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from conformance.report.excerpt import BRIEF, WHOLE, curl_line, excerpt, heading
-from conformance.report.exchange_diff import changes, difference
+from conformance.report.exchange_diff import changes, exchange_diff
 from conformance.report.timeline import timeline
 from conformance.wire.exchange import Piece, Response
 from conformance.wire.record import from_json
@@ -113,7 +113,7 @@ def test_an_exchange_has_a_heading(data: dict[str, Any], said: str) -> None:
 def test_a_difference_names_what_was_asked_and_what_came() -> None:
     """Only parameters that differ are listed; answers are compared field by field."""
     plain, cut = exchange("x1", text="one two three"), exchange("x2", {"stop": "two"}, text="one ")
-    found = difference(from_json(plain), from_json(cut))
+    found = exchange_diff(from_json(plain), from_json(cut))
 
     assert found is not None
     assert found["asked"] == [{"name": "stop", "changes": [["+", '"two"']]}]
@@ -124,7 +124,7 @@ def test_a_difference_names_what_was_asked_and_what_came() -> None:
 def test_a_stream_is_compared_with_its_plain_twin() -> None:
     """The text of a stream is put together before it is compared."""
     twin = stream("x2", [(0.1, event("one ")), (0.2, event("two", "stop") + b"data: [DONE]\n\n")])
-    found = difference(from_json(exchange("x1", text="one two")), from_json(twin))
+    found = exchange_diff(from_json(exchange("x1", text="one two")), from_json(twin))
 
     assert found is not None
     assert {"name": "text", "same": "one two"} in found["came"]
@@ -132,7 +132,7 @@ def test_a_stream_is_compared_with_its_plain_twin() -> None:
 
 def test_what_is_no_completion_is_not_compared() -> None:
     """Without two answers there is no difference."""
-    assert difference(from_json(exchange("x1")), from_json(exchange("x2", response=None))) is None
+    assert exchange_diff(from_json(exchange("x1")), from_json(exchange("x2", response=None))) is None
 
 
 def test_texts_are_compared_word_by_word() -> None:

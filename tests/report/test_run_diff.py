@@ -12,7 +12,7 @@ import pytest
 from conformance.cli import main
 from conformance.report.load import RefusedError, load
 from conformance.report.matrix import ABSENT, matrix, names
-from conformance.report.run_diff import as_html, as_markdown, as_text, compare
+from conformance.report.run_diff import as_html, as_markdown, as_text, run_diff
 
 from . import documents
 from .browser import Browser
@@ -90,7 +90,7 @@ def test_editions_are_not_mixed() -> None:
     ):
         matrix([("", small()), ("", other)])
     with pytest.raises(RefusedError, match="different editions"):
-        compare(small(), other)
+        run_diff(small(), other)
 
 
 def test_what_differs_comes_first() -> None:
@@ -137,7 +137,7 @@ def test_targets_have_different_names() -> None:
 )
 def test_a_change_is_a_gain_or_a_loss(before: str, after: str, kind: str) -> None:
     """An honest refusal is worth more than a defect; what was not judged is neither gained nor lost."""
-    (change,) = compare(run(STOP_001=before), run(STOP_001=after)).changes
+    (change,) = run_diff(run(STOP_001=before), run(STOP_001=after)).changes
 
     assert change.kind == kind
 
@@ -191,7 +191,7 @@ def test_diff_has_three_forms(save: Any, tmp_path: Path, form: str) -> None:
 
 def test_hostile_runs_are_compared_without_harm() -> None:
     """No form of a difference has anything of a target's in it that acts."""
-    found = compare(run(STOP_001="pass"), documents.hostile())
+    found = run_diff(run(STOP_001="pass"), documents.hostile())
 
     text, markdown, html = as_text(found), as_markdown(found), as_html(found)
     assert text.replace("\n", "").isprintable()

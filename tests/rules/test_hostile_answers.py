@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import conformance.rules
-from conformance.contract.apply_rule import judge
+from conformance.contract.apply_rule import apply_rule
 from conformance.contract.check import checks_of
 from conformance.wire.exchange import Exchange, Fault, FaultKind, Intent, Request
 from tests.builders import EVENTS, JSON, PROFILE, PROMPT, answer, asked, choice, plain, refusal, stream, usage
@@ -118,7 +118,7 @@ REQUESTS = st.builds(
 def judge_all(*exchanges: Exchange) -> None:
     """Apply every rule."""
     for check in ALL:
-        judge(check, exchanges, PROFILE)
+        apply_rule(check, exchanges, PROFILE)
 
 
 def streaming(request: Request) -> Request:
@@ -188,7 +188,7 @@ def test_no_fault_raises(kind: FaultKind) -> None:
 
 def test_there_is_a_rule_for_each_requirement_once() -> None:
     """No two rules implement one requirement, and each states its fact."""
-    ids = [check.requirement for check in ALL]
+    ids = [check.requirement_id for check in ALL]
 
     assert len(ids) == len(set(ids)) == len({check.name for check in ALL})
     assert all(check.fact.endswith(".") for check in ALL)

@@ -163,9 +163,9 @@ def test_marks_of_a_tokenizer_are_a_lapse() -> None:
     marked = scores(tokens=["▁and", "Ġso", " on"], top_logprobs=[{"▁and": -0.5}, {"Ġso": -0.1}, {" on": 0}])
 
     for exchange in (scored(marked), scored(scores(), text="and so on")):
-        assert (says(rule, exchange) or "").startswith("lapse: ")
+        assert (says(rule, exchange) or "").startswith("should: ")
         assert [other.__name__ for other in RULES if other is not rule and says(other, exchange)] == []
-    assert not (says(rule, scored(marked, text="and yet")) or "").startswith("lapse: ")
+    assert not (says(rule, scored(marked, text="and yet")) or "").startswith("should: ")
 
 
 def echoed(arrays: dict[str, Any], prompt: Any = PROMPT) -> Exchange:

@@ -211,7 +211,7 @@ def test_a_clock_that_is_hours_off_is_a_lapse() -> None:
     rule = response.the_creation_time_is_in_unix_seconds
 
     assert says(rule, plain(started=1_750_000_000.5 + 3500)) == ""
-    assert "lapse: `created` is 1750000000, 2.0 hours" in (
+    assert "should: `created` is 1750000000, 2.0 hours" in (
         says(rule, plain(started=1_750_000_000.0 + 7200)) or ""
     )
 

@@ -232,7 +232,7 @@ def test_a_defect_is_found_once(rule: Callable[..., Any], exchange: Exchange, me
 def test_what_is_only_a_should_is_a_lapse(rule: Callable[..., Any], exchange: Exchange) -> None:
     """A last event without its blank line, and an id for each of several choices."""
     assert [other.__name__ for other in RULES if says(other, exchange)] == [rule.__name__]
-    assert (says(rule, exchange) or "").startswith("lapse: ")
+    assert (says(rule, exchange) or "").startswith("should: ")
 
 
 def test_a_lost_reason_is_found() -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from conformance.contract.verdict import Broken
-from conformance.run.confirmation import NOISY_ATTEMPTS, Attempt, contradictory
+from conformance.run.attempt import Attempt
+from conformance.run.confirmation import NOISY_ATTEMPTS, why_flaky
 from conformance.wire.exchange import Exchange, Piece, Request, Response
 
 
@@ -23,7 +24,7 @@ def attempts(*texts: dict[str, str]) -> list[Attempt]:
 
 def test_equal_answers_prove_a_failure() -> None:
     """Attempts that saw the same answers and failed stand."""
-    assert contradictory(attempts({"a": "1", "b": "2"}, {"a": "1", "b": "2"})) is None
+    assert why_flaky(attempts({"a": "1", "b": "2"}, {"a": "1", "b": "2"})) is None
 
 
 def test_a_flip_in_each_attempt_proves_nothing() -> None:
@@ -32,21 +33,21 @@ def test_a_flip_in_each_attempt_proves_nothing() -> None:
         {"a": "x", "b": "2", "c": "3"}, {"a": "1", "b": "x", "c": "3"}, {"a": "1", "b": "2", "c": "x"}
     )
 
-    assert contradictory(found) is not None
+    assert why_flaky(found) is not None
 
 
 def test_a_failure_with_the_usual_answers_stands() -> None:
     """One failed attempt in which every answer was the usual one needs no flip to be explained."""
     found = attempts({"a": "x", "b": "2"}, {"a": "1", "b": "2"}, {"a": "1", "b": "2"})
 
-    assert contradictory(found) is None
+    assert why_flaky(found) is None
 
 
 def test_answers_that_are_always_different_are_no_near_tie() -> None:
     """A greedy request that is answered differently every time is sampled."""
     found = attempts(*({"a": "1", "b": str(number)} for number in range(NOISY_ATTEMPTS)))
 
-    assert contradictory(found) is None
+    assert why_flaky(found) is None
 
 
 def test_sampled_requests_may_differ() -> None:
@@ -55,7 +56,7 @@ def test_sampled_requests_may_differ() -> None:
         Attempt(Broken("wrong"), (exchange("a", str(number), temperature=1),), 0.0) for number in range(2)
     ]
 
-    assert contradictory(found) is None
+    assert why_flaky(found) is None
 
 
 def test_a_check_that_asks_twice_judges_just_that() -> None:
@@ -65,4 +66,4 @@ def test_a_check_that_asks_twice_judges_just_that() -> None:
         for number in range(2)
     ]
 
-    assert contradictory(found) is None
+    assert why_flaky(found) is None

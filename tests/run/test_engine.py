@@ -20,8 +20,8 @@ from conformance.contract.check import (
     Scope,
     broken,
     check_of,
-    requirement,
     rule,
+    scenario,
 )
 from conformance.contract.verdict import Broken, Ignored, Inconclusive, Kind, NotRun, Unsupported, Verdict
 from conformance.contract.yaml_files import spec_root
@@ -58,7 +58,7 @@ def check(function: Callable[..., Any]) -> Check:
 
 def run(url: str, *functions: Callable[..., Any], **settings: Any) -> Results:
     """The results of a run of these checks."""
-    chosen = Settings(url, load_profile("reference"), "reference-1", KEY, recovery=0.1, **settings)
+    chosen = Settings(url, "reference-1", KEY, profile=load_profile("reference"), recovery=0.1, **settings)
     return asyncio.run(Engine(chosen, CATALOGUE, [check(function) for function in functions]).run())
 
 
@@ -72,15 +72,15 @@ def raising(id: str, *outcomes: Exception | None) -> Callable[[Target], Any]:  #
     """A scenario that ends differently each time, the last outcome repeated."""
     left = list(outcomes)
 
-    @requirement(id)
-    async def scenario(target: Target) -> None:
+    @scenario(id)
+    async def check(target: Target) -> None:
         """It does what the test says."""
         await target.complete()
         outcome = left.pop(0) if len(left) > 1 else left[0]
         if outcome is not None:
             raise outcome
 
-    return scenario
+    return check
 
 
 @pytest.mark.parametrize(
@@ -130,13 +130,13 @@ def test_a_confirmation_sees_fresh_exchanges(server: str) -> None:
     """The second run of a scenario shares no exchange with the first."""
     seen: list[str] = []
 
-    @requirement(MUST)
-    async def scenario(target: Target) -> None:
+    @scenario(MUST)
+    async def looks(target: Target) -> None:
         """It looks at one completion."""
         seen.append((await target.complete()).exchange.id)
         raise Broken("wrong")
 
-    run(server, scenario)
+    run(server, looks)
 
     assert len(seen) == len(set(seen)) == 2
 
@@ -158,7 +158,7 @@ class Mortal(Reference):
 def test_what_a_target_does_not_answer_is_asked_again_last() -> None:
     """A target that dies when its failure is confirmed has been judged by all else; only the deadly request is named, and the run fails."""
 
-    @requirement(MUST)
+    @scenario(MUST)
     async def deadly(target: Target) -> None:
         """It sends a list of prompts."""
         await target.complete(prompt=["a", "b"])
@@ -187,7 +187,7 @@ def test_noise_asks_for_more_evidence(failures: int, expected: Verdict) -> None:
     """A check that asks the same twice must fail five times on a target that contradicts itself."""
     attempts: list[str] = []
 
-    @requirement("STOP-002")
+    @scenario("STOP-002")
     async def comparison(target: Target) -> None:
         """Two answers to the same request are the same."""
         attempts.append((await target.complete()).text + (await target.complete(sample=1)).text)

@@ -16,12 +16,13 @@ from referencing import Registry, Resource
 
 from conformance.cli import main
 from conformance.contract.catalogue import load_catalogue, load_profile
-from conformance.contract.check import Scope, all_checks
+from conformance.contract.check import Scope
 from conformance.contract.yaml_files import DocumentError, load_schema, spec_root
 from conformance.reference import Reference
 from conformance.reference.serve import start
 from conformance.report import markdown
 from conformance.report.page import page
+from conformance.run.discovery import all_checks
 from conformance.run.engine import Engine
 from conformance.run.recording import load_recording, to_lines
 from conformance.run.replay import RULES_ONLY
@@ -33,7 +34,7 @@ BROKEN = "USAGE-002"
 """What the recorded server breaks, as a rule sees."""
 
 SCENARIOS = ("MAXTOK-002", "MAXTOK-003")
-CHECKS = [check for check in all_checks() if check.scope is not Scope.SCENARIO or check.requirement in SCENARIOS]  # fmt: skip
+CHECKS = [check for check in all_checks() if check.scope is not Scope.SCENARIO or check.requirement_id in SCENARIOS]  # fmt: skip
 
 Document = dict[str, Any]
 
@@ -43,7 +44,7 @@ def recorded() -> Document:
     """The results document of a run against a mutant, which is gone by now."""
     double = usage.the_total_forgets_the_prompt.__double__  # type: ignore[attr-defined]  # the decorator has put it there
     with Host([double]).start() as running:
-        settings = Settings(f"{running.url}/{double.name}/v1", load_profile("reference"), MODEL, KEY)
+        settings = Settings(f"{running.url}/{double.name}/v1", MODEL, KEY, profile=load_profile("reference"))
         return asyncio.run(Engine(settings, load_catalogue(), CHECKS).run()).to_json()
 
 

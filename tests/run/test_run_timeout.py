@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, requirement, rule
+from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, rule, scenario
 from conformance.contract.verdict import Broken, Verdict
-from conformance.kit.daemon_thread import aside
+from conformance.kit.daemon_thread import in_daemon_thread
 from conformance.kit.target import Target
 from conformance.plugin import ROOMS
 from conformance.run.results import Results
@@ -47,13 +47,13 @@ def silent() -> Iterator[str]:
 def endless() -> Callable[[Target], Any]:
     """A scenario that never ends; pytest would take one that stands in a module for a check to run."""
 
-    @requirement("STOP-002")
-    async def scenario(target: Target) -> None:
+    @scenario("STOP-002")
+    async def check(target: Target) -> None:
         """It waits for what does not come, and passes when it has waited for it long enough."""
         await target.complete()
         await asyncio.sleep(60)
 
-    return scenario
+    return check
 
 
 def said(results: Results) -> dict[str, tuple[Verdict, str]]:
@@ -122,11 +122,11 @@ def test_work_in_a_thread_is_left_in_time() -> None:
 
     async def main() -> str:
         with pytest.raises(ZeroDivisionError):
-            await aside(lambda: 1 // 0)
+            await in_daemon_thread(lambda: 1 // 0)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
-                await aside(work)
-        return await aside(lambda: "value")
+                await in_daemon_thread(work)
+        return await in_daemon_thread(lambda: "value")
 
     assert asyncio.run(main()) == "value"
     assert not over.is_set()

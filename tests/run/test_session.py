@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from conformance.contract.verdict import Inconclusive
-from conformance.run.session import Budget, Session
+from conformance.run.budget import Budget
+from conformance.run.session import Session
 from conformance.wire.exchange import Exchange, Fault, FaultKind, Intent, Piece, Request, Response
 
 Answer = Callable[[Request, int], Exchange]
@@ -147,8 +148,10 @@ def test_a_contradiction_is_noticed() -> None:
         await session.send(request())
         await session.send(request(), sample=1)
 
-    assert run(scenario, Wire(lambda sent, _: completion(sent))).contradictions == []
-    [found] = run(scenario, Wire(lambda sent, count: completion(sent, f"text {count}"))).contradictions
+    assert run(scenario, Wire(lambda sent, _: completion(sent))).determinism.contradictions == []
+    [found] = run(
+        scenario, Wire(lambda sent, count: completion(sent, f"text {count}"))
+    ).determinism.contradictions
     assert (found.first.id, found.second.id) == ("x1", "x2")
 
 
@@ -159,7 +162,10 @@ def test_sampled_answers_never_contradict_each_other() -> None:
         await session.send(request(temperature=1))
         await session.send(request(temperature=1), sample=1)
 
-    assert run(scenario, Wire(lambda sent, count: completion(sent, f"text {count}"))).contradictions == []
+    assert (
+        run(scenario, Wire(lambda sent, count: completion(sent, f"text {count}"))).determinism.contradictions
+        == []
+    )
 
 
 def test_a_dead_target_is_noticed_and_left_alone() -> None:
@@ -174,7 +180,7 @@ def test_a_dead_target_is_noticed_and_left_alone() -> None:
 
     session = run(scenario, wire)
 
-    assert session.gone is not None
+    assert session.liveness.gone is not None
     assert [incident.recovered for incident in session.incidents] == [False]
     assert len(wire.sent) == 5
 
@@ -185,12 +191,12 @@ def test_the_suspect_is_named() -> None:
     async def scenario(session: Session) -> None:
         bad = await session.send(Request(body=b"{", intent=Intent.INVALID))
 
-        assert not await session.revive((bad,))
+        assert not await session.still_serves((bad,))
 
     session = run(scenario, Wire(lambda sent, _: dropped(sent)))
 
-    assert session.gone is not None
-    assert "after x1" in session.gone
+    assert session.liveness.gone is not None
+    assert "after x1" in session.liveness.gone
 
 
 def test_what_was_sent_after_the_last_good_answer_is_suspected() -> None:
@@ -201,7 +207,7 @@ def test_what_was_sent_after_the_last_good_answer_is_suspected() -> None:
         await session.send(request())
         await session.send(request(prompt=["a", "b"]))
 
-        assert not await session.revive((bad,))
+        assert not await session.still_serves((bad,))
 
     wire = Wire(lambda sent, count: completion(sent) if count <= 2 else dropped(sent))
     session = run(scenario, wire)
@@ -219,4 +225,4 @@ def test_a_single_fault_is_weather() -> None:
     session = run(scenario, Wire(lambda sent, count: dropped(sent) if count % 3 == 0 else completion(sent)))
 
     assert session.incidents == []
-    assert session.gone is None
+    assert session.liveness.gone is None

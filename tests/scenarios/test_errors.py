@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.contract.verdict import Broken, Lapse, NotRun
+from conformance.contract.verdict import Broken, BrokenShould, NotRun
 from conformance.scenarios import errors
 from conformance.wire.exchange import Exchange, Intent, Request
 from tests.builders import refusal, stream
@@ -27,14 +27,14 @@ def sound(request: Request) -> Exchange:
     [
         (sound, type(None)),
         (lambda request: refuses(404) if request.intent is Intent.INVALID else serves(), type(None)),
-        (lambda _: serves(), Lapse),  # any name is served: `model` is not read
+        (lambda _: serves(), BrokenShould),  # any name is served: `model` is not read
         (lambda request: serves() if request.params.get("model") == 1 else sound(request), Broken),
         (lambda request: refuses(500) if request.params.get("model") == {} else sound(request), Broken),
     ],
 )
 def test_a_model_that_is_never_read_is_tolerated(say: Answer, found: type) -> None:
     """A server that serves any name may serve any type; one that reads names may not."""
-    assert type(outcome(errors.test_a_model_of_wrong_type_is_refused, scripted(say))) is found
+    assert type(outcome(errors.a_model_of_wrong_type_is_refused, scripted(say))) is found
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_an_unknown_model_is_told_by_code_or_name(answer: Exchange, found: type)
     """Either the code or the name is enough, in any shape of an error."""
     target = scripted(lambda _: answer)
 
-    assert type(outcome(errors.test_an_unknown_model_is_not_found, target)) is found
+    assert type(outcome(errors.an_unknown_model_is_not_found, target)) is found
 
 
 def test_a_fault_inside_a_stream_is_found_by_its_plain_twin() -> None:
@@ -60,7 +60,7 @@ def test_a_fault_inside_a_stream_is_found_by_its_plain_twin() -> None:
     def inside(request: Request) -> Exchange:
         return stream(['{"error": {"message": "no"}}']) if request.streamed else sound(request)
 
-    scenario = errors.test_known_faults_are_reported_before_the_stream
+    scenario = errors.known_faults_are_reported_before_the_stream
     assert outcome(scenario, scripted(sound)) is None
     assert isinstance(outcome(scenario, scripted(inside)), Broken)
     assert isinstance(outcome(scenario, scripted(lambda _: serves())), NotRun)

@@ -19,7 +19,7 @@ from fixtures.relays import MUTANTS, Relay
 
 CATALOGUE, PROFILE = load_catalogue(), load_profile("reference")
 CHECKS = (*checks_in(gateway), *checks_in(gateway_streams))
-REQUIREMENTS = {check.requirement for check in CHECKS}
+REQUIREMENTS = {check.requirement_id for check in CHECKS}
 
 
 def _free_port() -> int:
@@ -32,8 +32,10 @@ def _free_port() -> int:
 def _run(relay: type[Relay], *, wanted: frozenset[str] | None = None) -> Results:
     port = _free_port()
     running = start(relay(f"http://127.0.0.1:{port}/v1"))
-    checks = [check for check in CHECKS if wanted is None or check.requirement in wanted]
-    settings = Settings(url=f"{running.url}/v1", profile=PROFILE, model="scripted", gateway_port=port)
+    checks = [check for check in CHECKS if wanted is None or check.requirement_id in wanted]
+    settings = Settings(
+        url=f"{running.url}/v1", profile=PROFILE, model="scripted", gateway_upstream_port=port
+    )
     try:
         return asyncio.run(Engine(settings, CATALOGUE, checks).run())
     finally:

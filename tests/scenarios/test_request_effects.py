@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.contract.verdict import Broken, Ignored, Inconclusive, Lapse, Unsupported
-from conformance.kit.target import Support
+from conformance.contract.verdict import Broken, BrokenShould, Ignored, Inconclusive, Unsupported
+from conformance.kit.facts import Support
 from conformance.scenarios import request_effects as effects
 from conformance.wire.exchange import Exchange, Request
 from tests.scripted_target import outcome, refuses, scripted, serves
@@ -31,7 +31,7 @@ def test_a_biased_token_is_told_by_its_text(biased: str, found: type) -> None:
     def say(request: Request) -> Exchange:
         return serves(biased if "logit_bias" in request.params else TEXT)
 
-    assert type(outcome(effects.test_a_bias_of_100_selects_its_token, scripted(say))) is found
+    assert type(outcome(effects.a_bias_of_100_selects_its_token, scripted(say))) is found
 
 
 def test_a_refused_bias_is_unsupported() -> None:
@@ -40,7 +40,7 @@ def test_a_refused_bias_is_unsupported() -> None:
     def say(request: Request) -> Exchange:
         return refuses() if "logit_bias" in request.params else serves(TEXT)
 
-    found = outcome(effects.test_a_bias_of_100_selects_its_token, scripted(say))
+    found = outcome(effects.a_bias_of_100_selects_its_token, scripted(say))
     assert isinstance(found, Unsupported)
 
 
@@ -49,7 +49,7 @@ def test_all_ignored_parameters_are_named_at_once() -> None:
     ignored = dict.fromkeys(("echo", "n", "logprobs"), Support.IGNORED)
     target = scripted(lambda _: serves(TEXT), capabilities={**ignored, "multi_prompt": Support.YES})
 
-    found = outcome(effects.test_unsupported_parameters_are_refused, target)
+    found = outcome(effects.unsupported_parameters_are_refused, target)
 
     assert isinstance(found, Ignored)
     assert str(found).endswith("`echo`, `n`, `suffix`, `stop`, `logprobs`")
@@ -64,13 +64,13 @@ def test_what_the_page_does_not_mention_is_a_warning() -> None:
     known = dict.fromkeys(("echo", "n", "multi_prompt"), Support.REFUSED)
     warned, passed = (
         outcome(
-            effects.test_unsupported_parameters_are_refused,
+            effects.unsupported_parameters_are_refused,
             scripted(say, capabilities={**known, "logprobs": logprobs}),
         )
         for logprobs in (Support.IGNORED, Support.REFUSED)
     )
 
-    assert isinstance(warned, Lapse)
+    assert isinstance(warned, BrokenShould)
     assert passed is None
 
 
@@ -82,8 +82,8 @@ def test_a_stop_sequence_that_stays_is_a_trace() -> None:
         seen.extend([request.params["stop"]] if "stop" in request.params else [])
         return serves(TEXT.partition(seen[-1])[0] if seen else TEXT)
 
-    found = outcome(effects.test_a_request_leaves_no_trace, scripted(say))
+    found = outcome(effects.a_request_leaves_no_trace, scripted(say))
 
     assert isinstance(found, Broken)
     assert '"stop": " the"' in str(found)
-    assert outcome(effects.test_a_request_leaves_no_trace, scripted(lambda _: serves(TEXT))) is None
+    assert outcome(effects.a_request_leaves_no_trace, scripted(lambda _: serves(TEXT))) is None

@@ -22,7 +22,7 @@ from tests.wire.servers import CHUNKED, EVENT, LAST_CHUNK, Running, Server, answ
 
 KEY = "sk-0123456789"
 REQUEST = Request.of({"prompt": "a"})
-EASY = Limits(total=30.0, body_bytes=100_000, patience=1.0, backoff=0.01)
+EASY = Limits(total=30.0, body_bytes=100_000, max_retry_wait=1.0, backoff=0.01)
 QUICK = replace(EASY, first_byte=0.1, between_bytes=0.1)
 
 
@@ -779,7 +779,7 @@ def busy(after: str | None, status: str = BUSY) -> bytes:
 )
 def test_patience_is_bounded(answers: list[bytes], status: int, retries: int) -> None:
     """A target that asks for patience gets it within the limits, and the tries are counted."""
-    exchange = ask(servers.in_turn(*answers), limits=replace(EASY, patience=0.1))
+    exchange = ask(servers.in_turn(*answers), limits=replace(EASY, max_retry_wait=0.1))
 
     assert (exchange.status, exchange.retries) == (status, retries)
     assert exchange.fault is None

@@ -1,0 +1,48 @@
+"""What a run has found out about its target: values, filled before the first scenario starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+DET_RUNS = 3
+"""How often a greedy request is repeated before its answers are taken to repeat."""
+
+
+class Support(StrEnum):
+    """What the target does with an optional feature."""
+
+    YES = "yes"
+    REFUSED = "refused"
+    """It says so with a 4xx."""
+    IGNORED = "ignored"
+    """It takes the parameter with 200 and nothing happens."""
+    BROKEN = "broken"
+    """It takes the parameter and answers something else than the contract says."""
+    UNKNOWN = "unknown"
+    """The run could not find out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """What was found out about one optional feature, and where."""
+
+    support: Support
+    note: str = ""
+    exchange: str | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the preflight learned about the target."""
+
+    model: str
+    server: str = ""
+    prompts: tuple[str, ...] = ()
+    """Prompts whose greedy answers suit the checks: ASCII, with several words, not ended early."""
+    repeats: bool | None = None
+    """Whether greedy answers repeat (the *det* precondition); None where no selected check needs to know."""
+    repeats_note: str = ""
+    capabilities: Mapping[str, Capability] = field(default_factory=dict)
+    context_length: int | None = None

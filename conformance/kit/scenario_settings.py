@@ -1,0 +1,20 @@
+"""What scenarios may read of the settings of a run: neither key nor address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conformance.contract.catalogue import Profile
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioSettings:
+    """The settings that a scenario reads. A field that is added here, and its row in `conformance/options.py`, are a new option."""
+
+    profile: Profile
+    expensive: bool = False
+    """Run what costs much, too."""
+    examples: int = 0
+    """How many requests are generated; a front end's default is 30."""
+    seed: int = 0
+    """What the generated requests are drawn with."""

@@ -1,0 +1,121 @@
+"""From options to the settings of a run. What a user may have got wrong ends here, before anything is sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+from conformance.contract.catalogue import Profile, load_profile
+from conformance.contract.known_failures import KnownFailures, load_known_failures
+from conformance.contract.yaml_files import DocumentError
+from conformance.options import OPTIONS, OptionError
+from conformance.run.recording import Recording, load_recording
+from conformance.run.settings import Settings
+from conformance.wire.http import HttpClient
+from conformance.wire.record import KEY_VARIABLE
+from conformance.wire.redact import is_credential
+
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+Get = Callable[[str], Any]
+"""Gives what stands for an option, by its name; None where it was not given."""
+
+
+def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.environ)) -> Settings:
+    """The settings of a run; `url` is empty where the target is the embedded server or a recording. Raises `OptionError`."""
+    given = {option.field: option.read(get(option.name)) for option in OPTIONS}
+    headers = given["header"]
+    variable = given["api_key_env"] or KEY_VARIABLE
+    key = environment.get(variable, "").strip() or None
+    secret = key is not None or any(is_credential(name) for name, _ in headers)
+    replayed = bool(given["replay"])
+    url = "" if replayed else _url(given["target_url"], secret=secret, allow_http=given["allow_http"])
+    if given["api_key_env"] and key is None:
+        raise OptionError(f"--api-key-env: the environment variable {variable} is not set")
+    names = {field.name for field in fields(Settings)}
+    same = {name: value for name, value in given.items() if name in names and value is not None}
+    found = Settings(
+        **same
+        | {
+            "url": url,
+            "embedded": not url and not replayed,
+            "profile": _profile(given["profile"]),
+            "key": key
+            if url or replayed
+            else None,  # a replay sends none, but removes it from what is written
+            "key_variable": variable,
+            "headers": headers,
+            "known": _known_failures(given["known_failures"]),
+            "seed": given["hypothesis_seed"] or 0,
+        }
+    )
+    if url:
+        _check_sendable(found)
+    return found
+
+
+def recording(get: Get) -> Recording | None:
+    """The traffic to judge instead of a target's, if any. Raises `OptionError`."""
+    path = get("replay")
+    if not path:
+        return None
+    for other in ("record", "plan"):
+        if get(other):
+            raise OptionError(
+                f"--{other} is about what a run sends, and --replay sends nothing: leave one out"
+            )
+    try:
+        return load_recording(Path(path))
+    except DocumentError as error:
+        raise OptionError(f"--replay: {error}") from error
+
+
+def _check_sendable(found: Settings) -> None:
+    """Let the client look at what it will send; it opens nothing."""
+    try:
+        HttpClient(found.url, key=found.key, headers=found.headers)
+    except ValueError as error:
+        raise OptionError(f"the target's URL, key or headers can't be sent: {error}") from error
+
+
+def _profile(name: str) -> Profile:
+    try:
+        return load_profile(name)
+    except (DocumentError, OSError) as error:
+        raise OptionError(f"--profile: {error}") from error
+
+
+def _known_failures(path: str | None) -> KnownFailures:
+    try:
+        return load_known_failures(Path(path)) if path else KnownFailures()
+    except DocumentError as error:
+        raise OptionError(f"--known-failures: {error}") from error
+
+
+def _url(url: str | None, *, secret: bool, allow_http: bool) -> str:
+    if url is None:
+        return ""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise OptionError(f"--target-url: {error}: {url!r}") from error
+    if parts.scheme not in {"http", "https"} or not host:
+        raise OptionError(
+            f"--target-url takes a URL such as https://host/v1, with http:// or https://, not {url!r}"
+        )
+    if parts.username or parts.query or parts.fragment:
+        raise OptionError(
+            "--target-url takes no user name, query or fragment; the key comes from the environment"
+        )
+    if secret and parts.scheme == "http" and host not in _LOOPBACK and not allow_http:
+        raise OptionError(
+            f"--target-url: the key would go to {host} over plain http, readable by everyone in between;"
+            " use https, or --allow-http if that network is yours"
+        )
+    return url.rstrip("/")

@@ -1,0 +1,87 @@
+"""Holds the rules of a selection against every exchange of the run, and asks again where a rule objects to few of them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from conformance.contract.apply_rule import Objection, RuleResult, apply_rule, needs_confirmation
+from conformance.contract.check import Check, Scope
+from conformance.contract.verdict import Inconclusive, Outcome, Verdict
+from conformance.kit import typical_requests
+from conformance.kit.target import Target
+from conformance.run.ledger import Ledger
+from conformance.run.session import Session
+from conformance.wire.exchange import Exchange, Intent
+
+
+@dataclass
+class RulePass:
+    """One pass over the rules. Each is settled in the ledger."""
+
+    session: Session
+    ledger: Ledger
+    new_target: Callable[[], Target]
+
+    async def run(self, checks: Sequence[Check]) -> None:
+        """Apply all of `checks`."""
+        if not checks:
+            return
+        await self._send_typical_requests(
+            refusals=any(check.scope in {Scope.REFUSAL, Scope.EXCHANGE} for check in checks)
+        )
+        for check in checks:
+            # A rule may have nothing to wait for; the clock of the run wants to be heard.
+            await asyncio.sleep(0)
+            await self._apply(check)
+
+    async def _send_typical_requests(self, *, refusals: bool) -> None:
+        """Give rules that are run alone something to look at; in a whole run nearly all of this has been sent already."""
+        for send in typical_requests.VALID + (typical_requests.MALFORMED if refusals else ()):
+            with contextlib.suppress(Outcome):
+                await send(self.new_target())
+
+    async def _apply(self, check: Check) -> None:
+        started = time.monotonic()
+        profile = self.ledger.settings.profile
+        try:
+            result = apply_rule(check, self.session.exchanges, profile)
+            if needs_confirmation(check, result):
+                result = await self._confirm(check, result)
+        except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
+            self.ledger.settle(check, Verdict.ERROR, traceback.format_exc())
+            return
+        self.ledger.settle_rule(check, result, time.monotonic() - started)
+
+    async def _confirm(self, check: Check, result: RuleResult) -> RuleResult:
+        """Send the few requests whose answers a rule objects to once more; one observation is no verdict."""
+        reasons = []
+        for objection in result.objections:
+            reason, again = await self._ask_again(check, objection.exchange)
+            result = replace(
+                result, objections=result.objections + again, looked_at=result.looked_at + len(again)
+            )
+            reasons += [reason] if reason else []
+        # What came again for one request stands for the others.
+        confirmed = len(reasons) < len(result.objections)
+        return result if confirmed else replace(result, unconfirmed=reasons[0])
+
+    async def _ask_again(self, check: Check, first: Exchange) -> tuple[str | None, tuple[Objection, ...]]:
+        """Why an objection can't be confirmed; else the objection to the second answer."""
+        try:
+            again = await self.session.send(first.request, attempt=1)
+        except Inconclusive as reason:
+            return f"not again, since {reason}", ()
+        if again.request.intent is not Intent.VALID:
+            await self.session.still_serves((again,))
+        second = apply_rule(check, (again,), self.ledger.settings.profile)
+        if second.objections:
+            return None, second.objections
+        if not second.looked_at:
+            came = f"status {again.status}" if again.response else "no answer"
+            return f"the same request got {came} the next time, so that it could not be confirmed", ()
+        return "not again when the same was sent", ()

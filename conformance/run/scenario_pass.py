@@ -1,0 +1,104 @@
+"""Runs the scenarios of a selection, phase by phase.
+
+First those that share the target, side by side. Then, one by one, those that want it for themselves, those that send what a weak server
+may die of, with a small valid request now and then, and what comes last of all. Within a phase the catalogue's order counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from itertools import compress
+
+from conformance.contract.check import Check, Phase
+from conformance.contract.verdict import Broken, Inconclusive, NotRun, Unsupported, Verdict
+from conformance.kit.target import Target
+from conformance.run.attempt import Attempt, attempt
+from conformance.run.confirmation import Confirmation, Failure
+from conformance.run.ledger import MOST_EVIDENCE, Ledger
+from conformance.run.liveness import LivenessWatch
+from conformance.run.session import Session
+
+NewTarget = Callable[[str, int], Target]
+"""Makes the target that a scenario talks to, from its requirement id and the number of the attempt."""
+
+_ONE_BY_ONE = (Phase.ALONE, Phase.MALFORMED, Phase.LAST)
+
+
+class ScenarioPass:
+    """One pass over the scenarios. Each is settled in the ledger."""
+
+    def __init__(self, session: Session, ledger: Ledger, new_target: NewTarget) -> None:
+        """Prepare; nothing is sent before `run`."""
+        self._session, self._ledger, self._new_target = session, ledger, new_target
+        self._watch = LivenessWatch(session)
+        self._confirmation = Confirmation(ledger, session.determinism, self._repeat)
+
+    async def run(self, checks: Sequence[Check]) -> None:
+        """Run all of `checks`."""
+        in_order = sorted(checks, key=self._ledger.position)
+        shared = [check for check in in_order if check.phase is Phase.SHARED]
+        one_by_one = [check for phase in _ONE_BY_ONE for check in in_order if check.phase is phase]
+        failed = await asyncio.gather(*map(self._run_shared, shared))
+        left = await self._confirm_healthy([one for one in failed if one])
+        if one_by_one:
+            # What died of the requests so far must not be blamed on those that follow.
+            await self._session.still_serves(self._session.exchanges[-MOST_EVIDENCE:])
+        for check in one_by_one:
+            first = await self._watched(check)
+            if not self._settled(check, first):
+                left += await self._confirm_healthy([(check, first)])
+        await self._confirmation.confirm(left)
+
+    async def _confirm_healthy(self, failed: Sequence[Failure]) -> list[Failure]:
+        """Confirm at once what failed, before the target dies of another request; returns what is left to be confirmed.
+
+        That is what it may die of itself when it is asked again: what it left unanswered, or answered with 5xx. It comes last of all.
+        """
+        healthy = [first.healthy and not first.left_a_valid_request_unserved for _, first in failed]
+        await self._confirmation.confirm(compress(failed, healthy))
+        return [one for one, is_healthy in zip(failed, healthy, strict=True) if not is_healthy]
+
+    async def _run_shared(self, check: Check) -> Failure | None:
+        """Run a check beside others; a failure that must be confirmed first, None where its verdict is final."""
+        first = await attempt(check, self._new_target(check.requirement_id, 0))
+        return None if self._settled(check, first) else (check, first)
+
+    async def _watched(self, check: Check, number: int = 0) -> Attempt:
+        """Run a check by itself, and see afterwards whether the target still serves."""
+        found = await attempt(check, self._new_target(check.requirement_id, number))
+        await self._watch.after(found)
+        return found
+
+    async def _repeat(self, check: Check, number: int) -> Attempt:
+        if check.phase is not Phase.SHARED:
+            return await self._watched(check, number)
+        # Batches flip near ties, and some servers break off one answer when another request arrives: neither is to pass for a defect.
+        async with self._session.one_at_a_time():
+            found = await attempt(check, self._new_target(check.requirement_id, number))
+        if found.left_a_valid_request_unserved:
+            # What a target that is gone leaves unanswered must not be blamed on it once more in another check's name.
+            await self._session.still_serves(found.used[-MOST_EVIDENCE:])
+        return found
+
+    def _settled(self, check: Check, first: Attempt) -> bool:
+        """Settle a check by its first attempt; False where that is a failure, which must be confirmed first."""
+        outcome = first.outcome
+        if isinstance(outcome, Broken):
+            self._ledger.failed_once[check.requirement_id] = outcome
+            return False
+        self._ledger.settle(
+            check, _verdict(outcome), str(outcome or ""), evidence=first.used, seconds=first.seconds
+        )
+        return True
+
+
+def _verdict(outcome: object) -> Verdict:
+    """The verdict that an outcome other than `Broken` amounts to."""
+    if outcome is None:
+        return Verdict.PASS
+    if isinstance(outcome, Unsupported):
+        return Verdict.UNSUPPORTED
+    if isinstance(outcome, Inconclusive):
+        return Verdict.INCONCLUSIVE
+    return Verdict.NOT_RUN if isinstance(outcome, NotRun) else Verdict.ERROR
