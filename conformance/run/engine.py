@@ -25,7 +25,7 @@ from conformance.run.preflight import Needs, UnusableTarget, find_model, preflig
 from conformance.run.results import Results
 from conformance.run.rule_pass import RulePass
 from conformance.run.scenario_pass import ScenarioPass
-from conformance.run.session import Session
+from conformance.run.session import Send, Session
 from conformance.run.settings import Settings
 from conformance.wire.exchange import Exchange
 from conformance.wire.http import HttpClient, Limits
@@ -40,6 +40,8 @@ class Engine:
     settings: Settings
     catalogue: Catalogue
     checks: Sequence[Check]
+    transport: Send | None = None
+    """What carries requests instead of the client for HTTP: a server in this process, a recording."""
 
     def __post_init__(self) -> None:
         """Set up what the run fills; nothing is opened before `run`."""
@@ -60,7 +62,7 @@ class Engine:
             concurrency=settings.concurrency,
         )
         self.session = Session(
-            self._client.send,
+            self.transport or self._client.send,
             settings.model or "",
             concurrency=settings.concurrency,
             budget=Budget(settings.max_requests, settings.max_tokens),

@@ -19,7 +19,7 @@ import contextlib
 import ssl
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, auto
 from types import TracebackType
 from typing import Any, Self, cast
@@ -31,7 +31,7 @@ from conformance.wire.content_coding import CodingError, Decoder, TooLargeError
 from conformance.wire.exchange import Exchange, Fault, FaultKind, Piece, Request, Response
 from conformance.wire.headers import check_headers, merge_headers
 from conformance.wire.network_errors import explain, host_and_port
-from conformance.wire.retry import retry_delay
+from conformance.wire.retry import with_retries
 
 KEEP_ALIVE = 2.0
 """Seconds that an idle connection is kept: less than servers do (5 s is common), so that theirs seldom closes under a request."""
@@ -112,16 +112,12 @@ class HttpClient:
         The exchange has no id yet. A target that asks for patience (429, 503) gets it within the limits, and its last answer counts.
         """
         async with self._slots:
-            waited, tries = 0.0, 0
-            while True:
-                exchange = replace(await self._send_once(request), retries=tries)
-                if exchange.response is None or tries >= self._limits.retries:
-                    return exchange
-                seconds = retry_delay(exchange.response, tries=tries, backoff=self._limits.backoff)
-                if seconds is None or waited + seconds > self._limits.max_retry_wait:
-                    return exchange
-                await asyncio.sleep(seconds)
-                waited, tries = waited + seconds, tries + 1
+            return await with_retries(
+                lambda: self._send_once(request),
+                retries=self._limits.retries,
+                max_retry_wait=self._limits.max_retry_wait,
+                backoff=self._limits.backoff,
+            )
 
     async def _send_once(self, request: Request) -> Exchange:
         """One answer. A kept connection that fails before an answer began proves nothing, so a new one is tried.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from conformance.wire.exchange import Response
+from conformance.wire.exchange import Exchange, Response
 
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
 """RFC 9110 has whole seconds only; fractions are seen, and their meaning is plain."""
@@ -55,3 +57,22 @@ def retry_delay(response: Response, *, tries: int, backoff: float) -> float | No
         if named is not None:
             return named
     return float(backoff * 2**tries) if tries < _TRIES.get(response.status, 0) else None
+
+
+async def with_retries(
+    send_once: Callable[[], Awaitable[Exchange]], *, retries: int, max_retry_wait: float, backoff: float
+) -> Exchange:
+    """The exchange of a request that is sent again, at most `retries` times, while it is turned away; its last answer counts.
+
+    All waiting together takes no longer than `max_retry_wait` seconds.
+    """
+    waited, tries = 0.0, 0
+    while True:
+        exchange = replace(await send_once(), retries=tries)
+        if exchange.response is None or tries >= retries:
+            return exchange
+        seconds = retry_delay(exchange.response, tries=tries, backoff=backoff)
+        if seconds is None or waited + seconds > max_retry_wait:
+            return exchange
+        await asyncio.sleep(seconds)
+        waited, tries = waited + seconds, tries + 1
