@@ -59,7 +59,7 @@ _SHOWN_LISTED: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
 # -- options ---------------------------------------------------------------------------------------------------------------------------
 
 
-def _getter(config: pytest.Config) -> Get:
+def option_values(config: pytest.Config) -> Get:
     """What stands for an option: on the command line, in the ini file, or in a configuration file of the suite's own, in this order."""
     named = {option.name: option for option in OPTIONS}
     in_file = load_config(config.rootpath)
@@ -226,7 +226,7 @@ def _prepare(config: pytest.Config) -> Run:
     """
     if _RUN not in config.stash:
         try:
-            config.stash[_RUN] = _new_run(config, _getter(config))
+            config.stash[_RUN] = _new_run(config, option_values(config))
         except OptionError as error:
             raise pytest.UsageError(str(error)) from error
         config.pluginmanager.register(Columns(), "conformance.report.pytest_html")
