@@ -7,18 +7,24 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from conformance import __version__
+from conformance.contract.yaml_files import DocumentError, did_you_mean
 from conformance.plugin import ROOMS
+from conformance.reference import Reference
 from conformance.reference.serve import serve
 from conformance.report.commands import diff, merge
 from conformance.run.embedded import MODEL
+from conformance.run.explain import explain, explain_all
 from conformance.wire.record import KEY_VARIABLE
 
 _INI = Path(__file__).parent / "cli.ini"
@@ -32,8 +38,11 @@ completions-conformance {__version__}
       say what the same run would cost, and send nothing.
   completions-conformance judge FILE [pytest options]
       judge recorded traffic (what --record=FILE wrote, or a results.json) by the rules, and send nothing.
-  completions-conformance serve [--host 127.0.0.1] [--port 8000] [--model {MODEL}]
-      serve the reference server, with the key of ${KEY_VARIABLE} if that is set.
+  completions-conformance explain [ID]
+      say what a requirement demands, who says so, who is hurt, and how it is checked; without an id list them all.
+  completions-conformance serve [--host 127.0.0.1] [--port 8000] [--model {MODEL}] [--double NAME]
+      serve the reference server, with the key of ${KEY_VARIABLE} if that is set; with --double (in a checkout) one with a named
+      defect, which a run against it finds.
   completions-conformance merge [NAME=]FILE... -o DIR
       show several targets side by side in one page, from the results.json of each.
   completions-conformance diff OLD NEW [--format text|markdown|html] [-o FILE]
@@ -55,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "plan": lambda rest: _run(["--plan", *rest]),
         "judge": _judge,
         "serve": _serve,
+        "explain": _explain,
         "merge": merge,
         "diff": diff,
     }
@@ -84,16 +94,28 @@ def _serve(arguments: Sequence[str]) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--model", default=MODEL)
+    parser.add_argument(
+        "--double", metavar="NAME", help="serve a double of fixtures/ instead (in a checkout)"
+    )
     options = parser.parse_args(arguments)
     key = os.environ.get(KEY_VARIABLE, "").strip() or None
 
+    what = options.model
+
     def ready(url: str) -> None:
         wants = f", wants the key of ${KEY_VARIABLE}" if key else ""
-        sys.stdout.write(f"{options.model} at {url}{wants}; Ctrl-C ends it\n")
+        sys.stdout.write(f"{what} at {url}{wants}; Ctrl-C ends it\n")
         sys.stdout.flush()
 
     try:
-        serve(options.host, options.port, key, options.model, ready=ready)
+        server = Reference(options.model, key)
+        if options.double is not None:
+            double = _double(options.double)
+            server, what = double.build(options.model, key), f"{double.name} ({double.what})"
+        serve(server, options.host, options.port, ready=ready)
+    except LookupError as error:
+        sys.stderr.write(f"completions-conformance serve: {error.args[0]}\n")
+        return int(pytest.ExitCode.USAGE_ERROR)
     except OSError as error:
         sys.stderr.write(
             f"completions-conformance serve: {options.host}:{options.port}: {error.strerror or error}\n"
@@ -101,6 +123,32 @@ def _serve(arguments: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         pass
+    return 0
+
+
+def _double(name: str) -> Any:
+    """The double of that name; raises `LookupError` where there is none, or no folder of them."""
+    if find_spec("fixtures") is None:
+        raise LookupError("--double: the doubles come with a checkout of the project, not with the wheel")
+    gate = importlib.import_module("fixtures.gate")  # by name: nothing in the wheel depends on it
+    doubles = {double.name: double for double in (*gate.MUTANTS, *gate.CONTROLS, *gate.FUZZ_MUTANTS)}
+    if name not in doubles:
+        raise LookupError(f"--double: there is no double {name!r}{did_you_mean(name, doubles)}")
+    return doubles[name]
+
+
+def _explain(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="completions-conformance explain", description="Say what the suite knows of a requirement."
+    )
+    parser.add_argument("id", nargs="?", metavar="ID", help="such as STOP-002; all are listed without one")
+    given = parser.parse_args(arguments)
+    try:
+        for line in explain_all() if given.id is None else explain(given.id):
+            sys.stdout.write(f"{line}\n")
+    except DocumentError as error:
+        sys.stderr.write(f"completions-conformance explain: {error}\n")
+        return int(pytest.ExitCode.USAGE_ERROR)
     return 0
 
 

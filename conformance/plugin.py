@@ -22,6 +22,7 @@ from conformance.contract.catalogue import load_catalogue
 from conformance.contract.check import Check, checks_in
 from conformance.contract.known_failures import KnownFailureState
 from conformance.contract.verdict import Verdict
+from conformance.contract.yaml_files import did_you_mean
 from conformance.options import DEFAULT_REPORT, OPTIONS, OptionError
 from conformance.report.files import PAGE
 from conformance.report.pytest_html import Columns
@@ -37,6 +38,7 @@ ROOMS = tuple(Path(__file__).parent / room for room in ("scenarios", "rules"))
 _QUIET_SECONDS = 5.0
 """After so long without news the reader is told that the run is alive."""
 
+_ID = re.compile(r"\b[A-Za-z]+-\d+\b")
 _NODE_OF_A_CHECK = re.compile(r"::[A-Z]+-\d{3}$")
 
 # What pytest shows for each verdict: its category in the last line, the letter of a quiet run, the word of a verbose one.
@@ -251,8 +253,21 @@ def _new_run(config: pytest.Config, get: Get) -> Run:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Check the options, where checks were collected on another way than by the path of the suite."""
-    if any(isinstance(item, CheckItem) for item in session.items):
+    """Check the options, where checks were collected on another way than by the path of the suite; and the ids, whoever mistyped one."""
+    checks = [item.check for item in session.items if isinstance(item, CheckItem)]
+    ids = {requirement.id for requirement in load_catalogue()}
+    for check in checks:
+        if check.requirement_id not in ids:
+            nearest = did_you_mean(check.requirement_id, ids)
+            raise pytest.UsageError(
+                f"{check.place}: there is no requirement {check.requirement_id!r}{nearest}"
+            )
+    if not checks:
+        for identifier in _ID.findall(session.config.getoption("keyword", "")):
+            if identifier.upper() not in ids:
+                nearest = did_you_mean(identifier.upper(), ids)
+                raise pytest.UsageError(f"-k: there is no requirement {identifier!r}{nearest}")
+    if checks:
         _prepare(session.config)
 
 

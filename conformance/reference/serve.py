@@ -81,19 +81,18 @@ def start(app: App | None = None, *, port: int = 0) -> Running:
 
 
 def serve(
+    app: App,
     host: str = "127.0.0.1",
     port: int = 8000,
-    api_key: str | None = None,
-    model: str = "reference-1",
     *,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve a `Reference` until it is interrupted. ``ready`` is called with the base URL once requests are taken.
+    """Serve ``app`` until it is interrupted. ``ready`` is called with the base URL once requests are taken.
 
     Raises OSError if the port is not free.
     """
     listening = listen(host, port)
-    server = _Server(_config(Reference(model, api_key).app))
+    server = _Server(_config(app))
     if ready is not None:
         host, port = listening.getsockname()[:2]
         ready(f"http://{f'[{host}]' if ':' in host else host}:{port}/v1")
