@@ -13,6 +13,8 @@ from conformance.options import OPTIONS, Option
 from conformance.plugin import option_values
 from fixtures.doubles import KEY
 
+pytestmark = pytest.mark.whole_run
+
 TAKEN_ANYWAY = {"strict", "hypothesis-seed"}  # by pytest and Hypothesis themselves
 SHORT = [option.short_flag for option in OPTIONS if option.name not in TAKEN_ANYWAY]
 MOST_MODULES = 10
@@ -85,14 +87,18 @@ def test_the_suite_runs_beside_them(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--profile"], ["--replay-record-dir=recorded"]], ids=["pytest-profiling", "pytest-replay"]
+    ("plugin", "argument"),
+    [("pytest_profiling", "--profile"), ("pytest_replay", "--replay-record-dir=recorded")],
 )
 def test_plugins_with_our_names_work_beside_the_suite(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: str, arguments: list[str]
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: str, plugin: str, argument: str
 ) -> None:
     """pytest-profiling has `--profile`, pytest-replay `--replay`: theirs they stay, and ours have a longer name."""
+    # `.ci/run` installs both into an environment of their own: in ours they would take the short names from all other tests.
+    pytest.importorskip(plugin)
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     pytester.makepyfile("def test_own(): pass")
-    pytester.runpytest_subprocess(*arguments).assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(argument).assert_outcomes(passed=1)
 
     monkeypatch.setenv("COMPLETIONS_API_KEY", KEY)
     result = pytester.runpytest_subprocess(

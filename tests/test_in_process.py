@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
+
 from conformance.contract.catalogue import load_catalogue, load_profile
 from conformance.reference import Reference
 from conformance.run.discovery import all_checks
@@ -16,6 +18,8 @@ from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, Request
 from fixtures.doubles import KEY, MODEL
 from fixtures.in_process import BASE_URL, InProcess
+
+pytestmark = pytest.mark.whole_run
 
 FRESH = {"date", "x-request-id", "transfer-encoding", "connection"}
 """Headers that differ each time, or that a server for HTTP adds."""

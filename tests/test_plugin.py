@@ -14,6 +14,8 @@ import pytest
 from conformance.plugin import ROOMS
 from fixtures.doubles import KEY
 
+pytestmark = pytest.mark.whole_run
+
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: str) -> Any:

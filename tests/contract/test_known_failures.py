@@ -27,6 +27,8 @@ from tests.report.documents import known as entry
 BROKEN, SOUND = "MAXTOK-007", "MAXTOK-002"
 """What the mutant `zero_tokens_mean_the_default` breaks, and what it leaves alone."""
 
+pytestmark = pytest.mark.whole_run
+
 SHOULD = "MAXTOK-005"
 """What `null_is_a_server_error` breaks."""
 

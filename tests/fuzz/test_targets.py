@@ -26,6 +26,8 @@ from conformance.run.results import Results
 from conformance.run.settings import Settings
 from fixtures.doubles import KEY, MODEL, Double, Host, doubles_in
 
+pytestmark = pytest.mark.whole_run
+
 CATALOGUE = load_catalogue()
 CHECKS = [check for check in all_checks() if check.requirement_id.startswith("GEN-")]
 MUTANTS = doubles_in(fixtures.fuzz)

@@ -12,6 +12,8 @@ import pytest
 
 from .browser import Browser, Watched
 
+pytestmark = pytest.mark.whole_run
+
 Reports = Callable[[str], Path]
 
 DESK = {"width": 1200, "height": 900}

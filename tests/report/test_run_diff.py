@@ -200,6 +200,7 @@ def test_hostile_runs_are_compared_without_harm() -> None:
     assert max(map(len, (text, markdown, html))) < 500_000
 
 
+@pytest.mark.whole_run
 @pytest.mark.parametrize("width", [1200, 360])
 def test_the_matrix_opens_in_a_browser(chromium: Browser, tmp_path: Path, width: int) -> None:
     """A row opens to what each target did; hostile names do no harm, axe finds nothing, nothing is loaded."""

@@ -16,6 +16,8 @@ from conformance.report.text import name_of, summary_lines
 from fixtures.doubles import KEY
 from tests.report.documents import HOSTILE, Document, document, requirement
 
+pytestmark = pytest.mark.whole_run
+
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: str) -> Any:

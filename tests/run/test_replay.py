@@ -30,6 +30,8 @@ from conformance.run.settings import Settings
 from fixtures.doubles import KEY, MODEL, Host
 from fixtures.mutants import usage
 
+pytestmark = pytest.mark.whole_run
+
 BROKEN = "USAGE-002"
 """What the recorded server breaks, as a rule sees."""
 

@@ -23,6 +23,8 @@ from conformance.wire.completion import Completion
 
 from .test_engine import MAY, MUST, SHOULD, raising, run
 
+pytestmark = pytest.mark.whole_run
+
 
 @contextmanager
 def silent() -> Iterator[str]:

@@ -17,6 +17,8 @@ from conformance.run.settings import Settings
 from conformance.scenarios import gateway, gateway_streams
 from fixtures.relays import MUTANTS, Relay
 
+pytestmark = pytest.mark.whole_run
+
 CATALOGUE, PROFILE = load_catalogue(), load_profile("reference")
 CHECKS = (*checks_in(gateway), *checks_in(gateway_streams))
 REQUIREMENTS = {check.requirement_id for check in CHECKS}
