@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     # `-c` keeps the ini file of whatever project the user stands in out of the run; the cache for --lf stays where they stand.
     own = ["-c", str(_INI), f"--rootdir={Path.cwd()}", "-p", "conformance.entry", "--conformance"]
-    named = [argument for argument in arguments if not argument.startswith("-") and "::" in argument]
+    named = [one for one in arguments if not one.startswith("-") and ("::" in one or Path(one).exists())]
     return int(pytest.main([*own, *arguments, *([] if named else map(str, ROOMS))]))
 
 

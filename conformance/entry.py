@@ -55,7 +55,8 @@ def pytest_load_initial_conftests(
     for option in OPTIONS:
         _add(group, option, *({option.flag, option.short_flag} - taken))
     # In a run of the suite a short name is the suite's, whoever else has an option of that name.
-    args[:] = [_with_prefix(argument, taken) for argument in args]
+    here = early_config.invocation_params.dir
+    args[:] = [_with_prefix(_with_place(here, argument), taken) for argument in args]
     early_config.pluginmanager.import_plugin(_PLUGIN)
 
 
@@ -74,14 +75,26 @@ def _is_asked_for(config: pytest.Config, args: list[str]) -> bool:
         any(one == SWITCH or one.startswith(f"{SWITCH}-") for one in args)
         or hasattr(config.option, _ASKED_FOR)  # a worker of xdist is handed the options of its controller
         or any(config.getini(option.ini) for option in _ASKING)
-        or any(_is_of_the_suite(config.invocation_params.dir, one) for one in args)
+        or any(_place_of(config.invocation_params.dir, one) for one in args)
         or config.rootpath == _HERE.parent
     )
 
 
-def _is_of_the_suite(folder: Path, argument: str) -> bool:
-    path = argument.partition("::")[0]
-    return not path.startswith("-") and _HERE.name in path and (folder / path).resolve().is_relative_to(_HERE)
+def _place_of(folder: Path, argument: str) -> Path | None:
+    """The file or folder of the suite that an argument names, as a path or as a node id that was printed; None where it names none."""
+    named = argument.partition("::")[0]
+    if argument.startswith("-") or _HERE.name not in named:
+        return None
+    place = folder / named
+    if not place.exists():  # then it may be a node id, which begins with the name of the package wherever that lies
+        place = _HERE.parent / named
+    return place if place.exists() and place.resolve().is_relative_to(_HERE) else None
+
+
+def _with_place(folder: Path, argument: str) -> str:
+    place = _place_of(folder, argument)
+    _, colons, names = argument.partition("::")
+    return argument if place is None else f"{place}{colons}{names}"
 
 
 def _add(group: pytest.OptionGroup, option: Option, *flags: str) -> None:

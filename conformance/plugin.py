@@ -193,7 +193,9 @@ def pytest_collect_file(
     """Collect a file of checks as such, and as nothing else, also where it was named on the command line."""
     found = yield
     if file_path.parent in ROOMS and file_path.suffix == ".py" and not file_path.name.startswith("_"):
-        return [CheckFile.from_parent(parent, path=file_path)]
+        # The same from a checkout and from a wheel, which lies outside of the folder that pytest takes for its root.
+        node_id = file_path.relative_to(Path(__file__).parents[1]).as_posix()
+        return [CheckFile.from_parent(parent, path=file_path, nodeid=node_id)]
     return found
 
 

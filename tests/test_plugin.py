@@ -7,12 +7,18 @@ import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from conformance import plugin
+from conformance.contract.check import Check, Scope
 from conformance.plugin import ROOMS
+from conformance.reference.serve import start
+from conformance.scenarios import stop
 from fixtures.doubles import KEY
+from fixtures.gate import MUTANTS, checks
 
 pytestmark = pytest.mark.whole_run
 
@@ -209,3 +215,81 @@ def test_the_suite_is_found_without_naming_it(run: Any) -> None:
     """`pytest --target-url=…` in any folder runs the suite."""
     assert all(room.is_dir() for room in ROOMS)
     assert run("-k", "MAXTOK-002").parseoutcomes()["passed"] == 1
+
+
+# -- what pytest users are used to ---------------------------------------------------------------------------------------------------------
+
+BROKEN = "the_sequence_stays_in_the_text"
+"""A double that breaks STOP-001 and STOP-002, and STOP-024, which its list allows."""
+
+
+@pytest.fixture(scope="module")
+def broken() -> Iterator[str]:
+    """The base URL of a server that keeps stop sequences in its texts."""
+    [double] = [double for double in MUTANTS if double.name == BROKEN]
+    with start(double.build()) as running:
+        yield f"{running.url}/v1"
+
+
+def failed(result: pytest.RunResult) -> list[str]:
+    """The node ids of the checks that failed, in their order."""
+    return [line.split()[0] for line in result.outlines if "::" in line and " FAIL " in line]
+
+
+def test_last_failed_runs_what_failed(run: Any, broken: str) -> None:
+    """`--lf` runs the checks that failed, and no others; `--ff` runs them first."""
+    first = failed(run("-v", "-k", "STOP-0", url=broken))
+    again = run("-v", "--lf", url=broken)
+
+    assert {"conformance/rules/stop.py::STOP-001", "conformance/scenarios/stop.py::STOP-002"} <= {*first}
+    assert failed(again) == first
+    assert again.parseoutcomes()["failed"] == len(first)
+    assert "passed" not in again.parseoutcomes()
+    assert failed(run("-v", "--ff", "-k", "STOP or FIN", url=broken)) == first
+
+
+def test_a_node_id_that_was_printed_can_be_given_back(run: Any) -> None:
+    """Node ids are the same from a checkout and from a wheel, and select what they name."""
+    listed = [line for line in run("--collect-only", "-q").outlines if "::" in line]
+    result = run(
+        "conformance/scenarios/max_tokens.py::MAXTOK-002", "conformance/rules/max_tokens.py::MAXTOK-001"
+    )
+
+    assert len(listed) == len({*listed}) == len(checks())
+    assert {
+        "conformance/scenarios/max_tokens.py::MAXTOK-002",
+        "conformance/rules/max_tokens.py::MAXTOK-001",
+    } < {*listed}
+    assert result.parseoutcomes()["passed"] == 2
+
+
+def test_the_first_failure_ends_the_session(run: Any, broken: str) -> None:
+    """`-x` stops at the first check that fails."""
+    assert run("-x", "-k", "STOP-0", url=broken).parseoutcomes()["failed"] == 1
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        ("STOP-0002", "*-k: there is no requirement 'STOP-0002'; did you mean 'STOP-002'*"),
+        ("not STOP-002 and STPO-001", "*no requirement 'STPO-001'; did you mean 'STOP-001'*"),
+    ],
+)
+def test_a_mistyped_id_is_a_usage_error(run: Any, selection: str, message: str) -> None:
+    """An id that no requirement has is told with the nearest one, instead of running nothing."""
+    result = run("-k", selection)
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([message])
+
+
+def test_a_check_with_a_mistyped_id_is_a_usage_error(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An author who mistypes the id of a check is told so, with the nearest id and the place."""
+    mistyped = Check("STOP-0002", Scope.SCENARIO, stop.the_text_ends_where_the_sequence_begins)
+    monkeypatch.setattr(plugin, "checks_in", lambda _: [mistyped])
+    result = run()
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["*conformance.scenarios.stop:*no requirement 'STOP-0002'; did you mean 'STOP-002'*"]
+    )
