@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from conformance.contract.catalogue import Tier
 from conformance.report.escaping import plain
 from conformance.report.text import counts_of
 
@@ -37,7 +38,7 @@ def message(document: Document) -> str:
     if document["unusable"] or not document["complete"]:
         return "not judged" if document["unusable"] else "run incomplete"
     parts = []
-    for tier in ("core", "extended"):
+    for tier in Tier:
         counts = counts_of(document, tier)
         shown = [
             f"{counts[verdict]} {verdict}" for verdict in ("fail", "warn", "pass") if counts.get(verdict)
@@ -55,7 +56,7 @@ def label(document: Document) -> str:
 
 def color(document: Document) -> str:
     """Red where core fails, yellow where only extended does, grey where nothing can be said."""
-    core, extended = (counts_of(document, tier) for tier in ("core", "extended"))
+    core, extended = (counts_of(document, tier) for tier in Tier)
     if (
         document["unusable"]
         or not document["complete"]

@@ -9,10 +9,9 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from conformance.contract.yaml_files import spec_root
+from conformance.contract.yaml_files import load_schema, spec_root
 from conformance.report.escaping import plain
 
-FORMAT = "completions-conformance/1"
 _LARGEST = 500_000_000
 """Bytes of a file that is read."""
 
@@ -43,9 +42,11 @@ def load(path: Path) -> Document:
 
 
 def _check(name: str, data: Any) -> None:
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
+    schema = _schema()
+    wanted = schema["properties"]["format"]["const"]
+    if not isinstance(data, dict) or data.get("format") != wanted:
         found = data.get("format", "none") if isinstance(data, dict) else "none"
-        raise RefusedError(f"{name} is no results document: its format is {plain(found, 100)}, not {FORMAT}.")
+        raise RefusedError(f"{name} is no results document: its format is {plain(found, 100)}, not {wanted}.")
     if data.get("complete") is not True:
         raise RefusedError(
             f"{name} is incomplete: the run was cut off, and what it did not judge would look as if it were not there. "
@@ -54,7 +55,7 @@ def _check(name: str, data: Any) -> None:
     if data.get("unusable"):
         raise RefusedError(f"{name}: nothing could be judged in this run. {plain(data['unusable'], 400)}")
     data["exchanges"] = []
-    for error in _schema().iter_errors(data):
+    for error in Draft202012Validator(schema).iter_errors(data):
         raise RefusedError(
             f"{name} is no valid results document: {plain(error.json_path, 100)}: {plain(error.message, 300)}"
         )
@@ -70,8 +71,8 @@ def same_edition(named: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
         )
 
 
-def _schema() -> Draft202012Validator:
-    schema = json.loads((spec_root() / "results.schema.json").read_text("utf-8"))
+def _schema() -> Any:
+    schema = load_schema(spec_root(), "results")
     # Exchanges are not looked at, so that their schema need not be found.
     schema["properties"]["exchanges"] = {"type": "array"}
-    return Draft202012Validator(schema)
+    return schema

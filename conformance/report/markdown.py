@@ -9,7 +9,7 @@ from typing import Any
 from conformance.report.escaping import plain
 from conformance.report.excerpt import duration
 from conformance.report.known_failures import is_known, is_stale, told
-from conformance.report.labels import PROBLEMS, VERDICTS, moment, word
+from conformance.report.labels import PROBLEMS, in_order, moment, word
 from conformance.report.rerun import pytest_line
 from conformance.report.text import name_of, verdict_in_words
 
@@ -82,9 +82,7 @@ def _list(heading: str, found: Sequence[Document]) -> Iterator[str]:
 
 
 def _table(document: Document) -> Iterator[str]:
-    shown = [
-        name for name in VERDICTS if any(result["verdict"] == name for result in document["requirements"])
-    ]
+    shown = in_order({result["verdict"] for result in document["requirements"]})
     yield "| | " + " | ".join(word(name).label for name in shown) + " |"
     yield "|---|" + "--:|" * len(shown)
     for tier, levels in document["summary"].items():

@@ -7,14 +7,16 @@ a reader opens it, so that a page with a thousand exchanges is there at once. Wh
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from conformance.contract.catalogue import Level, Tier
 from conformance.report.excerpt import BRIEF, WHOLE, curl_line, duration, excerpt, heading
 from conformance.report.exchange_diff import exchange_diff
 from conformance.report.known_failures import consequence, is_known, is_stale
-from conformance.report.labels import AUTHORITIES, PROBLEMS, SUPPORT, VERDICTS
+from conformance.report.labels import PROBLEMS, SUPPORT, VERDICTS, in_order
 from conformance.report.render import embed, render
 from conformance.report.rerun import pytest_line
 from conformance.report.text import name_of, verdict_in_words
@@ -26,7 +28,6 @@ _EMBEDDED = 3_000_000
 """Bytes of evidence; the rest of a larger run is in `results.json` alone."""
 _PROBLEMS_AT_THE_TOP = 15
 _COMPARED = 100
-_COUNTED = ("fail", "error", "warn", "inconclusive", "not_run", "unsupported", "pass")
 
 Document = Mapping[str, Any]
 
@@ -34,6 +35,7 @@ Document = Mapping[str, Any]
 def page(document: Document) -> str:
     """The compliance page of a results document; it can be encoded as UTF-8."""
     requirements = document["requirements"]
+    counts = Counter(result["verdict"] for result in requirements)
     exchanges = {exchange["id"]: exchange for exchange in document["exchanges"]}
     evidence = _evidence(document, exchanges)
     problems = [result for verdict in PROBLEMS for result in requirements if result["verdict"] == verdict]
@@ -54,11 +56,10 @@ def page(document: Document) -> str:
             for area, found in groupby(requirements, key=lambda result: result["area"])
         ],
         verdicts=VERDICTS,
-        shown_verdicts=[
-            (verdict, count)
-            for verdict in VERDICTS
-            if (count := sum(found["verdict"] == verdict for found in requirements))
-        ],
+        problem_verdicts=PROBLEMS,
+        tiers=[tier.value for tier in Tier],
+        levels=[level.value for level in Level],
+        shown_verdicts=[(verdict, counts[verdict]) for verdict in in_order(counts)],
         capabilities=[
             (
                 name,
@@ -72,7 +73,6 @@ def page(document: Document) -> str:
             (found, [_title(name, exchanges, evidence) for name in found["suspects"]])
             for found in document["incidents"]
         ],
-        authorities=AUTHORITIES,
         consequence=consequence,
         data=embed({"exchanges": evidence, "differences": _differences(requirements, exchanges)}),
     )
@@ -100,7 +100,7 @@ def chart(document: Document) -> list[dict[str, Any]]:
     rows = []
     for tier, level, counts in bars:
         parts, start = [], 0.0
-        for verdict in reversed(_COUNTED):
+        for verdict in reversed(in_order(counts)):
             if count := counts.get(verdict, 0):
                 length = count * 1000 / longest
                 parts.append((verdict, count, round(start, 1), round(length, 1)))
@@ -163,7 +163,7 @@ def _evidence(document: Document, exchanges: Mapping[str, Document]) -> dict[str
 
 def _wanted(document: Document) -> Iterator[tuple[str, Any]]:
     requirements: Sequence[Document] = document["requirements"]
-    for verdict in VERDICTS:
+    for verdict in in_order({result["verdict"] for result in requirements}):
         for result in requirements:
             if result["verdict"] == verdict:
                 bounds = BRIEF if verdict == "pass" else WHOLE

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from conformance.contract.catalogue import Level
 from conformance.report.escaping import plain
 from conformance.report.labels import VERDICTS, moment, word
 from conformance.report.load import same_edition
@@ -59,7 +60,7 @@ class Difference:
 
     def of(self, kind: str) -> list[Change]:
         """The changes of one kind, what must hold first."""
-        order = ("MUST", "SHOULD", "MAY")
+        order = [level.value for level in Level]
         return sorted(
             (change for change in self.changes if change.kind == kind),
             key=lambda change: order.index(change.level),

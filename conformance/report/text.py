@@ -6,16 +6,16 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from conformance.contract.catalogue import Tier
 from conformance.report.escaping import plain, shorten
 from conformance.report.known_failures import explained, is_known, is_stale, told
-from conformance.report.labels import moment
+from conformance.report.labels import PROBLEMS, in_order, moment
 
 _WIDTH = 110
 _SHOWN_BODY = 400
 _SHOWN_TEXT = 4_000
 _SHOWN_NAME = 200
 _EXCHANGES_SHOWN = 2
-_VERDICTS = ("pass", "warn", "fail", "error", "unsupported", "inconclusive", "not_run")
 _HEADINGS = {"fail": "Failed", "error": "Errors of the suite itself (please report them)", "warn": "Warnings"}
 
 Document = Mapping[str, Any]
@@ -95,7 +95,7 @@ def verdict_in_words(document: Document) -> str:
     if document["unusable"]:
         return "nothing could be judged"
     parts: list[str] = []
-    for tier in ("core", "extended"):
+    for tier in Tier:
         counts = counts_of(document, tier)
         judged = sum(counts.get(verdict, 0) for verdict in ("pass", "warn", "fail"))
         failed = counts.get("fail", 0)
@@ -185,9 +185,9 @@ def _cost(document: Document) -> str:
 
 def _groups(requirements: Sequence[Document]) -> Iterator[tuple[str, list[Document]]]:
     """What someone has to do something about, by what that is."""
-    for verdict, heading in _HEADINGS.items():
+    for verdict in PROBLEMS:
         yield (
-            heading,
+            _HEADINGS[verdict],
             [result for result in requirements if result["verdict"] == verdict and not is_known(result)],
         )
     yield "Known failures, which do not fail the run", [*filter(is_known, requirements)]
@@ -204,11 +204,7 @@ def _line(result: Document) -> str:
 
 
 def _table(document: Document) -> Iterator[str]:
-    shown = [
-        verdict
-        for verdict in _VERDICTS
-        if any(result["verdict"] == verdict for result in document["requirements"])
-    ]
+    shown = in_order({result["verdict"] for result in document["requirements"]})
     yield f"{'':<18}" + "".join(f"{verdict.replace('_', ' '):>14}" for verdict in shown)
     for tier, levels in document["summary"].items():
         for level, counts in levels.items():
