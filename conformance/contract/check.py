@@ -110,6 +110,11 @@ class Check:
         return f"{self.function.__module__}:{self.function.__name__}"
 
     @property
+    def is_rule(self) -> bool:
+        """Whether it looks at evidence that is there already, and sends nothing."""
+        return self.scope is not Scope.SCENARIO
+
+    @property
     def fact(self) -> str:
         """The first sentence of the docstring."""
         return (inspect.getdoc(self.function) or self.name).partition("\n")[0]

@@ -47,6 +47,8 @@ class Result:
     kind: Kind | None = None
     test: str = ""
     """What to hand to pytest to repeat it."""
+    is_rule: bool = False
+    """Whether the check is a rule, which looks at what is there; a scenario sends requests and compares."""
     exchanges: tuple[str, ...] = ()
     """The evidence, the telling one first."""
     marks: tuple[Mark, ...] = ()
@@ -82,6 +84,7 @@ class Result:
             "known": self.known and self.known.to_json(redactor),
             "message": redactor.text(self.message),
             "test": self.test,
+            "check": "rule" if self.is_rule else "scenario",
             "exchanges": list(self.exchanges),
             "marks": [{"exchange": mark.exchange, "offset": mark.offset} for mark in self.marks],
             "seconds": round(self.seconds, 3),

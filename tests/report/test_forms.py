@@ -64,6 +64,27 @@ def test_a_page_names_what_was_left_out() -> None:
     assert len(made) < 8_000_000
 
 
+@pytest.mark.parametrize("older", [False, True], ids=["now", "before `check` was written"])
+def test_only_scenarios_compare_what_they_got(older: bool) -> None:  # noqa: FBT001 - a parameter of pytest
+    """The evidence of a scenario is compared, that of a rule is not; in an older document the module tells which is which."""
+    [compared, judged] = [
+        requirement("STOP-002", "fail", exchanges=["x2", "x1"]),
+        requirement(
+            "STREAM-002",
+            "fail",
+            exchanges=["x2", "x1"],
+            check="rule",
+            test="conformance.rules.stream:it_is_one",
+        ),
+    ]
+    if older:
+        del compared["check"], judged["check"]
+    made = page(document([compared, judged], [exchange("x1"), exchange("x2", {"stop": "a"}, text=" w")]))
+    embedded = json.loads(made.partition('id="data">')[2].partition("</script>")[0])
+
+    assert list(embedded["differences"]) == ["STOP-002"]
+
+
 def test_an_unusable_run_has_a_page() -> None:
     """Where nothing could be judged, the page says why."""
     made = page(document(unusable="The key is wrong: 401.", complete=True))
