@@ -25,6 +25,7 @@ from conformance.run.discovery import all_checks
 from conformance.run.engine import Engine
 from conformance.run.recording import load_recording, to_lines
 from conformance.run.replay import RULES_ONLY
+from conformance.run.results_document import to_document
 from conformance.run.settings import Settings
 from fixtures.doubles import KEY, MODEL, Host
 from fixtures.mutants import usage
@@ -44,7 +45,7 @@ def recorded() -> Document:
     double = usage.the_total_forgets_the_prompt.__double__  # type: ignore[attr-defined]  # the decorator has put it there
     with Host([double]).start() as running:
         settings = Settings(f"{running.url}/{double.name}/v1", MODEL, KEY, profile=load_profile("reference"))
-        return asyncio.run(Engine(settings, load_catalogue(), CHECKS).run()).to_json()
+        return to_document(asyncio.run(Engine(settings, load_catalogue(), CHECKS).run()))
 
 
 def lines(change: Callable[[list[Any]], None] = lambda _: None) -> bytes:
