@@ -12,45 +12,45 @@ from conformance.contract.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Label:
     """How a verdict is shown: never by its colour alone."""
 
-    label: str
+    text: str
     glyph: str
     meaning: str
 
 
-_WORDS: Mapping[Verdict, Word] = MappingProxyType(
+_LABELS: Mapping[Verdict, Label] = MappingProxyType(
     {
-        Verdict.FAIL: Word(
+        Verdict.FAIL: Label(
             "fail",
             "✗",
             "What a MUST says is broken. Also: a documented parameter is taken with status 200 and has no effect.",
         ),
-        Verdict.ERROR: Word(
+        Verdict.ERROR: Label(
             "suite error",
             "⚠",
             "The suite itself broke. This says nothing about the target; please report it.",
         ),
-        Verdict.WARN: Word("warn", "!", "What a SHOULD says is broken. It fails a strict run."),
-        Verdict.INCONCLUSIVE: Word(
+        Verdict.WARN: Label("warn", "!", "What a SHOULD says is broken. It fails a strict run."),
+        Verdict.INCONCLUSIVE: Label(
             "inconclusive",
             "?",
             "The target's own noise, a rate limit or a broken precondition hides the answer.",
         ),
-        Verdict.UNSUPPORTED: Word(
+        Verdict.UNSUPPORTED: Label(
             "unsupported",
             "○",
             "The target honestly refuses an optional feature with an error. That is no failure.",
         ),
-        Verdict.NOT_RUN: Word(
+        Verdict.NOT_RUN: Label(
             "not run", "·", "The check had nothing to look at; its text says what was missing."
         ),
-        Verdict.PASS: Word("pass", "✓", "The target does what the requirement says."),
+        Verdict.PASS: Label("pass", "✓", "The target does what the requirement says."),
     }
 )
 
-VERDICTS: Mapping[str, Word] = MappingProxyType({verdict.value: _WORDS[verdict] for verdict in Verdict})
+VERDICTS: Mapping[str, Label] = MappingProxyType({verdict.value: _LABELS[verdict] for verdict in Verdict})
 """Worst first."""
 
 PROBLEMS = tuple(
@@ -70,9 +70,9 @@ SUPPORT: Mapping[str, str] = MappingProxyType(
 """What a target does with an optional feature."""
 
 
-def word(verdict: str) -> Word:
+def label_of(verdict: str) -> Label:
     """How to show a verdict, an unknown one too."""
-    return VERDICTS.get(verdict, Word(verdict, "*", ""))
+    return VERDICTS.get(verdict, Label(verdict, "*", ""))
 
 
 def in_order(verdicts: Collection[str]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from conformance.report.escaping import plain
 from conformance.report.excerpt import duration
 from conformance.report.known_failures import is_known, is_stale, told
-from conformance.report.labels import PROBLEMS, in_order, moment, word
+from conformance.report.labels import PROBLEMS, in_order, label_of, moment
 from conformance.report.rerun import pytest_line
 from conformance.report.text import name_of, verdict_in_words
 
@@ -61,7 +61,7 @@ def _lines(document: Document) -> Iterator[str]:
     requirements = document["requirements"]
     for verdict in PROBLEMS:
         found = [result for result in requirements if result["verdict"] == verdict and not is_known(result)]
-        yield from _list(word(verdict).label.capitalize(), found)
+        yield from _list(label_of(verdict).text.capitalize(), found)
     yield from _list("Known failures", [*filter(is_known, requirements)])
     yield from _list("Stale known failures", [*filter(is_stale, requirements)])
     failed = [result for result in requirements if result["verdict"] == "fail"]
@@ -83,7 +83,7 @@ def _list(heading: str, found: Sequence[Document]) -> Iterator[str]:
 
 def _table(document: Document) -> Iterator[str]:
     shown = in_order({result["verdict"] for result in document["requirements"]})
-    yield "| | " + " | ".join(word(name).label for name in shown) + " |"
+    yield "| | " + " | ".join(label_of(name).text for name in shown) + " |"
     yield "|---|" + "--:|" * len(shown)
     for tier, levels in document["summary"].items():
         for level, counts in levels.items():

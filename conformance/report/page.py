@@ -121,7 +121,7 @@ def _requirement(
         **result,
         "problem": result["verdict"] in PROBLEMS or is_stale(result),
         "pytest": pytest_line(document, result["id"]),
-        "telling": names[0] if names else None,
+        "shown_by": names[0] if names else None,
         "curl": curl_line(exchanges[names[0]]) if names else None,
         "evidence": [(_title(name, exchanges, evidence), marks.get(name, [])[:20]) for name in shown],
         "more": names[len(shown) :][:50],
@@ -176,7 +176,7 @@ def _wanted(document: Document) -> Iterator[tuple[str, Any]]:
 
 
 def _differences(requirements: Sequence[Document], exchanges: Mapping[str, Document]) -> dict[str, Any]:
-    """What sets the telling exchange of a problem apart from the one that it was compared with, by requirement.
+    """What sets the exchange that shows a problem apart from the one that it was compared with, by requirement.
 
     Scenarios compare exchanges, and the first that they made is what the others are held against; rules judge one at a time.
     """

@@ -12,7 +12,7 @@ import pytest
 from markupsafe import Markup
 
 from conformance.report.escaping import plain
-from conformance.report.labels import word
+from conformance.report.labels import label_of
 
 _CELL = Markup('<td class="col-{}" title="{}">{}</td>')
 _SHOWN_MESSAGE = 300
@@ -50,5 +50,5 @@ class Columns:
 
 
 def _label(verdict: str, listed: str) -> str:
-    """The word of a verdict, and how its entry in the list of known failures stands, where it has one."""
-    return ", ".join([word(verdict).label, *([listed] if listed else [])]) if verdict else ""
+    """The label of a verdict, and how its entry in the list of known failures stands, where it has one."""
+    return ", ".join([label_of(verdict).text, *([listed] if listed else [])]) if verdict else ""

@@ -13,7 +13,7 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
 from conformance.report.escaping import plain, prose, visible
-from conformance.report.labels import area_title, authority_title, moment, word
+from conformance.report.labels import area_title, authority_title, label_of, moment
 
 _POLICY = (
     "default-src 'none'; script-src {script}; style-src {style}; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -64,7 +64,7 @@ def _environment() -> Environment:
         "authority_title": authority_title,
         "moment": moment,
         "prose": prose,
-        "word": word,
+        "label": label_of,
     }
     return environment
 

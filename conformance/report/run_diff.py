@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.contract.catalogue import Level
 from conformance.report.escaping import plain
-from conformance.report.labels import VERDICTS, moment, word
+from conformance.report.labels import VERDICTS, label_of, moment
 from conformance.report.load import same_edition
 from conformance.report.markdown import code, words_of
 from conformance.report.render import render
@@ -126,7 +126,7 @@ def _step(change: Change) -> str:
 
 
 def _label(verdict: str | None) -> str:
-    return word(verdict).label if verdict else "not selected"
+    return label_of(verdict).text if verdict else "not selected"
 
 
 def _title(difference: Difference) -> str:

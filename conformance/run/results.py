@@ -39,7 +39,7 @@ class Result:
     test: str = ""
     """What to hand to pytest to repeat it."""
     exchanges: tuple[str, ...] = ()
-    """The evidence, the telling one first."""
+    """The evidence; the exchange that shows it best comes first."""
     marks: tuple[Mark, ...] = ()
     seconds: float = 0.0
     known: ListedFailure | None = None

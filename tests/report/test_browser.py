@@ -44,7 +44,7 @@ def visible_ids(page: Any) -> list[str]:
 
 
 def evidence_of(page: Any, name: str) -> Any:
-    """The telling exchange of an open requirement, opened by a click."""
+    """The first exchange of an open requirement, opened by a click."""
     page.locator(f"[id='{name}'] .x > summary").first.click()
     return evidence_in(page, name)
 
@@ -215,7 +215,7 @@ def open_everything(page: Any) -> None:
 
 
 def test_problems_are_printed_open(shown: Any) -> None:
-    """Printing opens what is wrong, with its telling exchange, and closes it again."""
+    """Printing opens what is wrong, with the exchange that shows it, and closes it again."""
     page = shown("small")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     opened = page.eval_on_selector_all(".req[open]", "found => found.map(one => one.id)")

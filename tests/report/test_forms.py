@@ -214,7 +214,7 @@ def test_every_verdict_can_be_told_from_the_others() -> None:
     colours = (files("conformance.report") / "templates" / "base.css").read_text("utf-8")
 
     assert list(labels.VERDICTS) == [verdict.value for verdict in Verdict]
-    for seen in ("label", "glyph", "meaning"):
+    for seen in ("text", "glyph", "meaning"):
         assert len({getattr(known, seen) for known in labels.VERDICTS.values()}) == len(Verdict)
     assert all(f".v-{verdict}" in colours for verdict in Verdict)
 
