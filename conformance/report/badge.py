@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from conformance.contract.catalogue import Tier
-from conformance.report.escaping import plain
+from conformance.report.escaping import escape_line
 from conformance.report.text import counts_of
 
 Document = Mapping[str, Any]
@@ -51,7 +51,7 @@ def message(document: Document) -> str:
 def label(document: Document) -> str:
     """What a badge speaks of: the endpoint, and the target where it was given a name."""
     name: str = document["target"]["name"]
-    return f"{plain(name, _LONGEST_NAME)} {_LABEL}" if name else _LABEL
+    return f"{escape_line(name, _LONGEST_NAME)} {_LABEL}" if name else _LABEL
 
 
 def color(document: Document) -> str:

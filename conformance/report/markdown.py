@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.report.escaping import plain
+from conformance.report.escaping import escape_line
 from conformance.report.excerpt import duration
 from conformance.report.known_failures import is_known, is_stale, told
 from conformance.report.labels import PROBLEMS, in_order, label_of, moment
@@ -25,7 +25,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+.!|~@:&$-])")
 
 def code(text: object, limit: int = _MESSAGE) -> str:
     """Text from anywhere as a code span: no link, no mention, no markup comes out of it."""
-    line = plain(text, limit).strip() or " "
+    line = escape_line(text, limit).strip() or " "
     fence = "`" * (max((len(run) for run in _TICKS.findall(line)), default=0) + 1)
     padding = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{padding}{line}{padding}{fence}"
@@ -33,7 +33,7 @@ def code(text: object, limit: int = _MESSAGE) -> str:
 
 def words_of(text: object) -> str:
     """Text of the catalogue as plain words, its markup escaped."""
-    return _SPECIAL.sub(r"\\\1", plain(text, _MESSAGE))
+    return _SPECIAL.sub(r"\\\1", escape_line(text, _MESSAGE))
 
 
 def summary(document: Document) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from markupsafe import Markup
 
-from conformance.report.escaping import plain
+from conformance.report.escaping import escape_line
 from conformance.report.labels import label_of
 
 _CELL = Markup('<td class="col-{}" title="{}">{}</td>')
@@ -39,7 +39,9 @@ class Columns:
         """Fill them, with what was found as the title of the verdict; the row of an ordinary test has empty ones."""
         if not self._in_head or not cells:
             return
-        found = {name: plain(value, _SHOWN_MESSAGE) for name, value in getattr(report, "user_properties", ())}
+        found = {
+            name: escape_line(value, _SHOWN_MESSAGE) for name, value in getattr(report, "user_properties", ())
+        }
         verdict, listed = found.get("verdict", ""), found.get("listed", "")
         level = f"{found.get('tier', '')} {found.get('level', '')}".strip()
         cells[1:1] = [

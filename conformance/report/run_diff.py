@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.contract.catalogue import Level
-from conformance.report.escaping import plain
+from conformance.report.escaping import escape_line
 from conformance.report.labels import VERDICTS, label_of, moment
 from conformance.report.load import same_edition
 from conformance.report.markdown import code, words_of
@@ -112,7 +112,7 @@ def as_text(difference: Difference) -> str:
     for kind, heading in _HEADINGS.items():
         if changes := difference.of(kind):
             lines += ["", f"{heading}:"]
-            lines += [plain(line, _LIST_WIDTH) for line in map(_line, changes)]
+            lines += [escape_line(line, _LIST_WIDTH) for line in map(_line, changes)]
     return "\n".join(lines) + "\n"
 
 
@@ -131,7 +131,7 @@ def _label(verdict: str | None) -> str:
 
 def _title(difference: Difference) -> str:
     old, new = difference.old, difference.new
-    return f"{plain(name_of(old), 100)}, {moment(old['started'])}, to {plain(name_of(new), 100)}, {moment(new['started'])}"
+    return f"{escape_line(name_of(old), 100)}, {moment(old['started'])}, to {escape_line(name_of(new), 100)}, {moment(new['started'])}"
 
 
 def as_markdown(difference: Difference) -> str:

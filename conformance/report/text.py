@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.contract.catalogue import Tier
-from conformance.report.escaping import plain, shorten
+from conformance.report.escaping import escape_line, shorten
 from conformance.report.known_failures import explained, is_known, is_stale, told
 from conformance.report.labels import PROBLEMS, in_order, moment
 
@@ -23,7 +23,7 @@ Document = Mapping[str, Any]
 
 def printable(text: str) -> str:
     """`text` with everything that could move a cursor, change a colour or reverse a line shown as an escape."""
-    return "\n".join(plain(line, len(line)) for line in text.split("\n"))
+    return "\n".join(escape_line(line, len(line)) for line in text.split("\n"))
 
 
 def failure_block(result: Document, exchanges: Mapping[str, Document]) -> str:
@@ -155,16 +155,16 @@ def summary_lines(document: Document) -> Iterator[str]:
         return
     what = [*filter(None, [target["name"]]), target["url"], target["model"] or "(unknown model)"]
     named = " · ".join(shorten(part, _SHOWN_NAME) for part in what)
-    yield plain(f"{named} · profile {document['profile']}:") + f" {verdict_in_words(document)}"
-    yield plain(_cost(document))
+    yield escape_line(f"{named} · profile {document['profile']}:") + f" {verdict_in_words(document)}"
+    yield escape_line(_cost(document))
     if document["determinism"]["repeats"] is False:
-        yield f"Checks that compare greedy answers are inconclusive: {plain(document['determinism']['note'])}."
+        yield f"Checks that compare greedy answers are inconclusive: {escape_line(document['determinism']['note'])}."
     yield ""
     yield from _table(document)
     for incident in document["incidents"]:
         suspects = ", ".join(incident["suspects"]) or "nothing unusual"
         yield ""
-        yield plain(f"The target stopped answering after {suspects}: {incident['message']}.")
+        yield escape_line(f"The target stopped answering after {suspects}: {incident['message']}.")
     for heading, found in _groups(document["requirements"]):
         if found:
             yield ""
@@ -198,7 +198,7 @@ def _line(result: Document) -> str:
     message = told(result)
     if result["verdict"] == "error":
         message = message.strip().rpartition("\n")[2]
-    message = plain(" ".join(shorten(message).split()))
+    message = escape_line(" ".join(shorten(message).split()))
     text = f"  {result['id']:<11} {result['title']}: {message}"
     return text if len(text) <= 3 * _WIDTH else text[: 3 * _WIDTH - 1] + "…"
 

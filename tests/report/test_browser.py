@@ -253,7 +253,7 @@ def test_a_hostile_target_does_no_harm(shown: Any) -> None:
 
 
 def test_script_and_server_show_the_same_signs(shown: Any) -> None:
-    """What `visible` makes of a hostile name, the script makes of the same text in an answer."""
+    """What `escape_html` makes of a hostile name, the script makes of the same text in an answer."""
     page = shown("hostile", "STOP-001")
     signs = "found => [...new Set(found.map(one => one.textContent))].sort()"
     by_server = page.eval_on_selector_all("h1 .i", signs)

@@ -20,7 +20,7 @@
     return element;
   };
 
-  /* Invisible characters made visible, as `visible.py` does it. */
+  /* Invisible characters made visible, as `escape_html` of `escaping.py` does it. */
   const INVISIBLE = /(?! )[\p{C}\p{Z}]|(?<=\p{M}\p{M})\p{M}/gu;
   const ESCAPES = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
   const sign = (character) => {
