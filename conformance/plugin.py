@@ -31,6 +31,7 @@ from conformance.run.config_file import load_config
 from conformance.run.configure import Get, recording, settings
 from conformance.run.plan import plan
 from conformance.run.results import Result
+from conformance.run.results_document import result_to_json
 from conformance.run.run import Run
 
 ROOMS = tuple(Path(__file__).parent / room for room in ("scenarios", "rules"))
@@ -154,7 +155,7 @@ class CheckItem(pytest.Item):
     def _explanation(self) -> str:
         run, result = self.config.stash[_RUN], self.result
         assert result is not None  # noqa: S101 - `runtest` set it
-        document = result.to_json(run.settings.redactor)
+        document = result_to_json(result, run.settings.redactor)
         return failure_block(document, run.evidence(result))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:

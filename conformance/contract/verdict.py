@@ -11,12 +11,12 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """The verdict on one requirement, worst first."""
+    """The verdict on one requirement, worst first for who reads a report: every form of it has this order."""
 
-    ERROR = "error"
-    """The suite itself failed."""
     FAIL = "fail"
     """A MUST is broken (or a SHOULD, in a strict run)."""
+    ERROR = "error"
+    """The suite itself failed."""
     WARN = "warn"
     """A SHOULD is broken."""
     INCONCLUSIVE = "inconclusive"

@@ -8,7 +8,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from conformance.report.escaping import plain
+from conformance.contract.catalogue import Tier
+from conformance.report.escaping import escape_line
 from conformance.report.text import counts_of
 
 Document = Mapping[str, Any]
@@ -37,7 +38,7 @@ def message(document: Document) -> str:
     if document["unusable"] or not document["complete"]:
         return "not judged" if document["unusable"] else "run incomplete"
     parts = []
-    for tier in ("core", "extended"):
+    for tier in Tier:
         counts = counts_of(document, tier)
         shown = [
             f"{counts[verdict]} {verdict}" for verdict in ("fail", "warn", "pass") if counts.get(verdict)
@@ -50,12 +51,12 @@ def message(document: Document) -> str:
 def label(document: Document) -> str:
     """What a badge speaks of: the endpoint, and the target where it was given a name."""
     name: str = document["target"]["name"]
-    return f"{plain(name, _LONGEST_NAME)} {_LABEL}" if name else _LABEL
+    return f"{escape_line(name, _LONGEST_NAME)} {_LABEL}" if name else _LABEL
 
 
 def color(document: Document) -> str:
     """Red where core fails, yellow where only extended does, grey where nothing can be said."""
-    core, extended = (counts_of(document, tier) for tier in ("core", "extended"))
+    core, extended = (counts_of(document, tier) for tier in Tier)
     if (
         document["unusable"]
         or not document["complete"]

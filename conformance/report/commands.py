@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.report import run_diff as differences
-from conformance.report.escaping import plain
+from conformance.report.escaping import escape_line
 from conformance.report.files import write_atomically
 from conformance.report.load import RefusedError, load
 from conformance.report.matrix import matrix
@@ -42,7 +42,7 @@ def merge(arguments: Sequence[str]) -> int:
         return _refuse("merge", error)
     given.output.mkdir(parents=True, exist_ok=True)
     write_atomically(given.output / "index.html", page.encode())
-    sys.stdout.write(f"{plain(given.output / 'index.html')}\n")
+    sys.stdout.write(f"{escape_line(given.output / 'index.html')}\n")
     return 0
 
 

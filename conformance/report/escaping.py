@@ -1,7 +1,7 @@
 """Text from anywhere, made harmless and honest: characters that can't be seen, move others or do not exist are shown by their number.
 
-A page marks them (`visible`), so that nobody takes the picture of a line feed for a letter; plain text writes them as escapes (`plain`).
-`templates/page.js` does in the browser what `visible` does here.
+A page marks them (`escape_html`), so that nobody takes the picture of a line feed for a letter; plain text writes them as escapes (`escape_line`).
+`templates/page.js` does in the browser what `escape_html` does here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def is_visible(character: str) -> bool:
     return character == " " or unicodedata.category(character)[0] not in "CZ"
 
 
-def name_of(character: str) -> str:
+def sign_of(character: str) -> str:
     """What stands for an invisible character: the escape that programmers know, the byte, or `U+` and its number."""
     number = ord(character)
     if number in _BYTES:
@@ -43,7 +43,7 @@ def shorten(text: str, limit: int = LONGEST) -> str:
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit:,} more characters)"
 
 
-def plain(text: object, limit: int = LONGEST) -> str:
+def escape_line(text: object, limit: int = LONGEST) -> str:
     """One line of text for an attribute, a terminal or a file: all that is invisible is written as an escape."""
     short = shorten(str(text), limit)
     if not _SUSPECT.search(short):
@@ -57,7 +57,7 @@ def _escaped(character: str) -> str:
     return _ESCAPES.get(character, f"\\u{number:04x}" if number <= four_digits else f"\\U{number:08x}")
 
 
-def visible(text: object, limit: int = LONGEST) -> Markup:
+def escape_html(text: object, limit: int = LONGEST) -> Markup:
     """HTML of a text, in which line feeds break the line and everything else that is invisible is marked."""
     short = shorten(str(text), limit)
     if not _SUSPECT.search(short):
@@ -68,15 +68,15 @@ def visible(text: object, limit: int = LONGEST) -> Markup:
         if shown:
             pieces.append(escape(run))
         else:
-            pieces += [Markup('<span class="i">{}</span>').format(name_of(character)) for character in run]
+            pieces += [Markup('<span class="i">{}</span>').format(sign_of(character)) for character in run]
     return Markup("").join(pieces)
 
 
 def prose(text: object, limit: int = LONGEST) -> Markup:
-    """`visible`, with what stands between backticks set as code."""
+    """`escape_html`, with what stands between backticks set as code."""
     parts = _CODE.split(shorten(str(text), limit))
     return Markup("").join(
-        Markup("<code>{}</code>").format(visible(part)) if number % 2 else visible(part)
+        Markup("<code>{}</code>").format(escape_html(part)) if number % 2 else escape_html(part)
         for number, part in enumerate(parts)
     )
 

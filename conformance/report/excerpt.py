@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from conformance.report.escaping import plain, shorten
+from conformance.report.escaping import escape_line, shorten
 from conformance.report.timeline import decode, timeline
 from conformance.wire.completion import Completion, is_stream
 from conformance.wire.exchange import Exchange, Response
@@ -67,7 +67,7 @@ def curl_line(data: Mapping[str, Any]) -> str | None:
     """The line that sends the request again, or None where it is too long to be shown."""
     line = str(data["curl"])
     return (
-        "\n".join(plain(part, _CURL_LENGTH) for part in line.split("\n"))
+        "\n".join(escape_line(part, _CURL_LENGTH) for part in line.split("\n"))
         if len(line) <= _CURL_LENGTH
         else None
     )
@@ -91,7 +91,7 @@ def heading(data: Mapping[str, Any]) -> str:
         parts.append(f"status {response['status']} after {duration(data['seconds'])}")
     if fault is not None:
         parts.append(f"{fault['kind'].replace('_', ' ')} after {duration(data['seconds'])}")
-    return plain(" · ".join(parts) or "no answer", 200)
+    return escape_line(" · ".join(parts) or "no answer", 200)
 
 
 def duration(seconds: float) -> str:

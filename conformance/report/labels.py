@@ -2,96 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
+
+from conformance.contract.catalogue import Catalogue, load_catalogue
+from conformance.contract.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Label:
     """How a verdict is shown: never by its colour alone."""
 
-    label: str
+    text: str
     glyph: str
     meaning: str
 
 
-VERDICTS: Mapping[str, Word] = MappingProxyType(
+_LABELS: Mapping[Verdict, Label] = MappingProxyType(
     {
-        "fail": Word(
+        Verdict.FAIL: Label(
             "fail",
             "✗",
             "What a MUST says is broken. Also: a documented parameter is taken with status 200 and has no effect.",
         ),
-        "error": Word(
+        Verdict.ERROR: Label(
             "suite error",
             "⚠",
             "The suite itself broke. This says nothing about the target; please report it.",
         ),
-        "warn": Word("warn", "!", "What a SHOULD says is broken. It fails a strict run."),
-        "inconclusive": Word(
+        Verdict.WARN: Label("warn", "!", "What a SHOULD says is broken. It fails a strict run."),
+        Verdict.INCONCLUSIVE: Label(
             "inconclusive",
             "?",
             "The target's own noise, a rate limit or a broken precondition hides the answer.",
         ),
-        "unsupported": Word(
+        Verdict.UNSUPPORTED: Label(
             "unsupported",
             "○",
             "The target honestly refuses an optional feature with an error. That is no failure.",
         ),
-        "not_run": Word("not run", "·", "The check had nothing to look at; its text says what was missing."),
-        "pass": Word("pass", "✓", "The target does what the requirement says."),
+        Verdict.NOT_RUN: Label(
+            "not run", "·", "The check had nothing to look at; its text says what was missing."
+        ),
+        Verdict.PASS: Label("pass", "✓", "The target does what the requirement says."),
     }
 )
+
+VERDICTS: Mapping[str, Label] = MappingProxyType({verdict.value: _LABELS[verdict] for verdict in Verdict})
 """Worst first."""
 
-PROBLEMS = ("fail", "error", "warn")
-"""The verdicts that someone has to do something about."""
-
-AUTHORITIES: Mapping[str, str] = MappingProxyType(
-    {
-        "DOC": "Reference page of the text completions endpoint",
-        "OAS": "OpenAI's OpenAPI document",
-        "OREF": "OpenAI's API reference",
-        "OGUIDE": "OpenAI's completions guide",
-        "COOK": "OpenAI Cookbook",
-        "PRICE": "OpenAI's pricing and production texts",
-        "SDK": "openai-python, OpenAI's client",
-        "RFC": "Internet standard",
-        "SSE": "WHATWG HTML standard, server-sent events",
-        "JSON": "RFC 8259, JSON",
-        "CLIENT": "lm-evaluation-harness, a client",
-        "OBSERVED": "Observed service",
-        "PRACTICE": "Practice of servers",
-    }
+PROBLEMS = tuple(
+    verdict.value for verdict in Verdict if verdict in {Verdict.FAIL, Verdict.ERROR, Verdict.WARN}
 )
-"""Who can say what holds. The codes are those of `spec/requirement.schema.json`."""
-
-AREAS: Mapping[str, str] = MappingProxyType(
-    {
-        "auth": "Authentication",
-        "batch": "Several prompts",
-        "best_of": "best_of",
-        "echo": "echo",
-        "errors": "Errors",
-        "finish": "Finish reasons",
-        "gateway": "Gateways",
-        "generated": "Generated requests",
-        "headers": "Headers",
-        "http": "HTTP",
-        "logprobs": "logprobs",
-        "max_tokens": "max_tokens",
-        "n": "n",
-        "request": "Requests",
-        "response": "Responses",
-        "sampling": "Sampling",
-        "stop": "Stop sequences",
-        "stream": "Streams",
-        "suffix": "suffix",
-        "usage": "Usage",
-    }
-)
-"""Headings of the areas; one that is not named here is headed by its own name."""
+"""The verdicts that someone has to do something about, worst first."""
 
 SUPPORT: Mapping[str, str] = MappingProxyType(
     {
@@ -105,14 +70,31 @@ SUPPORT: Mapping[str, str] = MappingProxyType(
 """What a target does with an optional feature."""
 
 
-def word(verdict: str) -> Word:
+def label_of(verdict: str) -> Label:
     """How to show a verdict, an unknown one too."""
-    return VERDICTS.get(verdict, Word(verdict, "*", ""))
+    return VERDICTS.get(verdict, Label(verdict, "*", ""))
+
+
+def in_order(verdicts: Collection[str]) -> list[str]:
+    """These verdicts, each once, worst first. Those that the suite does not know, from a newer one's document, come last."""
+    known = [verdict.value for verdict in Verdict if verdict.value in verdicts]
+    return known + sorted(set(verdicts).difference(known))
 
 
 def area_title(area: str) -> str:
-    """The heading of an area."""
-    return AREAS.get(area, area)
+    """The heading of an area, as the catalogue has it; an area that the catalogue does not know is headed by its own name."""
+    return next((known.title for known in _catalogue().areas if known.name == area), area)
+
+
+def authority_title(authority: str) -> str:
+    """Who it is that says what holds, as the catalogue has it; an authority that the catalogue does not know has its code for a name."""
+    return _catalogue().authorities.get(authority, authority)
+
+
+@cache
+def _catalogue() -> Catalogue:
+    """The catalogue of this suite; a document has only names of areas and codes of authorities."""
+    return load_catalogue()
 
 
 def moment(time: str) -> str:

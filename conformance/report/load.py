@@ -9,10 +9,9 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from conformance.contract.yaml_files import spec_root
-from conformance.report.escaping import plain
+from conformance.contract.yaml_files import load_schema, spec_root
+from conformance.report.escaping import escape_line
 
-FORMAT = "completions-conformance/1"
 _LARGEST = 500_000_000
 """Bytes of a file that is read."""
 
@@ -27,7 +26,7 @@ def load(path: Path) -> Document:
     """The whole results document of a file, or of a folder that a run wrote. Its exchanges are left out: no comparison needs them."""
     if path.is_dir():
         path /= "results.json"
-    name = plain(path)
+    name = escape_line(path)
     try:
         if path.stat().st_size > _LARGEST:
             raise RefusedError(f"{name} is larger than any results document.")
@@ -36,27 +35,33 @@ def load(path: Path) -> Document:
         raise RefusedError(f"{name} can't be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:
         raise RefusedError(
-            f"{name} is not JSON, or was cut off while it was written ({plain(error, 200)}). Run the suite again."
+            f"{name} is not JSON, or was cut off while it was written ({escape_line(error, 200)}). Run the suite again."
         ) from error
     _check(name, data)
     return data  # type: ignore[no-any-return]  # the schema says that it is an object
 
 
 def _check(name: str, data: Any) -> None:
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
+    schema = _schema()
+    wanted = schema["properties"]["format"]["const"]
+    if not isinstance(data, dict) or data.get("format") != wanted:
         found = data.get("format", "none") if isinstance(data, dict) else "none"
-        raise RefusedError(f"{name} is no results document: its format is {plain(found, 100)}, not {FORMAT}.")
+        raise RefusedError(
+            f"{name} is no results document: its format is {escape_line(found, 100)}, not {wanted}."
+        )
     if data.get("complete") is not True:
         raise RefusedError(
             f"{name} is incomplete: the run was cut off, and what it did not judge would look as if it were not there. "
             "Run it again to the end."
         )
     if data.get("unusable"):
-        raise RefusedError(f"{name}: nothing could be judged in this run. {plain(data['unusable'], 400)}")
-    data["exchanges"] = []
-    for error in _schema().iter_errors(data):
         raise RefusedError(
-            f"{name} is no valid results document: {plain(error.json_path, 100)}: {plain(error.message, 300)}"
+            f"{name}: nothing could be judged in this run. {escape_line(data['unusable'], 400)}"
+        )
+    data["exchanges"] = []
+    for error in Draft202012Validator(schema).iter_errors(data):
+        raise RefusedError(
+            f"{name} is no valid results document: {escape_line(error.json_path, 100)}: {escape_line(error.message, 300)}"
         )
 
 
@@ -64,14 +69,16 @@ def same_edition(named: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
     """Raise where the documents were scored by different editions: their requirements are not the same ones."""
     editions = [(name, document["suite"]["edition"]) for name, document in named]
     if len({edition for _, edition in editions}) > 1:
-        listed = ", ".join(f"{plain(name)} is of edition {plain(edition, 100)}" for name, edition in editions)
+        listed = ", ".join(
+            f"{escape_line(name)} is of edition {escape_line(edition, 100)}" for name, edition in editions
+        )
         raise RefusedError(
             f"Documents of different editions can't be compared: {listed}. Run the older ones again."
         )
 
 
-def _schema() -> Draft202012Validator:
-    schema = json.loads((spec_root() / "results.schema.json").read_text("utf-8"))
+def _schema() -> Any:
+    schema = load_schema(spec_root(), "results")
     # Exchanges are not looked at, so that their schema need not be found.
     schema["properties"]["exchanges"] = {"type": "array"}
-    return Draft202012Validator(schema)
+    return schema

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.report.escaping import plain
+from conformance.report.escaping import escape_line
 from conformance.report.excerpt import duration
 from conformance.report.known_failures import is_known, is_stale, told
-from conformance.report.labels import PROBLEMS, VERDICTS, moment, word
+from conformance.report.labels import PROBLEMS, in_order, label_of, moment
 from conformance.report.rerun import pytest_line
 from conformance.report.text import name_of, verdict_in_words
 
@@ -25,7 +25,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+.!|~@:&$-])")
 
 def code(text: object, limit: int = _MESSAGE) -> str:
     """Text from anywhere as a code span: no link, no mention, no markup comes out of it."""
-    line = plain(text, limit).strip() or " "
+    line = escape_line(text, limit).strip() or " "
     fence = "`" * (max((len(run) for run in _TICKS.findall(line)), default=0) + 1)
     padding = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{padding}{line}{padding}{fence}"
@@ -33,7 +33,7 @@ def code(text: object, limit: int = _MESSAGE) -> str:
 
 def words_of(text: object) -> str:
     """Text of the catalogue as plain words, its markup escaped."""
-    return _SPECIAL.sub(r"\\\1", plain(text, _MESSAGE))
+    return _SPECIAL.sub(r"\\\1", escape_line(text, _MESSAGE))
 
 
 def summary(document: Document) -> str:
@@ -61,7 +61,7 @@ def _lines(document: Document) -> Iterator[str]:
     requirements = document["requirements"]
     for verdict in PROBLEMS:
         found = [result for result in requirements if result["verdict"] == verdict and not is_known(result)]
-        yield from _list(word(verdict).label.capitalize(), found)
+        yield from _list(label_of(verdict).text.capitalize(), found)
     yield from _list("Known failures", [*filter(is_known, requirements)])
     yield from _list("Stale known failures", [*filter(is_stale, requirements)])
     failed = [result for result in requirements if result["verdict"] == "fail"]
@@ -82,10 +82,8 @@ def _list(heading: str, found: Sequence[Document]) -> Iterator[str]:
 
 
 def _table(document: Document) -> Iterator[str]:
-    shown = [
-        name for name in VERDICTS if any(result["verdict"] == name for result in document["requirements"])
-    ]
-    yield "| | " + " | ".join(word(name).label for name in shown) + " |"
+    shown = in_order({result["verdict"] for result in document["requirements"]})
+    yield "| | " + " | ".join(label_of(name).text for name in shown) + " |"
     yield "|---|" + "--:|" * len(shown)
     for tier, levels in document["summary"].items():
         for level, counts in levels.items():

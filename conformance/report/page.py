@@ -7,14 +7,16 @@ a reader opens it, so that a page with a thousand exchanges is there at once. Wh
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from conformance.contract.catalogue import Level, Tier
 from conformance.report.excerpt import BRIEF, WHOLE, curl_line, duration, excerpt, heading
 from conformance.report.exchange_diff import exchange_diff
 from conformance.report.known_failures import consequence, is_known, is_stale
-from conformance.report.labels import AUTHORITIES, PROBLEMS, SUPPORT, VERDICTS
+from conformance.report.labels import PROBLEMS, SUPPORT, VERDICTS, in_order
 from conformance.report.render import embed, render
 from conformance.report.rerun import pytest_line
 from conformance.report.text import name_of, verdict_in_words
@@ -26,7 +28,6 @@ _EMBEDDED = 3_000_000
 """Bytes of evidence; the rest of a larger run is in `results.json` alone."""
 _PROBLEMS_AT_THE_TOP = 15
 _COMPARED = 100
-_COUNTED = ("fail", "error", "warn", "inconclusive", "not_run", "unsupported", "pass")
 
 Document = Mapping[str, Any]
 
@@ -34,6 +35,7 @@ Document = Mapping[str, Any]
 def page(document: Document) -> str:
     """The compliance page of a results document; it can be encoded as UTF-8."""
     requirements = document["requirements"]
+    counts = Counter(result["verdict"] for result in requirements)
     exchanges = {exchange["id"]: exchange for exchange in document["exchanges"]}
     evidence = _evidence(document, exchanges)
     problems = [result for verdict in PROBLEMS for result in requirements if result["verdict"] == verdict]
@@ -54,11 +56,10 @@ def page(document: Document) -> str:
             for area, found in groupby(requirements, key=lambda result: result["area"])
         ],
         verdicts=VERDICTS,
-        shown_verdicts=[
-            (verdict, count)
-            for verdict in VERDICTS
-            if (count := sum(found["verdict"] == verdict for found in requirements))
-        ],
+        problem_verdicts=PROBLEMS,
+        tiers=[tier.value for tier in Tier],
+        levels=[level.value for level in Level],
+        shown_verdicts=[(verdict, counts[verdict]) for verdict in in_order(counts)],
         capabilities=[
             (
                 name,
@@ -72,7 +73,6 @@ def page(document: Document) -> str:
             (found, [_title(name, exchanges, evidence) for name in found["suspects"]])
             for found in document["incidents"]
         ],
-        authorities=AUTHORITIES,
         consequence=consequence,
         data=embed({"exchanges": evidence, "differences": _differences(requirements, exchanges)}),
     )
@@ -100,7 +100,7 @@ def chart(document: Document) -> list[dict[str, Any]]:
     rows = []
     for tier, level, counts in bars:
         parts, start = [], 0.0
-        for verdict in reversed(_COUNTED):
+        for verdict in reversed(in_order(counts)):
             if count := counts.get(verdict, 0):
                 length = count * 1000 / longest
                 parts.append((verdict, count, round(start, 1), round(length, 1)))
@@ -121,7 +121,7 @@ def _requirement(
         **result,
         "problem": result["verdict"] in PROBLEMS or is_stale(result),
         "pytest": pytest_line(document, result["id"]),
-        "telling": names[0] if names else None,
+        "shown_by": names[0] if names else None,
         "curl": curl_line(exchanges[names[0]]) if names else None,
         "evidence": [(_title(name, exchanges, evidence), marks.get(name, [])[:20]) for name in shown],
         "more": names[len(shown) :][:50],
@@ -163,7 +163,7 @@ def _evidence(document: Document, exchanges: Mapping[str, Document]) -> dict[str
 
 def _wanted(document: Document) -> Iterator[tuple[str, Any]]:
     requirements: Sequence[Document] = document["requirements"]
-    for verdict in VERDICTS:
+    for verdict in in_order({result["verdict"] for result in requirements}):
         for result in requirements:
             if result["verdict"] == verdict:
                 bounds = BRIEF if verdict == "pass" else WHOLE
@@ -176,7 +176,7 @@ def _wanted(document: Document) -> Iterator[tuple[str, Any]]:
 
 
 def _differences(requirements: Sequence[Document], exchanges: Mapping[str, Document]) -> dict[str, Any]:
-    """What sets the telling exchange of a problem apart from the one that it was compared with, by requirement.
+    """What sets the exchange that shows a problem apart from the one that it was compared with, by requirement.
 
     Scenarios compare exchanges, and the first that they made is what the others are held against; rules judge one at a time.
     """
@@ -186,7 +186,7 @@ def _differences(requirements: Sequence[Document], exchanges: Mapping[str, Docum
         if (
             len(found) >= _COMPARED
             or result["verdict"] not in {"fail", "warn", "inconclusive"}
-            or ".rules." in result["test"]
+            or _is_rule(result)
         ):
             continue
         if len(names) > 1 and (
@@ -194,3 +194,9 @@ def _differences(requirements: Sequence[Document], exchanges: Mapping[str, Docum
         ):
             found[result["id"]] = {"from": names[-1], "to": names[0], **rows}
     return found
+
+
+def _is_rule(result: Document) -> bool:
+    """Whether a rule judged the requirement, and no scenario."""
+    # A document that was written before there was the member `check` says it by the module of the check only.
+    return result["check"] == "rule" if "check" in result else ".rules." in result["test"]

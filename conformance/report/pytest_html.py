@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from markupsafe import Markup
 
-from conformance.report.escaping import plain
-from conformance.report.labels import word
+from conformance.report.escaping import escape_line
+from conformance.report.labels import label_of
 
 _CELL = Markup('<td class="col-{}" title="{}">{}</td>')
 _SHOWN_MESSAGE = 300
@@ -39,7 +39,9 @@ class Columns:
         """Fill them, with what was found as the title of the verdict; the row of an ordinary test has empty ones."""
         if not self._in_head or not cells:
             return
-        found = {name: plain(value, _SHOWN_MESSAGE) for name, value in getattr(report, "user_properties", ())}
+        found = {
+            name: escape_line(value, _SHOWN_MESSAGE) for name, value in getattr(report, "user_properties", ())
+        }
         verdict, listed = found.get("verdict", ""), found.get("listed", "")
         level = f"{found.get('tier', '')} {found.get('level', '')}".strip()
         cells[1:1] = [
@@ -50,5 +52,5 @@ class Columns:
 
 
 def _label(verdict: str, listed: str) -> str:
-    """The word of a verdict, and how its entry in the list of known failures stands, where it has one."""
-    return ", ".join([word(verdict).label, *([listed] if listed else [])]) if verdict else ""
+    """The label of a verdict, and how its entry in the list of known failures stands, where it has one."""
+    return ", ".join([label_of(verdict).text, *([listed] if listed else [])]) if verdict else ""

@@ -12,8 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup, escape
 
-from conformance.report.escaping import plain, prose, visible
-from conformance.report.labels import area_title, moment, word
+from conformance.report.escaping import escape_html, escape_line, prose
+from conformance.report.labels import area_title, authority_title, label_of, moment
 
 _POLICY = (
     "default-src 'none'; script-src {script}; style-src {style}; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -59,15 +59,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "attribute": lambda text: escape(plain(text)),
+        "attribute": lambda text: escape(escape_line(text)),
         "area_title": area_title,
+        "authority_title": authority_title,
         "moment": moment,
         "prose": prose,
-        "word": word,
+        "label": label_of,
     }
     return environment
 
 
 def _finalize(value: Any) -> Any:
     """What is no markup yet is text, and nobody has to remember to make it harmless."""
-    return value if isinstance(value, Markup) else visible(value)
+    return value if isinstance(value, Markup) else escape_html(value)

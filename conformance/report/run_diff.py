@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.report.escaping import plain
-from conformance.report.labels import VERDICTS, moment, word
+from conformance.contract.catalogue import Level
+from conformance.report.escaping import escape_line
+from conformance.report.labels import VERDICTS, label_of, moment
 from conformance.report.load import same_edition
 from conformance.report.markdown import code, words_of
 from conformance.report.render import render
@@ -59,7 +60,7 @@ class Difference:
 
     def of(self, kind: str) -> list[Change]:
         """The changes of one kind, what must hold first."""
-        order = ("MUST", "SHOULD", "MAY")
+        order = [level.value for level in Level]
         return sorted(
             (change for change in self.changes if change.kind == kind),
             key=lambda change: order.index(change.level),
@@ -111,7 +112,7 @@ def as_text(difference: Difference) -> str:
     for kind, heading in _HEADINGS.items():
         if changes := difference.of(kind):
             lines += ["", f"{heading}:"]
-            lines += [plain(line, _LIST_WIDTH) for line in map(_line, changes)]
+            lines += [escape_line(line, _LIST_WIDTH) for line in map(_line, changes)]
     return "\n".join(lines) + "\n"
 
 
@@ -125,12 +126,12 @@ def _step(change: Change) -> str:
 
 
 def _label(verdict: str | None) -> str:
-    return word(verdict).label if verdict else "not selected"
+    return label_of(verdict).text if verdict else "not selected"
 
 
 def _title(difference: Difference) -> str:
     old, new = difference.old, difference.new
-    return f"{plain(name_of(old), 100)}, {moment(old['started'])}, to {plain(name_of(new), 100)}, {moment(new['started'])}"
+    return f"{escape_line(name_of(old), 100)}, {moment(old['started'])}, to {escape_line(name_of(new), 100)}, {moment(new['started'])}"
 
 
 def as_markdown(difference: Difference) -> str:

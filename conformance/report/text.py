@@ -6,16 +6,16 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.report.escaping import plain, shorten
+from conformance.contract.catalogue import Tier
+from conformance.report.escaping import escape_line, shorten
 from conformance.report.known_failures import explained, is_known, is_stale, told
-from conformance.report.labels import moment
+from conformance.report.labels import PROBLEMS, in_order, moment
 
 _WIDTH = 110
 _SHOWN_BODY = 400
 _SHOWN_TEXT = 4_000
 _SHOWN_NAME = 200
 _EXCHANGES_SHOWN = 2
-_VERDICTS = ("pass", "warn", "fail", "error", "unsupported", "inconclusive", "not_run")
 _HEADINGS = {"fail": "Failed", "error": "Errors of the suite itself (please report them)", "warn": "Warnings"}
 
 Document = Mapping[str, Any]
@@ -23,7 +23,7 @@ Document = Mapping[str, Any]
 
 def printable(text: str) -> str:
     """`text` with everything that could move a cursor, change a colour or reverse a line shown as an escape."""
-    return "\n".join(plain(line, len(line)) for line in text.split("\n"))
+    return "\n".join(escape_line(line, len(line)) for line in text.split("\n"))
 
 
 def failure_block(result: Document, exchanges: Mapping[str, Document]) -> str:
@@ -95,7 +95,7 @@ def verdict_in_words(document: Document) -> str:
     if document["unusable"]:
         return "nothing could be judged"
     parts: list[str] = []
-    for tier in ("core", "extended"):
+    for tier in Tier:
         counts = counts_of(document, tier)
         judged = sum(counts.get(verdict, 0) for verdict in ("pass", "warn", "fail"))
         failed = counts.get("fail", 0)
@@ -155,16 +155,16 @@ def summary_lines(document: Document) -> Iterator[str]:
         return
     what = [*filter(None, [target["name"]]), target["url"], target["model"] or "(unknown model)"]
     named = " · ".join(shorten(part, _SHOWN_NAME) for part in what)
-    yield plain(f"{named} · profile {document['profile']}:") + f" {verdict_in_words(document)}"
-    yield plain(_cost(document))
+    yield escape_line(f"{named} · profile {document['profile']}:") + f" {verdict_in_words(document)}"
+    yield escape_line(_cost(document))
     if document["determinism"]["repeats"] is False:
-        yield f"Checks that compare greedy answers are inconclusive: {plain(document['determinism']['note'])}."
+        yield f"Checks that compare greedy answers are inconclusive: {escape_line(document['determinism']['note'])}."
     yield ""
     yield from _table(document)
     for incident in document["incidents"]:
         suspects = ", ".join(incident["suspects"]) or "nothing unusual"
         yield ""
-        yield plain(f"The target stopped answering after {suspects}: {incident['message']}.")
+        yield escape_line(f"The target stopped answering after {suspects}: {incident['message']}.")
     for heading, found in _groups(document["requirements"]):
         if found:
             yield ""
@@ -185,9 +185,9 @@ def _cost(document: Document) -> str:
 
 def _groups(requirements: Sequence[Document]) -> Iterator[tuple[str, list[Document]]]:
     """What someone has to do something about, by what that is."""
-    for verdict, heading in _HEADINGS.items():
+    for verdict in PROBLEMS:
         yield (
-            heading,
+            _HEADINGS[verdict],
             [result for result in requirements if result["verdict"] == verdict and not is_known(result)],
         )
     yield "Known failures, which do not fail the run", [*filter(is_known, requirements)]
@@ -198,17 +198,13 @@ def _line(result: Document) -> str:
     message = told(result)
     if result["verdict"] == "error":
         message = message.strip().rpartition("\n")[2]
-    message = plain(" ".join(shorten(message).split()))
+    message = escape_line(" ".join(shorten(message).split()))
     text = f"  {result['id']:<11} {result['title']}: {message}"
     return text if len(text) <= 3 * _WIDTH else text[: 3 * _WIDTH - 1] + "…"
 
 
 def _table(document: Document) -> Iterator[str]:
-    shown = [
-        verdict
-        for verdict in _VERDICTS
-        if any(result["verdict"] == verdict for result in document["requirements"])
-    ]
+    shown = in_order({result["verdict"] for result in document["requirements"]})
     yield f"{'':<18}" + "".join(f"{verdict.replace('_', ' '):>14}" for verdict in shown)
     for tier, levels in document["summary"].items():
         for level, counts in levels.items():

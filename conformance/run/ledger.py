@@ -111,6 +111,7 @@ class Ledger:
             message=self.settings.redactor.text(message),
             kind=kind if verdict in {Verdict.FAIL, Verdict.WARN} else None,
             test=check.place,
+            is_rule=check.is_rule,
             exchanges=tuple(dict.fromkeys(item if isinstance(item, str) else item.id for item in evidence)),
             marks=marks,
             seconds=seconds,

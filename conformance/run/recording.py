@@ -15,7 +15,7 @@ from typing import Any
 
 from conformance.contract.yaml_files import DocumentError, load_schema, spec_root
 from conformance.kit.facts import Capability, Facts, Support
-from conformance.run.results import FORMAT as RESULTS_FORMAT
+from conformance.run.results_document import FORMAT as RESULTS_FORMAT
 from conformance.wire.exchange import Exchange
 from conformance.wire.record import from_json
 from conformance.wire.shown import shown

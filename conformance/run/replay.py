@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from conformance.contract.apply_rule import apply_rule, needs_confirmation
 from conformance.contract.catalogue import Catalogue
-from conformance.contract.check import Check, Scope
+from conformance.contract.check import Check
 from conformance.contract.verdict import Verdict
 from conformance.run.budget import Cost
 from conformance.run.ledger import Ledger
@@ -50,7 +50,7 @@ class Replay:
         return self.snapshot(complete=True)
 
     def _judge(self, check: Check) -> None:
-        if check.scope is Scope.SCENARIO:
+        if not check.is_rule:
             self.ledger.settle(check, Verdict.NOT_RUN, RULES_ONLY)
             return
         if self.ledger.settle_unmet(check, self.recording.facts):

@@ -1,17 +1,11 @@
-"""What a run found: values, and the document `results.json` that every report is made from."""
+"""What a run found, as values; `results_document` writes them down."""
 
 from __future__ import annotations
 
-import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-from conformance import __version__
 from conformance.contract.catalogue import Level, Requirement, Tier
 from conformance.contract.known_failures import KnownFailureState, ListedFailure
 from conformance.contract.verdict import Kind, Verdict
@@ -19,12 +13,7 @@ from conformance.kit.facts import Facts
 from conformance.kit.traffic import Incident
 from conformance.run.budget import Cost
 from conformance.wire.exchange import Exchange
-from conformance.wire.record import to_json
 from conformance.wire.redact import Redactor
-
-FORMAT = "completions-conformance/1"
-EDITION = "2026-11"
-"""The name of the list of requirements that this release scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +31,15 @@ class Result:
     requirement: Requirement
     level: Level
     """The level that the profile gives it, which may differ from the catalogue's."""
+    is_rule: bool
+    """Whether a rule judged, which looks at what is there; a scenario sends requests and compares."""
     verdict: Verdict
     message: str = ""
     kind: Kind | None = None
     test: str = ""
     """What to hand to pytest to repeat it."""
     exchanges: tuple[str, ...] = ()
-    """The evidence, the telling one first."""
+    """The evidence; the exchange that shows it best comes first."""
     marks: tuple[Mark, ...] = ()
     seconds: float = 0.0
     known: ListedFailure | None = None
@@ -61,31 +52,6 @@ class Result:
         if self.verdict is Verdict.FAIL:
             return standing is not KnownFailureState.KNOWN
         return self.verdict is Verdict.ERROR or standing is KnownFailureState.STALE
-
-    def to_json(self, redactor: Redactor) -> dict[str, Any]:
-        """The entry of the results document, redacted."""
-        requirement = self.requirement
-        return {
-            "id": requirement.id,
-            "area": requirement.area,
-            "tier": requirement.tier.value,
-            "level": self.level.value,
-            "title": requirement.title,
-            "statement": requirement.statement,
-            "hurts": requirement.hurts,
-            "sources": [
-                {"authority": source.authority, "place": source.place, "says": source.says}
-                for source in requirement.sources
-            ],
-            "verdict": self.verdict.value,
-            "kind": self.kind and self.kind.value,
-            "known": self.known and self.known.to_json(redactor),
-            "message": redactor.text(self.message),
-            "test": self.test,
-            "exchanges": list(self.exchanges),
-            "marks": [{"exchange": mark.exchange, "offset": mark.offset} for mark in self.marks],
-            "seconds": round(self.seconds, 3),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,75 +104,3 @@ class Results:
         gone = any(not incident.recovered for incident in self.incidents)
         nothing = not any(result.verdict in judged for result in self.results)
         return any(result.fails for result in self.results) or gone or nothing
-
-    def to_json(self) -> dict[str, Any]:
-        """The results document, redacted; see `spec/results.schema.json`."""
-        text = self.redactor.text
-        return {
-            "format": FORMAT,
-            "started": _time(self.started),
-            "finished": _time(self.finished),
-            "suite": {"version": __version__, "edition": EDITION, "commit": _commit()},
-            "target": {
-                "name": text(self.name),
-                "url": text(self.url),
-                "model": text(self.facts.model),
-                "server": text(self.facts.server),
-            },
-            "recorded": self.recorded
-            and {"started": self.recorded.started, "finished": self.recorded.finished},
-            "profile": self.profile,
-            "strict": self.strict,
-            "unusable": self.unusable and text(self.unusable),
-            "failed": self.failed,
-            "determinism": {"repeats": self.facts.repeats, "note": text(self.facts.repeats_note)},
-            "capabilities": {
-                name: {"support": found.support.value, "note": text(found.note), "exchange": found.exchange}
-                for name, found in self.facts.capabilities.items()
-            },
-            "cost": {
-                "requests": self.cost.requests,
-                "prompt_tokens": self.cost.prompt_tokens,
-                "generated_tokens": self.cost.generated_tokens,
-                "seconds": round(self.finished - self.started, 3),
-                "most_in_flight": self.cost.most_in_flight,
-                "retries": self.cost.retries,
-            },
-            "summary": self.summary,
-            "incidents": [
-                {
-                    "message": text(incident.message),
-                    "suspects": [exchange.id for exchange in incident.suspects],
-                    "recovered": incident.recovered,
-                }
-                for incident in self.incidents
-            ],
-            "requirements": [result.to_json(self.redactor) for result in self.results],
-            "exchanges": [to_json(exchange, self.redactor) for exchange in self.exchanges],
-            # Last: a document that was cut off, or a run that was, can't pass for a whole one.
-            "complete": self.complete,
-        }
-
-
-@cache
-def _commit() -> str | None:
-    """The commit of the checkout that the suite runs from; None for an installed wheel, and where git can't say."""
-    checkout = Path(__file__).parents[2]
-    if not (checkout / ".git").exists():
-        return None
-    try:
-        asked = subprocess.run(
-            ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the user has
-            cwd=checkout,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=5,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return asked.stdout.strip() or None
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -18,6 +18,7 @@ from conformance.run.plan import Plan
 from conformance.run.recording import Recording, to_lines
 from conformance.run.replay import Replay
 from conformance.run.results import Result
+from conformance.run.results_document import to_document
 from conformance.run.settings import Settings
 from conformance.run.thread import Judging, RunThread
 from conformance.wire.record import to_json
@@ -100,7 +101,7 @@ class Run:
     def finish(self) -> None:
         """End the run; `document` is then what it found, where a check was run."""
         if self._background is not None:
-            self.document = self._background.stop().to_json()
+            self.document = to_document(self._background.stop())
         if self._embedded is not None:
             self._embedded.stop()
 

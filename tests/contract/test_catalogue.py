@@ -153,7 +153,7 @@ def test_authorities_have_full_names() -> None:
     cited = {source.authority for requirement in CATALOGUE for source in requirement.sources}
 
     assert cited <= set(CATALOGUE.authorities)
-    assert CATALOGUE.authorities["DOC"] == "Reference page"
+    assert CATALOGUE.authorities["DOC"] == "Reference page of the text completions endpoint"
 
 
 def test_titles_are_unique() -> None:

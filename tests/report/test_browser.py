@@ -46,7 +46,7 @@ def visible_ids(page: Any) -> list[str]:
 
 
 def evidence_of(page: Any, name: str) -> Any:
-    """The telling exchange of an open requirement, opened by a click."""
+    """The first exchange of an open requirement, opened by a click."""
     page.locator(f"[id='{name}'] .x > summary").first.click()
     return evidence_in(page, name)
 
@@ -217,7 +217,7 @@ def open_everything(page: Any) -> None:
 
 
 def test_problems_are_printed_open(shown: Any) -> None:
-    """Printing opens what is wrong, with its telling exchange, and closes it again."""
+    """Printing opens what is wrong, with the exchange that shows it, and closes it again."""
     page = shown("small")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     opened = page.eval_on_selector_all(".req[open]", "found => found.map(one => one.id)")
@@ -255,7 +255,7 @@ def test_a_hostile_target_does_no_harm(shown: Any) -> None:
 
 
 def test_script_and_server_show_the_same_signs(shown: Any) -> None:
-    """What `visible` makes of a hostile name, the script makes of the same text in an answer."""
+    """What `escape_html` makes of a hostile name, the script makes of the same text in an answer."""
     page = shown("hostile", "STOP-001")
     signs = "found => [...new Set(found.map(one => one.textContent))].sort()"
     by_server = page.eval_on_selector_all("h1 .i", signs)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.report.escaping import is_visible, plain, prose, shorten, visible
+from conformance.report.escaping import escape_html, escape_line, is_visible, prose, shorten
 
 SIGNS = [
     ("\u202e", "U+202E", r"\u202e"),
@@ -23,25 +23,25 @@ SIGNS = [
 @pytest.mark.parametrize(("character", "sign", "escape"), SIGNS)
 def test_invisible_characters_have_signs(character: str, sign: str, escape: str) -> None:
     """A page marks what is invisible, plain text escapes it."""
-    assert visible(f"a{character}b") == f'a<span class="i">{sign}</span>b'
-    assert plain(f"a{character}b") == f"a{escape}b"
+    assert escape_html(f"a{character}b") == f'a<span class="i">{sign}</span>b'
+    assert escape_line(f"a{character}b") == f"a{escape}b"
 
 
 def test_lines_break_on_a_page_and_not_in_plain_text() -> None:
     """A line feed stays one in HTML and is an escape in a line of text."""
-    assert visible("a\nb") == "a\nb"
-    assert plain("a\nb") == r"a\nb"
+    assert escape_html("a\nb") == "a\nb"
+    assert escape_line("a\nb") == r"a\nb"
 
 
 def test_markup_is_text() -> None:
     """HTML in a text is escaped, in code too."""
-    assert visible("<b>&") == "&lt;b&gt;&amp;"
+    assert escape_html("<b>&") == "&lt;b&gt;&amp;"
     assert prose("see `<b>`") == "see <code>&lt;b&gt;</code>"
 
 
 def test_marks_that_pile_up_are_taken_apart() -> None:
     """A letter carries two combining marks; more are shown by their numbers."""
-    assert visible("e\u0301\u0301\u0301") == 'e\u0301\u0301<span class="i">U+0301</span>'
+    assert escape_html("e\u0301\u0301\u0301") == 'e\u0301\u0301<span class="i">U+0301</span>'
 
 
 def test_long_texts_say_how_much_is_missing() -> None:
@@ -52,13 +52,13 @@ def test_long_texts_say_how_much_is_missing() -> None:
 @given(st.text())
 def test_plain_text_is_one_line_that_a_terminal_can_show(text: str) -> None:
     """Whatever the text, nothing invisible is left of it."""
-    assert all(map(is_visible, plain(text)))
+    assert all(map(is_visible, escape_line(text)))
 
 
 @given(st.text(alphabet=st.characters()))
 def test_a_page_can_be_encoded(text: str) -> None:
     """Whatever the text, its HTML has no lone surrogate and no markup but the signs."""
-    html = visible(text)
+    html = escape_html(text)
 
     html.encode()
     assert "<" not in html.replace('<span class="i">', "").replace("</span>", "")

@@ -53,7 +53,7 @@ def test_bytes_that_are_not_utf8_stay_bytes() -> None:
 
 
 def test_a_long_stream_shows_its_ends_its_marks_and_its_longest_silence() -> None:
-    """Of 1,000 events few are shown, and the telling ones are among them."""
+    """Of 1,000 events few are shown, and those that tell something are among them."""
     pieces = [(0.001 * at + (5 if at >= 700 else 0), event(f"{at:04}")) for at in range(1000)]
     size = len(pieces[0][1])
     shown = [found.get("n") for found in line(*pieces, marks=(300 * size + 3,))["events"]]

@@ -6,18 +6,23 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from markupsafe import escape
 
+from conformance.contract.catalogue import load_catalogue
 from conformance.contract.verdict import Verdict
-from conformance.contract.yaml_files import spec_root
 from conformance.report import badge, labels, markdown
 from conformance.report.files import write_report
+from conformance.report.matrix import matrix
 from conformance.report.page import page
 from conformance.report.pytest_html import Columns
 from conformance.report.rerun import pytest_line
+from conformance.report.run_diff import as_html, run_diff
 from conformance.report.text import summary_lines, verdict_in_words
 
 from .documents import document, exchange, hostile, large, requirement, small
@@ -57,6 +62,27 @@ def test_a_page_names_what_was_left_out() -> None:
 
     assert "left out to keep this page small" in made
     assert len(made) < 8_000_000
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["now", "before `check` was written"])
+def test_only_scenarios_compare_what_they_got(older: bool) -> None:  # noqa: FBT001 - a parameter of pytest
+    """The evidence of a scenario is compared, that of a rule is not; in an older document the module tells which is which."""
+    [compared, judged] = [
+        requirement("STOP-002", "fail", exchanges=["x2", "x1"]),
+        requirement(
+            "STREAM-002",
+            "fail",
+            exchanges=["x2", "x1"],
+            check="rule",
+            test="conformance.rules.stream:it_is_one",
+        ),
+    ]
+    if older:
+        del compared["check"], judged["check"]
+    made = page(document([compared, judged], [exchange("x1"), exchange("x2", {"stop": "a"}, text=" w")]))
+    embedded = json.loads(made.partition('id="data">')[2].partition("</script>")[0])
+
+    assert list(embedded["differences"]) == ["STOP-002"]
 
 
 def test_an_unusable_run_has_a_page() -> None:
@@ -183,12 +209,52 @@ def test_columns_appear_in_the_page_of_pytest_html(pytester: pytest.Pytester) ->
     assert "col-requirement" not in (pytester.path / "page.html").read_text("utf-8")
 
 
-def test_the_words_cover_the_spec() -> None:
-    """Every verdict, authority and area of the spec has a name in a report."""
-    schema = json.loads((spec_root() / "requirement.schema.json").read_text("utf-8"))
-    authorities = {one["const"] for one in schema["$defs"]["source"]["properties"]["authority"]["oneOf"]}
-    areas = {file.name.removesuffix(".yaml") for file in (spec_root() / "requirements").iterdir()}
+def test_every_verdict_can_be_told_from_the_others() -> None:
+    """Each verdict has a label, a sign and a meaning of its own, and a colour on every page; worst comes first."""
+    colours = (files("conformance.report") / "templates" / "base.css").read_text("utf-8")
 
-    assert set(labels.VERDICTS) == set(Verdict)
-    assert set(labels.AUTHORITIES) == authorities
-    assert set(labels.AREAS) == areas
+    assert list(labels.VERDICTS) == [verdict.value for verdict in Verdict]
+    for seen in ("text", "glyph", "meaning"):
+        assert len({getattr(known, seen) for known in labels.VERDICTS.values()}) == len(Verdict)
+    assert all(f".v-{verdict}" in colours for verdict in Verdict)
+
+
+def test_headings_are_those_of_the_catalogue() -> None:
+    """A document names areas and authorities by codes; a report calls them what the catalogue calls them."""
+    catalogue = load_catalogue()
+    [stop] = (area for area in catalogue.areas if area.name == "stop")
+    made = page(small())
+
+    assert f"{stop.title} <span" in made
+    assert escape(catalogue.authorities["OAS"]) in made
+
+
+def newer() -> dict[str, Any]:
+    """The document of a newer suite, whose first requirement has an area, an authority and a verdict that this one does not know."""
+    source = {"authority": "ORACLE", "place": "Delphi", "says": None}
+    first = requirement("STOP-001", "doubtful", area="weather", sources=[source])
+    return document([first, *small()["requirements"][1:]])
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        page,
+        markdown.summary,
+        lambda found: "\n".join(summary_lines(found)),
+        lambda found: matrix([("old", small()), ("new", found)]),
+        lambda found: as_html(run_diff(small(), found)),
+    ],
+    ids=["page", "summary", "terminal", "matrix", "diff"],
+)
+def test_an_unknown_verdict_is_shown_by_its_own_name(form: Callable[[dict[str, Any]], str]) -> None:
+    """A document may come from a newer suite, and no verdict of it is left out."""
+    assert "doubtful" in form(newer())
+
+
+def test_unknown_areas_and_authorities_are_shown_by_their_codes() -> None:
+    """What the catalogue does not name keeps the name that the document gives it."""
+    made = page(newer())
+
+    assert "weather <span" in made
+    assert "ORACLE, <span" in made

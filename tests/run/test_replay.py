@@ -16,7 +16,6 @@ from referencing import Registry, Resource
 
 from conformance.cli import main
 from conformance.contract.catalogue import load_catalogue, load_profile
-from conformance.contract.check import Scope
 from conformance.contract.yaml_files import DocumentError, load_schema, spec_root
 from conformance.reference import Reference
 from conformance.reference.serve import start
@@ -26,6 +25,7 @@ from conformance.run.discovery import all_checks
 from conformance.run.engine import Engine
 from conformance.run.recording import load_recording, to_lines
 from conformance.run.replay import RULES_ONLY
+from conformance.run.results_document import to_document
 from conformance.run.settings import Settings
 from fixtures.doubles import KEY, MODEL, Host
 from fixtures.mutants import usage
@@ -36,7 +36,7 @@ BROKEN = "USAGE-002"
 """What the recorded server breaks, as a rule sees."""
 
 SCENARIOS = ("MAXTOK-002", "MAXTOK-003")
-CHECKS = [check for check in all_checks() if check.scope is not Scope.SCENARIO or check.requirement_id in SCENARIOS]  # fmt: skip
+CHECKS = [check for check in all_checks() if check.is_rule or check.requirement_id in SCENARIOS]
 
 Document = dict[str, Any]
 
@@ -47,7 +47,7 @@ def recorded() -> Document:
     double = usage.the_total_forgets_the_prompt.__double__  # type: ignore[attr-defined]  # the decorator has put it there
     with Host([double]).start() as running:
         settings = Settings(f"{running.url}/{double.name}/v1", MODEL, KEY, profile=load_profile("reference"))
-        return asyncio.run(Engine(settings, load_catalogue(), CHECKS).run()).to_json()
+        return to_document(asyncio.run(Engine(settings, load_catalogue(), CHECKS).run()))
 
 
 def lines(change: Callable[[list[Any]], None] = lambda _: None) -> bytes:
@@ -62,7 +62,7 @@ def verdicts(document: Document, *, rules: bool) -> dict[str, tuple[str, str, li
     return {
         found["id"]: (found["verdict"], found["message"], found["exchanges"])
         for found in document["requirements"]
-        if (".rules." in found["test"]) is rules
+        if (found["check"] == "rule") is rules
     }
 
 

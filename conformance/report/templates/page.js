@@ -20,7 +20,7 @@
     return element;
   };
 
-  /* Invisible characters made visible, as `visible.py` does it. */
+  /* Invisible characters made visible, as `escape_html` of `escaping.py` does it. */
   const INVISIBLE = /(?! )[\p{C}\p{Z}]|(?<=\p{M}\p{M})\p{M}/gu;
   const ESCAPES = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
   const sign = (character) => {
@@ -147,8 +147,8 @@
     if (shown.fault) add(make("h5", {}, answer ? "Then" : "Came"), make("p", {}, visible(`${shown.fault.kind.replace("_", " ")}: ${shown.fault.message}`)));
     const bad = $(".events .bad", inside);
     if (bad) bad.parentElement.scrollTop = bad.offsetTop - bad.parentElement.offsetTop - 60;
-    const telling = element.matches(".evidence > .difference + .x"); // its line stands above already
-    if (shown.curl && !telling) {
+    const isFirst = element.matches(".evidence > .difference + .x"); // its line stands above already
+    if (shown.curl && !isFirst) {
       const label = `curl line of ${element.dataset.x}`;
       add(make("h5", {}, "Send it again"), make("div", { class: "line" }, make("pre", { tabindex: "0", role: "group", "aria-label": label }, shown.curl), make("button", { type: "button", class: "button copy screen-only", "aria-label": `Copy ${label}` }, "Copy")));
     }

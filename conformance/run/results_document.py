@@ -1,0 +1,118 @@
+"""The document `results.json`, which every report is made from: what a run found, as JSON, without the key."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from conformance import __version__
+from conformance.run.results import Result, Results
+from conformance.wire.record import to_json
+from conformance.wire.redact import Redactor
+
+FORMAT = "completions-conformance/1"
+EDITION = "2026-11"
+"""The name of the list of requirements that this release scores."""
+
+
+def to_document(results: Results) -> dict[str, Any]:
+    """The results document, redacted; see `spec/results.schema.json`."""
+    text, facts, cost = results.redactor.text, results.facts, results.cost
+    return {
+        "format": FORMAT,
+        "started": _time(results.started),
+        "finished": _time(results.finished),
+        "suite": {"version": __version__, "edition": EDITION, "commit": _commit()},
+        "target": {
+            "name": text(results.name),
+            "url": text(results.url),
+            "model": text(facts.model),
+            "server": text(facts.server),
+        },
+        "recorded": results.recorded
+        and {"started": results.recorded.started, "finished": results.recorded.finished},
+        "profile": results.profile,
+        "strict": results.strict,
+        "unusable": results.unusable and text(results.unusable),
+        "failed": results.failed,
+        "determinism": {"repeats": facts.repeats, "note": text(facts.repeats_note)},
+        "capabilities": {
+            name: {"support": found.support.value, "note": text(found.note), "exchange": found.exchange}
+            for name, found in facts.capabilities.items()
+        },
+        "cost": {
+            "requests": cost.requests,
+            "prompt_tokens": cost.prompt_tokens,
+            "generated_tokens": cost.generated_tokens,
+            "seconds": round(results.finished - results.started, 3),
+            "most_in_flight": cost.most_in_flight,
+            "retries": cost.retries,
+        },
+        "summary": results.summary,
+        "incidents": [
+            {
+                "message": text(incident.message),
+                "suspects": [exchange.id for exchange in incident.suspects],
+                "recovered": incident.recovered,
+            }
+            for incident in results.incidents
+        ],
+        "requirements": [result_to_json(result, results.redactor) for result in results.results],
+        "exchanges": [to_json(exchange, results.redactor) for exchange in results.exchanges],
+        # Last: a document that was cut off, or a run that was, can't pass for a whole one.
+        "complete": results.complete,
+    }
+
+
+def result_to_json(result: Result, redactor: Redactor) -> dict[str, Any]:
+    """The entry of one requirement, redacted."""
+    requirement = result.requirement
+    return {
+        "id": requirement.id,
+        "area": requirement.area,
+        "tier": requirement.tier.value,
+        "level": result.level.value,
+        "title": requirement.title,
+        "statement": requirement.statement,
+        "hurts": requirement.hurts,
+        "sources": [
+            {"authority": source.authority, "place": source.place, "says": source.says}
+            for source in requirement.sources
+        ],
+        "verdict": result.verdict.value,
+        "kind": result.kind and result.kind.value,
+        "known": result.known and result.known.to_json(redactor),
+        "message": redactor.text(result.message),
+        "test": result.test,
+        "check": "rule" if result.is_rule else "scenario",
+        "exchanges": list(result.exchanges),
+        "marks": [{"exchange": mark.exchange, "offset": mark.offset} for mark in result.marks],
+        "seconds": round(result.seconds, 3),
+    }
+
+
+@cache
+def _commit() -> str | None:
+    """The commit of the checkout that the suite runs from; None for an installed wheel, and where git can't say."""
+    checkout = Path(__file__).parents[2]
+    if not (checkout / ".git").exists():
+        return None
+    try:
+        asked = subprocess.run(
+            ["git", "rev-parse", "HEAD"],  # noqa: S607 - whichever git the user has
+            cwd=checkout,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=5,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return asked.stdout.strip() or None
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
