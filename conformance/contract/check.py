@@ -52,6 +52,8 @@ class Phase(StrEnum):
     """Its requests are valid, but it wants the target for itself, or a weak server may not survive them."""
     MALFORMED = "malformed"
     """It sends what a server may die of: malformed requests, and generated ones, of which nobody knows. Alone, too."""
+    DEADLY = "deadly"
+    """Servers have died of just this request (the check says which): what can be judged before is judged before."""
     LAST = "last"
     """When everything else has been sent."""
 

@@ -22,7 +22,7 @@ from conformance.run.session import Session
 NewTarget = Callable[[str, int], Target]
 """Makes the target that a scenario talks to, from its requirement id and the number of the attempt."""
 
-_ONE_BY_ONE = (Phase.ALONE, Phase.MALFORMED, Phase.LAST)
+_ONE_BY_ONE = (Phase.ALONE, Phase.MALFORMED, Phase.DEADLY, Phase.LAST)
 
 
 class ScenarioPass:

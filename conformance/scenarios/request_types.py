@@ -74,7 +74,8 @@ async def an_empty_list_of_prompts_is_refused(target: Target) -> None:
         target.expect_refused(exchange, what)
 
 
-@scenario("REQ-007", phase=Phase.MALFORMED)
+# mlx-lm 0.32 never serves again after an empty prompt: its generation thread is gone.
+@scenario("REQ-007", phase=Phase.DEADLY)
 async def an_empty_prompt_causes_no_failure(target: Target) -> None:
     """`prompt: ""` is refused with a 4xx or answered with a completion."""
     for exchange in await survives(target, "prompt", ""):
