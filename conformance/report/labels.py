@@ -21,7 +21,7 @@ VERDICTS: Mapping[str, Word] = MappingProxyType(
         "fail": Word(
             "fail",
             "✗",
-            "What a MUST says is broken. Also: a documented parameter is taken with status 200 and has no effect.",
+            "What a MUST says is broken. Also: a documented parameter is accepted with status 200 and has no effect.",
         ),
         "error": Word(
             "suite error",
@@ -37,7 +37,7 @@ VERDICTS: Mapping[str, Word] = MappingProxyType(
         "unsupported": Word(
             "unsupported",
             "○",
-            "The target honestly refuses an optional feature with an error. That is no failure.",
+            "The target honestly refuses an optional feature with an error. That is not a failure.",
         ),
         "not_run": Word("not run", "·", "The check had nothing to look at; its text says what was missing."),
         "pass": Word("pass", "✓", "The target does what the requirement says."),
@@ -97,7 +97,7 @@ SUPPORT: Mapping[str, str] = MappingProxyType(
     {
         "yes": "works",
         "refused": "refused",
-        "ignored": "ignored: taken without effect",
+        "ignored": "ignored: accepted without effect",
         "broken": "broken",
         "unknown": "unknown",
     }

@@ -30,7 +30,7 @@ def load(path: Path) -> Document:
     name = plain(path)
     try:
         if path.stat().st_size > _LARGEST:
-            raise RefusedError(f"{name} is larger than any results document.")
+            raise RefusedError(f"{name} is too large for a results document.")
         data = json.loads(path.read_bytes())
     except OSError as error:
         raise RefusedError(f"{name} can't be read: {error.strerror or error}.") from error
@@ -45,7 +45,9 @@ def load(path: Path) -> Document:
 def _check(name: str, data: Any) -> None:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         found = data.get("format", "none") if isinstance(data, dict) else "none"
-        raise RefusedError(f"{name} is no results document: its format is {plain(found, 100)}, not {FORMAT}.")
+        raise RefusedError(
+            f"{name} is not a results document: its format is {plain(found, 100)}, not {FORMAT}."
+        )
     if data.get("complete") is not True:
         raise RefusedError(
             f"{name} is incomplete: the run was cut off, and what it did not judge would look as if it were not there. "
@@ -56,7 +58,7 @@ def _check(name: str, data: Any) -> None:
     data["exchanges"] = []
     for error in _schema().iter_errors(data):
         raise RefusedError(
-            f"{name} is no valid results document: {plain(error.json_path, 100)}: {plain(error.message, 300)}"
+            f"{name} is not a valid results document: {plain(error.json_path, 100)}: {plain(error.message, 300)}"
         )
 
 
