@@ -164,7 +164,7 @@ OPTIONS = (
     Option("plan", "say what the selected checks would cost, and send nothing", schema="boolean"),
     Option(
         "max-requests",
-        "send at most so many requests",
+        "send at most this many requests",
         "N",
         takes=_WHOLE_NUMBER,
         parse=_count,
@@ -172,7 +172,7 @@ OPTIONS = (
     ),
     Option(
         "max-tokens",
-        "have at most so many tokens generated",
+        "let at most this many tokens be generated",
         "N",
         takes=_WHOLE_NUMBER,
         parse=_count,
@@ -204,7 +204,7 @@ OPTIONS = (
         parse=_seconds,
         schema="number",
     ),
-    Option("expensive", "run the checks that cost much, too", schema="boolean"),
+    Option("expensive", "also run the checks that cost much", schema="boolean"),
     Option(
         "examples",
         "how many requests are generated from the specification (30); 0: none",

@@ -133,5 +133,5 @@ def _date(name: str, entry: Mapping[str, str]) -> date | None:
         return date.fromisoformat(entry["expires"])
     except ValueError as error:
         raise DocumentError(
-            f"{name}, {entry['id']}, expires: {entry['expires']} is no day of the calendar"
+            f"{name}, {entry['id']}, expires: {entry['expires']} is not a day of the calendar"
         ) from error

@@ -184,11 +184,11 @@ _KINDS: Mapping[str, tuple[str, Callable[[Base, random.Random], Made]]] = Mappin
         "a missing member": (VALUE, _missing),
         "JSON that is malformed": (SYNTAX, _malformed),
         "values that are nested wrongly": (VALUE, _wrong_nesting),
-        "a member that is there twice": (SYNTAX, _twice),
+        "a member that occurs twice": (SYNTAX, _twice),
         "a huge number": (VALUE, _huge),
-        "a number that is none": (SYNTAX, _no_number),
+        "a malformed number": (SYNTAX, _no_number),
         "values that are nested deeply": (VALUE, _deep),
-        "bytes that are no text": (SYNTAX, _no_text),
+        "bytes that are not text": (SYNTAX, _no_text),
     }
 )
 

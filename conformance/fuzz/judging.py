@@ -52,7 +52,7 @@ def failed(exchange: Exchange) -> str | None:
     if response is None or not response.complete:
         if exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT:
             raise Inconclusive(f"no connection to the target: {exchange.fault.message}")
-        return f"it got no whole answer: {exchange.fault.message if exchange.fault else 'it broke off'}"
+        return f"it got no complete answer: {exchange.fault.message if exchange.fault else 'it broke off'}"
     if response.status >= _SERVER_ERROR:
         return f"it was answered with status {response.status}, which says that the server failed: {error_text(exchange)}"
     if exchange.served and not Completion.read(exchange).choices:

@@ -72,7 +72,7 @@ async def _still_the_same(target: Target, invalid: list[Exchange]) -> None:
     after = await target.post(max_tokens=_LEAST, fresh=True)
     what = f"after {len(invalid)} invalid requests ({', '.join(one.id for one in invalid)}) a small valid one"
     if not after.served:
-        raise Broken(f"{what} is not served any more: {after.status or 'no answer'}")
+        raise Broken(f"{what} is no longer served: {after.status or 'no answer'}")
     texts = [target.read(exchange).text for exchange in (before, after)]
     if target.facts.repeats and texts[0] != texts[1]:
         raise Broken(f"{what} is answered with {shown(texts[1])}; before, the text was {shown(texts[0])}")

@@ -148,7 +148,7 @@ async def _logprobs(target: Target) -> Capability:
     def judge(completion: Completion) -> tuple[bool, bool, str]:
         found = completion.choice.parts[0].get("logprobs") if completion.choice.parts else None
         works = isinstance(found, dict) and isinstance(found.get("tokens"), list)
-        return works, found is None, "`logprobs` holds no arrays of the completions shape"
+        return works, found is None, "`logprobs` does not hold arrays of the completions form"
 
     return await _feature(target, judge, logprobs=2, max_tokens=8)
 

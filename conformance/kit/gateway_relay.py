@@ -92,7 +92,7 @@ async def served(target: Target, script: str, what: str = "", **changes: Any) ->
         )
     if exchange.served and exchange.response is not None and not Completion.read(exchange).choices:
         raise Broken(
-            f"the upstream sent a completion, and what came of it has no choices: {error_text(exchange)}"
+            f"the upstream sent a completion, but what the gateway made of it has no choices: {error_text(exchange)}"
         )
     return target.read(exchange), found
 
@@ -103,17 +103,17 @@ def expect_content(answer: Completion, body: Mapping[str, Any], words: Sequence[
     form = "the stream" if answer.streamed else "the answer"
     if set(answer.choices) != set(range(len(wanted))):
         raise Broken(
-            f"the upstream gave {len(wanted)} choices, {form} has the indices {shown(sorted(answer.choices))}"
+            f"the upstream gave {len(wanted)} choices, but {form} has the indices {shown(sorted(answer.choices))}"
         )
     for index, text in enumerate(wanted):
         choice = answer.choices[index]
         if "".join(choice.text.split()) != "".join(text.split()):
             raise Broken(
-                f"the upstream said {shown(text)}; {form} says {shown(choice.text)} in choice {index}"
+                f"the upstream said {shown(text)}, but {form} says {shown(choice.text)} in choice {index}"
             )
         if choice.finish_reason != reason:
             raise Broken(
-                f"choice {index} ended upstream with the finish_reason {shown(reason)}; {form} has {shown(choice.finish_reason)}"
+                f"choice {index} ended upstream with the finish_reason {shown(reason)}, but {form} has {shown(choice.finish_reason)}"
             )
         if choice.text != text:
             raise BrokenShould(

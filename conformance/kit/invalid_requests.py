@@ -67,7 +67,7 @@ def survived(exchange: Exchange, what: str) -> None:
         )
     if not exchange.response.complete and not exchange.closed_by_us:
         message = exchange.fault.message if exchange.fault else "it broke off"
-        raise Broken(f"{what} got no whole answer: {message}")
+        raise Broken(f"{what} got no complete answer: {message}")
 
 
 async def survives(target: Target, parameter: str, *values: Any) -> list[Exchange]:

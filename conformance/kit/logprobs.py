@@ -59,7 +59,9 @@ def scores(answer: Completion, index: int = 0) -> Scores:
         found.tokens, tuple(map(_number, found.token_logprobs)), tuple(dict(_sound(top)) for top in tops)
     )
     if any(value is not None and value > _ROUNDING for value in read.values):
-        raise NotRun(f"some values of {answer.exchange.id} are above 0, no log probabilities; see LOGP-002")
+        raise NotRun(
+            f"some values of {answer.exchange.id} are above 0, so they are not log probabilities; see LOGP-002"
+        )
     return read
 
 

@@ -87,7 +87,7 @@ def misplaced(completion: Completion, wanted: Sequence[int], answers: Sequence[s
     for index, (found, right) in enumerate(zip(owners, wanted, strict=True)):
         if found is not None and found != right:
             text = shown(completion.choices[index].text)
-            return f"the choice with index {index} is {text}: that is how prompt {found} goes on, not prompt {right}"
+            return f"the choice with index {index} is {text}: that is how prompt {found} continues, not prompt {right}"
     unclear: Collection[int] = [index for index, found in enumerate(owners) if found is None]
     if unclear:
         raise Inconclusive(

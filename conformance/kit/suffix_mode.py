@@ -77,7 +77,7 @@ async def suffix_mode(target: Target) -> SuffixMode:
     different = next((answer for answer in answers if answer.text != without.text), None)
     if different is None:
         return SuffixMode(
-            Mode.IGNORED, f"text and counts are those without suffix: {shown(without.text)}", first
+            Mode.IGNORED, f"text and counts are the same as without suffix: {shown(without.text)}", first
         )
     return await _by_text(target, without, different)
 

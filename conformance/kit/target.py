@@ -76,7 +76,9 @@ class Target:
     def prompts(self, count: int) -> tuple[str, ...]:
         """Several prompts of clearly different content."""
         if len(self.facts.prompts) < count:
-            raise Inconclusive(f"no {count} prompts were found that the model continues at any length")
+            raise Inconclusive(
+                f"fewer than {count} prompts were found that the model continues at any length"
+            )
         return self.facts.prompts[:count]
 
     # -- sending -----------------------------------------------------------------------------------------------------------------
@@ -174,7 +176,7 @@ class Target:
         message = exchange.fault.message if exchange.fault else "the answer broke off"
         if exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT:
             raise Inconclusive(f"no connection to the target: {message}")
-        raise Broken(f"a valid request got no whole answer: {message}")
+        raise Broken(f"a valid request got no complete answer: {message}")
 
     # -- negative requests -------------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ _LABELS: Mapping[Verdict, Label] = MappingProxyType(
         Verdict.FAIL: Label(
             "fail",
             "✗",
-            "What a MUST says is broken. Also: a documented parameter is taken with status 200 and has no effect.",
+            "What a MUST says is broken. Also: a documented parameter is accepted with status 200 and has no effect.",
         ),
         Verdict.ERROR: Label(
             "suite error",
@@ -41,7 +41,7 @@ _LABELS: Mapping[Verdict, Label] = MappingProxyType(
         Verdict.UNSUPPORTED: Label(
             "unsupported",
             "○",
-            "The target honestly refuses an optional feature with an error. That is no failure.",
+            "The target honestly refuses an optional feature with an error. That is not a failure.",
         ),
         Verdict.NOT_RUN: Label(
             "not run", "·", "The check had nothing to look at; its text says what was missing."
@@ -62,7 +62,7 @@ SUPPORT: Mapping[str, str] = MappingProxyType(
     {
         "yes": "works",
         "refused": "refused",
-        "ignored": "ignored: taken without effect",
+        "ignored": "ignored: accepted without effect",
         "broken": "broken",
         "unknown": "unknown",
     }

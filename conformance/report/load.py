@@ -29,7 +29,7 @@ def load(path: Path) -> Document:
     name = escape_line(path)
     try:
         if path.stat().st_size > _LARGEST:
-            raise RefusedError(f"{name} is larger than any results document.")
+            raise RefusedError(f"{name} is too large for a results document.")
         data = json.loads(path.read_bytes())
     except OSError as error:
         raise RefusedError(f"{name} can't be read: {error.strerror or error}.") from error
@@ -47,7 +47,7 @@ def _check(name: str, data: Any) -> None:
     if not isinstance(data, dict) or data.get("format") != wanted:
         found = data.get("format", "none") if isinstance(data, dict) else "none"
         raise RefusedError(
-            f"{name} is no results document: its format is {escape_line(found, 100)}, not {wanted}."
+            f"{name} is not a results document: its format is {escape_line(found, 100)}, not {wanted}."
         )
     if data.get("complete") is not True:
         raise RefusedError(
@@ -61,7 +61,7 @@ def _check(name: str, data: Any) -> None:
     data["exchanges"] = []
     for error in Draft202012Validator(schema).iter_errors(data):
         raise RefusedError(
-            f"{name} is no valid results document: {escape_line(error.json_path, 100)}: {escape_line(error.message, 300)}"
+            f"{name} is not a valid results document: {escape_line(error.json_path, 100)}: {escape_line(error.message, 300)}"
         )
 
 

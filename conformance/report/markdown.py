@@ -75,7 +75,7 @@ def _list(heading: str, found: Sequence[Document]) -> Iterator[str]:
     if found:
         yield from ("", f"**{heading}** ({len(found)})", "")
     for result in found[:_LISTED]:
-        kind = " (taken and ignored)" if result["kind"] == "ignored" else ""
+        kind = " (accepted and ignored)" if result["kind"] == "ignored" else ""
         yield f"- **{words_of(result['id'])}** {words_of(result['title'])}{kind}: {code(told(result))}"
     if len(found) > _LISTED:
         yield f"- … and {len(found) - _LISTED} more"

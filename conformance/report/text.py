@@ -120,7 +120,7 @@ def verdict_in_words(document: Document) -> str:
     stale = sum(map(is_stale, document["requirements"]))
     if stale:
         parts.append(
-            f"{stale} known failure{'s' * (stale > 1)} pass{'es' * (stale == 1)}, so that the list is stale"
+            f"{stale} known failure{'s' * (stale > 1)} pass{'es' * (stale == 1)}, so the list is stale"
         )
     if not document["complete"]:
         parts.append("but the run is incomplete")

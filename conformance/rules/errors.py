@@ -41,7 +41,7 @@ def an_error_is_an_object_under_error(exchange: Exchange) -> Judgement:
     body = _body(exchange)
     if isinstance(body, dict) and isinstance(body.get("error"), dict):
         return None
-    what = f"no JSON but {shown(_raw(exchange))}" if body is NOT_JSON else shown(body)
+    what = f"not JSON but {shown(_raw(exchange))}" if body is NOT_JSON else shown(body)
     return broken(f"the body of the answer with status {exchange.status} is {what}")
 
 
@@ -101,7 +101,7 @@ def success_carries_no_error(completion: Completion, profile: Profile) -> Judgem
 
 @rule("ERR-007", Scope.REFUSAL)
 def a_refusal_names_its_parameter(exchange: Exchange) -> Judgement:
-    """A refusal for the sake of one parameter names it, in `error.param` or in the message."""
+    """A refusal because of one parameter names it, in `error.param` or in the message."""
     parameter = exchange.request.parameter
     if parameter is None or exchange.request.intent is not Intent.INVALID or not exchange.refused:
         return NOT_APPLICABLE

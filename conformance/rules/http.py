@@ -41,9 +41,11 @@ def the_body_is_one_json_object(completion: Completion) -> Judgement:
         return NOT_APPLICABLE
     if response.json is NOT_JSON:
         reason, at = _why_no_json(response.body)
-        return broken(f"the body is no JSON: {reason}", at=at)
+        return broken(f"the body is not JSON: {reason}", at=at)
     return (
-        None if isinstance(response.json, dict) else broken(f"the body is {shown(response.json)}, no object")
+        None
+        if isinstance(response.json, dict)
+        else broken(f"the body is {shown(response.json)}, not an object")
     )
 
 
@@ -70,5 +72,5 @@ def _why_no_json(body: bytes) -> tuple[str, int | None]:
         at = len(text[: error.pos].encode())
         return (f"{error.msg} at byte {at}" if body.strip() else "it is empty"), at
     except (ValueError, RecursionError):
-        return "it is nested too deep, or has too long a number", None
+        return "it is nested too deeply, or has a number that is too long", None
     return "it has NaN, Infinity, or a number beyond a double", None

@@ -158,7 +158,7 @@ def greedy_tokens_are_the_most_probable(completion: Completion) -> Judgement:
         if any(not _has_come(token, one.before, request) for token in better):
             best = max(better.values())
             return broken(
-                f"{one.where}, {shown(one.token)}, has {shown(own)} at temperature 0, the best has {shown(best)}: {shown(one.top)}"
+                f"{one.where}, {shown(one.token)}, has {shown(own)} at temperature 0, while the best has {shown(best)}: {shown(one.top)}"
             )
     return None if looked else NOT_APPLICABLE
 

@@ -25,4 +25,4 @@ def the_token_count_stays_within_the_limit(completion: Completion, profile: Prof
     asked = (
         f"max_tokens is {limit}" if choices == 1 else f"max_tokens is {limit} for each of {choices} choices"
     )
-    return broken(f"{asked}, and completion_tokens {shown(usage.completion_tokens)}")
+    return broken(f"{asked}, and completion_tokens is {shown(usage.completion_tokens)}")

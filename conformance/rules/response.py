@@ -85,7 +85,7 @@ def the_creation_time_is_in_unix_seconds(completion: Completion) -> Judgement:
     for time in counts:
         if time >= _LATEST:
             return broken(
-                f"`created` is {shown(time)}: that is no count of seconds but of milliseconds or less"
+                f"`created` is {shown(time)}: that is not a count of seconds but of milliseconds or less"
             )
         if time < _EARLIEST:
             return broken(f"`created` is {shown(time)}, which as Unix time is before 2001")
@@ -111,7 +111,7 @@ def choices_number_n_times_prompts(completion: Completion) -> Judgement:
         return NOT_APPLICABLE
     choices = document["choices"]
     if not isinstance(choices, list) or not all(isinstance(one, dict) for one in choices):
-        return broken(f"`choices` is no array of objects but {shown(choices)}")
+        return broken(f"`choices` is not an array of objects but {shown(choices)}")
     # Whether `best_of` and token ids are understood, and whether `n` and several prompts are disregarded, is for BEST-004, REQ-009,
     # N-001 and MULTI-001.
     count = promised(request)
@@ -205,7 +205,7 @@ def choices_carry_no_chat_messages(completion: Completion) -> Judgement:
     choices = choices_of(plain(completion))
     chat = next((choice for choice in choices if is_chat(choice)), None)
     if chat is not None:
-        return broken(f"a choice is that of a chat: {shown(chat)}")
+        return broken(f"a choice has the form of a chat choice: {shown(chat)}")
     return None if choices else NOT_APPLICABLE
 
 

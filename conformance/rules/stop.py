@@ -13,7 +13,7 @@ _AROUND = 20
 
 @rule("STOP-001", Scope.COMPLETION)
 def the_text_never_contains_a_stop_sequence(completion: Completion) -> Judgement:
-    """The text of a completion, behind an echoed prompt, contains none of the stop sequences of its request."""
+    """The text of a completion, after an echoed prompt, contains none of the stop sequences of its request."""
     request = completion.exchange.request
     given = request.params.get("stop")
     stops = [one for one in (given if isinstance(given, list) else [given]) if isinstance(one, str) and one]

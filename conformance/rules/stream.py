@@ -116,7 +116,7 @@ def an_unfinished_choice_has_no_reason(completion: Completion) -> Judgement:
         for reason in choice.finish_reasons:
             if not isinstance(reason, str) or not reason:
                 return broken(
-                    f"choice {shown(choice.index)} has a finish_reason of {shown(reason)}, neither null nor a reason"
+                    f"choice {shown(choice.index)} has a finish_reason of {shown(reason)}, which is neither null nor a reason"
                 )
         # Choices that share an index end it several times (STREAM-013).
         if _is_always_ended(choice) and not missing_indices(completion):
@@ -331,7 +331,7 @@ def _has_all(completion: Completion) -> bool:
 def _choice_defect(choice: Any, count: int | None) -> str | None:
     """What is wrong with a choice of a chunk, of `count` choices where that is known."""
     if not isinstance(choice, dict):
-        return "a choice is no object"
+        return "a choice is not an object"
     index, text = choice.get("index"), choice.get("text")
     if not is_int(index):
         return "a choice has no integer `index`"

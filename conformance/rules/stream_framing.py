@@ -68,7 +68,7 @@ def every_event_carries_json_or_done(completion: Completion) -> Judgement:
         if isinstance(data, dict) or event.data.strip() == DONE:
             continue
         name = "" if event.name == "message" else f" named {shown(event.name)}"
-        what = "no JSON" if data is NOT_JSON else "no object"
+        what = "not JSON" if data is NOT_JSON else "not an object"
         return broken(f"an event{name} has the data {shown(event.data)}, which is {what}", at=event.start)
     return None if events else NOT_APPLICABLE
 

@@ -21,7 +21,7 @@ _END = re.compile(
 
 @rule("RESP-018", Scope.COMPLETION)
 def a_text_is_decoded(completion: Completion) -> Judgement:
-    """A text has blanks where the model wrote blanks, and does not end in the token that ended it."""
+    """A text has spaces where the model wrote spaces, and does not end in the token that ended it."""
     request, looked = completion.exchange.request, False
     if is_given(request, "suffix"):
         return NOT_APPLICABLE
@@ -35,7 +35,7 @@ def a_text_is_decoded(completion: Completion) -> Judgement:
         marks = _MARKED_WORD.findall(text)
         if len(marks) >= _FEW and " " not in text and not any(marks[0] in prompt for prompt in prompts):
             return broken(
-                f"the text of choice {shown(choice.index)} has U+{ord(marks[0]):04X} where blanks belong: {shown(text)}"
+                f"the text of choice {shown(choice.index)} has U+{ord(marks[0]):04X} where spaces belong: {shown(text)}"
             )
         end = _END.search(text)
         if end and choice.finish_reason == "stop" and not any(end[1] in prompt for prompt in prompts):

@@ -141,7 +141,7 @@ def details_stay_within_their_totals(completion: Completion) -> Judgement:
             and value > usage.prompt_tokens
         ):
             return broken(
-                f"`{name}` is {shown(value)}, and `prompt_tokens` only {shown(usage.prompt_tokens)}"
+                f"`{name}` is {shown(value)}, but `prompt_tokens` is only {shown(usage.prompt_tokens)}"
             )
     return None if found else NOT_APPLICABLE
 

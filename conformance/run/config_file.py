@@ -34,7 +34,7 @@ def _read(path: Path) -> dict[str, Any]:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
         if len(data) > _LARGEST:
-            raise OptionError(f"{path.name} is larger than any configuration")
+            raise OptionError(f"{path.name} is too large for a configuration")
         return tomllib.loads(data.decode("utf-8"))
     except (OSError, ValueError) as error:
         if isinstance(error, OptionError):

@@ -88,7 +88,7 @@ class Engine:
             if not clock.expired():
                 raise
             await self.session.abandon()
-            over = f"the time of the run was over after {seconds:g} s (--run-timeout)"
+            over = f"the time for the run was up after {seconds:g} s (--run-timeout)"
             if not self._reached_the_target:
                 self.unusable = (
                     f"Nothing could be judged: {over} before the target had answered the first requests."

@@ -89,7 +89,7 @@ class Ledger:
         """Settle whatever is left as inconclusive, with what is known of it so far."""
         for check in self.unsettled:
             once = self.failed_once.get(check.requirement_id)
-            message = f"it failed once ({once}), and before that was confirmed {why}" if once else why
+            message = f"it failed once ({once}), and before it could be confirmed, {why}" if once else why
             self.settle(check, Verdict.INCONCLUSIVE, message)
 
     def _result(  # noqa: PLR0913, PLR0917 - the fields of a result
@@ -137,9 +137,7 @@ class Ledger:
     def settle_rule(self, check: Check, judged: RuleResult, seconds: float) -> None:
         """Settle a rule as it judged all the evidence."""
         if not judged.looked_at:
-            self.settle(
-                check, Verdict.NOT_RUN, "nothing that this requirement speaks of was seen in this run"
-            )
+            self.settle(check, Verdict.NOT_RUN, "nothing that this requirement is about was seen in this run")
         elif not judged.objections:
             self.settle(check, Verdict.PASS, f"holds on {judged.looked_at} exchanges", seconds=seconds)
         else:

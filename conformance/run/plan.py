@@ -38,9 +38,9 @@ class Plan:
         yield f"{'area':<14}{'requests':>10}{'tokens at most':>16}"
         for name, price in self.areas:
             yield f"{name:<14}{price.requests:>10}{price.tokens:>16}"
-        yield f"{'in all':<14}{self.total.requests:>10}{self.total.tokens:>16}"
+        yield f"{'in total':<14}{self.total.requests:>10}{self.total.tokens:>16}"
         yield ""
-        yield "Areas share requests, so that the whole is less than its parts. This holds where nothing fails: what fails is sent once more,"
+        yield "Areas share requests, so the total is less than the sum of its parts. This holds where nothing fails: what fails is sent once more,"
         yield "and what compares answers up to four times more where the target contradicts itself. --max-requests and --max-tokens are hard bounds."
 
 

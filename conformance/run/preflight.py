@@ -126,9 +126,9 @@ async def _usable(target: Target, exchange: Exchange, key_variable: str) -> None
     if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         advice = _about_the_key(target, key_variable)
     elif response.media_type == "text/html" or response.body.lstrip()[:1] == b"<":
-        advice = "That is a web page, no API: check --target-url, which usually ends in /v1."
+        advice = "That is a web page, not an API: check --target-url, which usually ends in /v1."
     elif exchange.served:
-        advice = "That is no completion: it has no `choices`. Check --target-url."
+        advice = "That is not a completion: it has no `choices`. Check --target-url."
     else:
         models = _names(await _models(target))
         advice = _about_the_request(target, exchange, models, speaks_of_a_model="model" in said.lower())

@@ -70,7 +70,7 @@ def load_recording(path: Path) -> Recording:
         path /= _RESULTS
     try:
         if path.stat().st_size > _LARGEST:
-            raise DocumentError(f"{path.name} is larger than any recording")
+            raise DocumentError(f"{path.name} is too large for a recording")
         data = path.read_bytes()
     except OSError as error:
         raise DocumentError(f"{path} cannot be read: {error.strerror or error}") from error
@@ -110,7 +110,7 @@ def _of_lines(name: str, lines: Sequence[bytes]) -> tuple[Document, list[Any], D
     _check(f"{name}, line {len(lines)}", foot, "foot")
     if foot["exchanges"] != len(exchanges):
         raise DocumentError(
-            f"{name} is not whole: its last line speaks of {foot['exchanges']} exchanges, and it has {len(exchanges)}"
+            f"{name} is not complete: its last line speaks of {foot['exchanges']} exchanges, but it has {len(exchanges)}"
         )
     return head, exchanges, foot
 

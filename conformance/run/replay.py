@@ -63,7 +63,7 @@ class Replay:
             return
         if needs_confirmation(check, judged):
             # One observation is no verdict. A run would ask again, and what it was answered is recorded, too.
-            judged = replace(judged, unconfirmed="recorded traffic can't be asked again")
+            judged = replace(judged, unconfirmed="recorded requests can't be sent again")
         self.ledger.settle_rule(check, judged, time.monotonic() - started)
 
     def snapshot(self, *, complete: bool) -> Results:

@@ -83,5 +83,5 @@ class RulePass:
             return None, second.objections
         if not second.looked_at:
             came = f"status {again.status}" if again.response else "no answer"
-            return f"the same request got {came} the next time, so that it could not be confirmed", ()
+            return f"the same request got {came} the next time, so it could not be confirmed", ()
         return "not again when the same was sent", ()

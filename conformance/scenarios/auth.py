@@ -89,11 +89,11 @@ async def streams_are_refused_by_status_too(target: Target) -> None:
     response = _answer(exchange, "a wrong key with `stream: true`")
     if response.status != plain.status:
         raise Broken(
-            f"a wrong key is answered with status {plain.status}, with `stream: true` with {response.status}"
+            f"a wrong key is answered with status {plain.status}, but with `stream: true` it is answered with {response.status}"
         )
     if not isinstance(response.json, dict):
         raise Broken(
-            f"the refusal of a wrong key with `stream: true` is no JSON object: {error_text(exchange)}"
+            f"the refusal of a wrong key with `stream: true` is not a JSON object: {error_text(exchange)}"
         )
 
 
@@ -146,5 +146,5 @@ async def keys_are_checked_before_bodies(target: Target) -> None:
     status = _answer(exchange, "a wrong key with a broken body").status
     if status != refused.status:
         raise Broken(
-            f"a wrong key is answered with status {refused.status}, but with a broken body with {status}: {error_text(exchange)}"
+            f"a wrong key is answered with status {refused.status}, but together with a broken body with {status}: {error_text(exchange)}"
         )

@@ -113,7 +113,7 @@ async def a_batch_equals_its_single_requests(target: Target) -> None:
         choice = batch.choices.get(number)
         if choice is not None and not same(choice.text, alone.text):
             raise Broken(
-                f"prompt {number} of the list is answered {shown(choice.text)}, and {shown(alone.text)} when it is sent alone"
+                f"prompt {number} of the list is answered with {shown(choice.text)}, but with {shown(alone.text)} when it is sent alone"
             )
 
 
@@ -146,7 +146,7 @@ async def streams_carry_all_prompts(target: Target) -> None:
 
 @scenario("MULTI-008", phase=Phase.MALFORMED)
 async def one_illegal_element_refuses_the_list(target: Target) -> None:
-    """A list of prompts with one element of no legal type is refused."""
+    """A list of prompts with one element of an illegal type is refused."""
     # Not a number: llama.cpp documents that numbers and texts may be mixed.
     all_refused(target, await invalid_requests(target, "prompt", [target.prompt, {}], [target.prompt, None]))
 
@@ -175,14 +175,14 @@ async def a_bias_acts_on_every_prompt(target: Target) -> None:
     plain = [await target.complete(prompt=prompt) for prompt in prompts]
     alone = await target.complete(optional="logit_bias", **biased)
     if begins(plain[0].text, alone.text):
-        raise NotRun("a `logit_bias` of 100 for one token changes no single answer; see REQ-030")
+        raise NotRun("a `logit_bias` of 100 for one token changes no answer to a single prompt; see REQ-030")
     together = await target.complete(prompt=prompts, optional="logit_bias with a list", **biased)
     for index, whole in enumerate(plain):
         text = together.choices[index].text if index in together.choices else ""
         if text and begins(whole.text, text):
             raise Ignored(
                 f"with `logit_bias` 100 for one token a single prompt gets {shown(alone.text)}; in a list of 2 prompts choice {index} is"
-                f" as without: {shown(text)}"
+                f" the same as without it: {shown(text)}"
             )
 
 

@@ -53,7 +53,7 @@ async def as_many_candidates_as_choices_work(target: Target) -> None:
 
 @scenario("BEST-004")
 async def candidates_are_not_returned(target: Target) -> None:
-    """`best_of` 3 with `n` 1 brings one choice."""
+    """`best_of` 3 with `n` 1 returns one choice."""
     answer = await target.complete(**_THE_BEST, optional="best_of")
     found = len(objects(answer))
     if found != 1:
@@ -121,13 +121,11 @@ def _mean(found: Scores) -> float:
 
 @scenario("BEST-007")
 async def greedy_candidates_change_no_text(target: Target) -> None:
-    """At temperature 0 `best_of` 2 gives the same text as none."""
+    """At temperature 0 `best_of` 2 gives the same text as no `best_of`."""
     # Some servers refuse several candidates of a greedy answer, which all are the same.
     best, alone = await asyncio.gather(
         target.complete(best_of=2, max_tokens=LENGTH, optional="best_of at temperature 0"),
         target.complete(max_tokens=LENGTH),
     )
     if not same(best.text, alone.text):
-        raise Broken(
-            f"with best_of 2 the greedy text is {shown(best.text)}, without it is {shown(alone.text)}"
-        )
+        raise Broken(f"with best_of 2 the greedy text is {shown(best.text)}, without it {shown(alone.text)}")

@@ -67,7 +67,7 @@ async def _answers_are_as_when_alone(target: Target) -> None:
         # Batching may flip a near tie; only somebody else's answer proves a mix.
         if closest_answer(answer.text, texts) not in {None, place}:
             raise Broken(
-                f"alone {shown(prompt)} is continued with {shown(texts[place])}; of {_CLIENTS} requests at the same time it got"
+                f"sent alone, {shown(prompt)} is continued with {shown(texts[place])}; of {_CLIENTS} requests at the same time it got"
                 f" {shown(answer.text)}, which is the answer to another"
             )
 
@@ -88,7 +88,7 @@ async def a_closed_stream_frees_the_server(target: Target) -> None:
     if seconds > max(_AT_ONCE, _SLOWER * usual):
         raise Broken(f"{what} took {seconds:.1f} s (before: {usual:.1f} s)")
     if target.facts.repeats and not same(after.text, before.text):
-        raise Broken(f"{what} was answered with {shown(after.text)}, before with {shown(before.text)}")
+        raise Broken(f"{what} was answered with {shown(after.text)}, but before with {shown(before.text)}")
 
 
 async def _leave(target: Target, events: int) -> Exchange:

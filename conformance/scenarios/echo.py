@@ -29,7 +29,7 @@ async def echo_is_honoured_or_refused(target: Target) -> None:
     answer = await target.complete(optional="echo", prompt=NONCE, echo=True, max_tokens=4)
     if NONCE not in answer.text:
         raise Ignored(
-            f"`echo` was true and the prompt {shown(NONCE)}: the text is {shown(answer.text)}, the prompt is not in it"
+            f"`echo` was true and the prompt {shown(NONCE)}: the text is {shown(answer.text)}, which does not contain the prompt"
         )
     _expect_prompt(answer.choice, NONCE)
 
@@ -41,7 +41,7 @@ async def echoed_text_is_prompt_plus_completion(target: Target) -> None:
     whole, echoed = await asyncio.gather(target.complete(), target.complete(echo=True))
     _expect_prompt(echoed.choice, prompt)
     behind = echoed.text[len(prompt) :]
-    message = f"behind the echoed prompt {shown(prompt)} comes {shown(behind)}, without `echo` the text is {shown(whole.text)}"
+    message = f"after the echoed prompt {shown(prompt)} comes {shown(behind)}, but without `echo` the text is {shown(whole.text)}"
     if behind.strip() != whole.text.strip():
         raise Broken(message)
     # A server that trims texts can't trim the joint of an echo, and no authority forbids to trim. But a text that begins with a blank was
@@ -203,4 +203,6 @@ async def echo_returns_the_raw_prompt(target: Target) -> None:
     if place < 0:
         raise NotRun("the prompt does not come back; see ECHO-001")
     if place > 0:
-        raise Broken(f"before the echoed prompt stands {shown(answer.text[:place])}")
+        raise Broken(
+            f"the text begins with {shown(answer.text[:place])}, and the echoed prompt comes after it"
+        )

@@ -30,7 +30,7 @@ _REFUSED_MODEL = {HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST, HTTPStatus.UNPRO
 async def known_faults_are_reported_before_the_stream(target: Target) -> None:
     """What is refused without `stream` is refused with it too, by the status and with a JSON body."""
     if target.profile.errors_in_200.value:
-        raise Unsupported("the profile says that errors come inside of answers with status 200")
+        raise Unsupported("the profile says that errors come inside answers with status 200")
     await target.valid_twin_is_served()
     compared = 0
     for parameter, value in _FAULTS.items():
@@ -53,7 +53,7 @@ def _refused_before_the_stream(plain: Exchange, streamed: Exchange, what: str) -
     survived(streamed, f"{what} with `stream: true`")
     if streamed.response is None or streamed.served:
         raise Broken(
-            f"{what} is refused with status {plain.status}, and with `stream: true` answered with status {streamed.status}"
+            f"{what} is refused with status {plain.status}, but with `stream: true` answered with status {streamed.status}"
         )
     if streamed.response.json is NOT_JSON:
         raise Broken(f"the refusal of {what} with `stream: true` is not JSON: {error_text(streamed)}")

@@ -28,9 +28,7 @@ async def a_completion_that_the_limit_cuts_says_length(target: Target) -> None:
                     f"max_tokens {_SHORT} cut {shown(whole.text)} to {shown(cut.text)}, and the finish_reason is {shown(cut.finish_reason)}"
                 )
             return
-    raise Inconclusive(
-        f"no text with max_tokens {MAX_TOKENS} goes on from the same text with max_tokens {_SHORT}"
-    )
+    raise Inconclusive(f"no text with max_tokens {MAX_TOKENS} continues the text with max_tokens {_SHORT}")
 
 
 @scenario("FIN-004")
@@ -50,7 +48,7 @@ async def stream_and_plain_end_for_the_same_reason(target: Target) -> None:
         compared += 1
         if plain.finish_reason != stream.finish_reason:
             raise Broken(
-                f"{shown(plain.text)} ends with {shown(plain.finish_reason)}, as a stream with {shown(stream.finish_reason)}"
+                f"{shown(plain.text)} ends with {shown(plain.finish_reason)}, but as a stream with {shown(stream.finish_reason)}"
             )
     if not compared:
         raise NotRun(

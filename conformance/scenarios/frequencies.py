@@ -69,9 +69,9 @@ async def tokens_are_drawn_as_often_as_their_log_probabilities_say(target: Targe
         many = _at_most(second, both, 1 - pair.share(temperature, _ROUNDING))
         if min(few, many) < _CHANCE:
             raise Broken(
-                f"behind {shown(pair.prompt)} the log probability of {shown(pair.first)} exceeds that of {shown(pair.second)} by"
-                f" {pair.lead:.2f}, so that at temperature {temperature} of {both} draws of the two about"
-                f" {both * pair.share(temperature):.0f} are the first: {first} were"
+                f"after {shown(pair.prompt)} the log probability of {shown(pair.first)} exceeds that of {shown(pair.second)} by"
+                f" {pair.lead:.2f}, so at temperature {temperature} about"
+                f" {both * pair.share(temperature):.0f} of {both} draws of the two are expected to be the first: {first} were"
             )
 
 
@@ -97,7 +97,7 @@ async def _pair(target: Target) -> Pair:
         if (found := _likeliest(place.prompt, scores(answer).tops[0])) is not None
     ]
     if not pairs:
-        raise Inconclusive("no text was found behind which two tokens are likely and one clearly leads")
+        raise Inconclusive("no text was found after which two tokens are likely and one clearly leads")
     return max(pairs, key=lambda pair: pair.power)
 
 

@@ -51,17 +51,17 @@ async def reported_usage_passes_unchanged(target: Target) -> None:
         answer, found = await served(target, "plain", **changes)
         form = "the stream" if answer.streamed else "the answer"
         if answer.streamed and not (found.body.get("stream_options") or {}).get("include_usage"):
-            raise Broken("`stream_options` asked for usage, and the upstream was not asked for it")
+            raise Broken("`stream_options` asked for usage, but the upstream was not asked for it")
         if answer.usage is None:
-            raise Broken(f"the upstream reported {shown(dict(USAGE))}, {form} has no usage")
+            raise Broken(f"the upstream reported {shown(dict(USAGE))}, but {form} has no usage")
         reported = {name: answer.usage.raw.get(name) for name in USAGE}
         if reported != USAGE:
-            raise Broken(f"the upstream reported {shown(dict(USAGE))}, {form} says {shown(reported)}")
+            raise Broken(f"the upstream reported {shown(dict(USAGE))}, but {form} says {shown(reported)}")
 
 
 @scenario("GW-003")
 async def estimated_usage_is_consistent(target: Target) -> None:
-    """Numbers of the gateway's own are whole, add up, are above zero, and grow with the prompt."""
+    """The gateway's own numbers are complete, add up, are above zero, and grow with the prompt."""
     short, _ = await served(target, "no-usage")
     longer, _ = await served(target, "no-usage", "of a prompt that is a good deal longer than the other one")
     for answer in (short, longer):
@@ -130,12 +130,12 @@ async def log_probabilities_pass_unchanged(target: Target) -> None:
         form = "the stream" if answer.streamed else "the answer"
         here = answer.choice.logprobs
         if here is None:
-            raise Broken(f"the upstream reported log probabilities, {form} has none")
+            raise Broken(f"the upstream reported log probabilities, but {form} has none")
         there = logprobs(list(here.tokens or ()))
         for name, value in there.items():
             if list(getattr(here, name) or ()) != value:
                 raise Broken(
-                    f"`{name}` of {form} is {shown(getattr(here, name))}, the upstream's was {shown(value)}"
+                    f"`{name}` of {form} is {shown(getattr(here, name))}, but the upstream's was {shown(value)}"
                 )
 
 
@@ -156,7 +156,7 @@ def _expect_client_error(exchange: Exchange, status: int) -> None:
     response = exchange.response
     if response is None:
         raise Broken(
-            f"the upstream answered {status}, the gateway not at all: {exchange.fault and exchange.fault.message}"
+            f"the upstream answered {status}, but the gateway did not answer at all: {exchange.fault and exchange.fault.message}"
         )
     # A gateway that keeps its client's mistakes apart from its own may change 400 to 422; a 429 tells how to go on.
     right = response.status == status if status == 429 else 400 <= response.status < 500  # noqa: PLR2004 - statuses
@@ -172,4 +172,4 @@ def _expect_client_error(exchange: Exchange, status: int) -> None:
 def _expect_retry_after(exchange: Exchange) -> None:
     found = exchange.response.header("retry-after") if exchange.response else None
     if found is None:
-        raise Broken(f"the upstream's 429 had `Retry-After: {RETRY_AFTER}`, the gateway's has none")
+        raise Broken(f"the upstream's 429 had `Retry-After: {RETRY_AFTER}`, but the gateway's has none")

@@ -71,7 +71,7 @@ async def split_characters_arrive_whole(target: Target) -> None:
 
 @scenario("GW-011")
 async def every_legal_spelling_of_a_stream_passes(target: Target) -> None:
-    """A stream with CRLF, without blanks behind its colons, with empty texts and with choices in turn arrives in full."""
+    """A stream with CRLF, without spaces after its colons, with empty texts and with choices in turn arrives in full."""
     one, _ = await served(target, "lines", stream=True)
     expect_content(one, _ORDINARY)
     answer, found = await served(target, "lines", stream=True, n=2, temperature=1)
@@ -85,7 +85,7 @@ async def a_client_that_leaves_ends_the_upstreams_work(target: Target) -> None:
     """When a client closes its stream the gateway closes the upstream's, within seconds."""
     found = await relay(target, "slow", stream=True, close_after=2)
     if not found.sent or not found.exchange.closed_by_us:
-        raise Inconclusive("no stream came that could be closed in its middle")
+        raise Inconclusive("no stream came that could be closed in the middle")
     if not found.left:
         raise Broken(
             "a client closed its stream after two events, and five seconds later the upstream still wrote to the gateway"
@@ -98,7 +98,7 @@ async def a_broken_upstream_stream_shows(target: Target) -> None:
     answer = await _ended_badly(target, "broken")
     if answer is not None and _looks_complete(answer):
         raise Broken(
-            f"the upstream's stream broke off after {shown(answer.text)}; the gateway's ends with {DONE} as if it were whole"
+            f"the upstream's stream broke off after {shown(answer.text)}; the gateway's ends with {DONE} as if it were complete"
         )
 
 

@@ -14,7 +14,7 @@ from conformance.kit.target import Target
 
 @scenario("GEN-001", phase=Phase.MALFORMED)
 async def a_generated_request_is_served(target: Target) -> None:
-    """A well-formed generated request is answered with a completion, or refused for want of a feature."""
+    """A well-formed generated request is answered with a completion, or refused because the target lacks a feature."""
     await all_served(target)
 
 

@@ -60,7 +60,7 @@ async def broken_json_is_refused(target: Target) -> None:
     await target.valid_twin_is_served()
     bodies = {
         "a body that ends too soon": b'{"model": "x", ',
-        "a body with a comma too many": _body(target)[:-1] + b",}",
+        "a body with one comma too many": _body(target)[:-1] + b",}",
         "a body of plain text": b"Hello, world",
     }
     sent = [(what, await target.send(Request(body, intent=Intent.INVALID))) for what, body in bodies.items()]
@@ -120,7 +120,7 @@ async def an_unknown_path_gives_a_json_error(target: Target) -> None:
     if status != HTTPStatus.NOT_FOUND:
         raise Broken(f"POST {_NO_SUCH_PATH} was answered with status {status}")
     if exchange.response is None or not isinstance(exchange.response.json, dict):
-        raise Broken(f"the 404 to POST {_NO_SUCH_PATH} carries no JSON object but {error_text(exchange)}")
+        raise Broken(f"the 404 to POST {_NO_SUCH_PATH} carries not a JSON object but {error_text(exchange)}")
 
 
 @scenario("HTTP-015", phase=Phase.ALONE)
@@ -162,4 +162,4 @@ async def the_accept_header_stops_no_stream(target: Target) -> None:
     body = Request.of(target.params(max_tokens=1, stream=True)).body
     exchange = await target.send(Request(body, headers=(_JSON, ("Accept", "text/event-stream"))))
     if not target.read(exchange).streamed:
-        raise Broken("`stream: true` with `Accept: text/event-stream` was answered with no stream")
+        raise Broken("`stream: true` with `Accept: text/event-stream` was not answered with a stream")

@@ -69,7 +69,7 @@ async def settings_stay_with_their_request(target: Target) -> None:
     )
     again = await _beside(target, target.complete(fresh=True), odd)
     if not same(like.text, alone.text):
-        raise Inconclusive("the answer differs beside any other requests: batches flip near ties here")
+        raise Inconclusive("the answer also differs beside ordinary requests: batches flip near ties here")
     if not same(again.text, alone.text):
         raise Broken(
             f"beside requests with {shown(odd, 300)} the answer is {shown(again.text)}; alone and beside requests without"
@@ -104,7 +104,7 @@ async def _beside(target: Target, request: Any, neighbours: Sequence[dict[str, A
 
 @scenario("HTTP-018", phase=Phase.ALONE)
 async def a_client_that_leaves_before_its_answer_frees_the_server(target: Target) -> None:
-    """After clients without a stream have gone before their answers the next request is answered at once, and as before."""
+    """After clients without a stream have left before their answers came, the next request is answered at once, and as before."""
     before = await target.complete(fresh=True)
     params = target.params(max_tokens=_LONG)
     left = await asyncio.gather(
@@ -114,12 +114,14 @@ async def a_client_that_leaves_before_its_answer_frees_the_server(target: Target
         )
     )
     if not all(exchange.closed_by_us for exchange in left):
-        raise NotRun("the requests could not be closed before their answers")
+        raise NotRun("the requests could not be closed before their answers came")
     await asyncio.sleep(_A_MOMENT)
     after = await target.complete(fresh=True)
     usual, seconds = before.exchange.seconds, after.exchange.seconds
-    what = f"after {_CLIENTS} clients had gone before their answers of {_LONG} tokens an ordinary request"
+    what = (
+        f"after {_CLIENTS} clients had left before their answers of {_LONG} tokens came, an ordinary request"
+    )
     if seconds > max(_AT_ONCE, _SLOWER * usual):
         raise Broken(f"{what} took {seconds:.1f} s (before: {usual:.1f} s)")
     if target.facts.repeats and after.text != before.text:
-        raise Broken(f"{what} was answered with {shown(after.text)}, before with {shown(before.text)}")
+        raise Broken(f"{what} was answered with {shown(after.text)}, but before with {shown(before.text)}")

@@ -58,7 +58,7 @@ def _expect_arrays(choice: Choice) -> list[str]:
     if found is None:
         raise Ignored(f"`logprobs` was 2, and choice {choice.index} has none: {shown(dict(choice.parts[0]))}")
     if not isinstance(found, dict):
-        raise Broken(f"`logprobs` of choice {choice.index} is {shown(found)}, no object")
+        raise Broken(f"`logprobs` of choice {choice.index} is {shown(found)}, not an object")
     for name in (*_REQUIRED, *_TOLERATED):
         tolerated = name in _TOLERATED and found.get(name) is None and "content" not in found
         if not isinstance(found.get(name), list) and not tolerated:
@@ -98,12 +98,12 @@ async def streamed_logprobs_join_to_the_plain_ones(target: Target) -> None:
     plain, stream = await asyncio.gather(_ordinary(target), _ordinary(target, stream=True))
     one = scores(plain)
     if stream.choice.logprobs is None:
-        raise Ignored("the plain answer has log probabilities, and no chunk of the same request's stream has")
+        raise Ignored("the plain answer has log probabilities, but no chunk of the same request's stream has")
     if not same(plain.text, stream.text):
         raise Inconclusive("the stream's text is not the plain answer's; see STREAM-014")
     other = scores(stream)
     if one.tokens != other.tokens:
-        raise Broken(f"the tokens are {shown(one.tokens)}, those of the stream {shown(other.tokens)}")
+        raise Broken(f"the tokens are {shown(one.tokens)}, and those of the stream {shown(other.tokens)}")
     differs = expected_same(one, other) or _different_alternatives(one, other)
     if differs:
         raise Broken(f"plain and in the stream {differs}")
@@ -129,7 +129,7 @@ def _expect_the_same_base(plain: Completion, stream: Completion) -> None:
     """The offsets begin at the same number. That they advance is LOGP-009's, that they go on over chunks LOGP-013's."""
     one, other = _offsets(plain), _offsets(stream)
     if one and not other:
-        raise Broken("the plain answer has `text_offset`, the stream has none")
+        raise Broken("the plain answer has `text_offset`, but the stream has none")
     if one and other and one[0] != other[0]:
         raise Broken(f"the offsets begin at {one[0]}, those of the stream at {other[0]}")
 
@@ -239,7 +239,7 @@ async def a_score_does_not_depend_on_the_number_of_alternatives(target: Target) 
 
 @scenario("LOGP-023")
 async def tokens_end_with_the_stop_sequence(target: Target) -> None:
-    """With `stop` no token comes behind the one that completes the sequence."""
+    """With `stop` no token comes after the one that completes the sequence."""
     whole = await answer_to_cut(target, words_of)
     stop = whole.found[0]
     cut = await stopped(target, stop, optional="stop with logprobs", prompt=whole.prompt, logprobs=2)
@@ -281,12 +281,12 @@ async def sampling_settings_leave_the_numbers_finite(target: Target) -> None:
 
 @scenario("LOGP-028")
 async def nothing_precedes_the_text_behind_an_empty_prompt(target: Target) -> None:
-    """The text behind an empty prompt begins with its first token."""
+    """The text after an empty prompt begins with its first token."""
     answer = await target.complete(optional="an empty prompt", prompt="", logprobs=2, max_tokens=_SHORT)
     joined = scores(answer).text
     more = answer.text.removesuffix(joined)
     # Tokens that can't be joined are LOGP-003's.
     if answer.text.endswith(joined) and more:
         raise Broken(
-            f"the text behind an empty prompt is {shown(answer.text)}, and its tokens join to {shown(joined)}: {shown(more)} is nobody's"
+            f"the text after an empty prompt is {shown(answer.text)}, and its tokens join to {shown(joined)}: {shown(more)} belongs to no token"
         )

@@ -52,7 +52,7 @@ async def echoed_logprobs_cover_the_prompt(target: Target) -> None:
 
 @scenario("LOGP-029")
 async def every_echoed_choice_has_its_tokens(target: Target) -> None:
-    """Of several choices with `echo` each has the tokens of its prompt and of its completion, as a single one has."""
+    """Of several choices with `echo` each has the tokens of its prompt and of its completion, as a single one does."""
     alone = await _scored(target, NONCE, logprobs=2, max_tokens=4)
     if not _joins(scores(alone), alone.text):
         raise NotRun("the tokens of a single echoed choice do not join to its text; see LOGP-010")
@@ -122,7 +122,7 @@ async def scores_do_not_depend_on_what_follows(target: Target) -> None:
     length = min(in_common(one, other), len(short))
     if length < _ENOUGH:
         raise Inconclusive(
-            f"the entries of one prompt are {shown(one.tokens)} alone and {shown(other.tokens)} before more"
+            f"the entries of one prompt are {shown(one.tokens)} alone and {shown(other.tokens)} at the beginning of a longer one"
         )
     differs = expected_same(one.part(0, length), other.part(0, length))
     if differs:
@@ -145,7 +145,7 @@ async def scoring_a_completion_finds_the_values_of_its_generation(target: Target
         differs = expected_same(one, other)
         if differs:
             raise Broken(
-                f"of {shown(generated.text)} behind {shown(prompt)}, when generated and when scored with `echo`, {differs}"
+                f"of {shown(generated.text)} after {shown(prompt)}, when generated and when scored with `echo`, {differs}"
             )
         return
     raise Inconclusive("no completion is cut into the tokens that it was made of when it is sent back")
@@ -195,7 +195,7 @@ async def a_streamed_echo_is_scored_like_a_plain_one(target: Target) -> None:
     )
     one = scores(plain)
     if stream.choice.logprobs is None:
-        raise Ignored("the plain echo has log probabilities, and no chunk of the same request's stream has")
+        raise Ignored("the plain echo has log probabilities, but no chunk of the same request's stream has")
     if not same(plain.text, stream.text):
         raise Inconclusive("the stream's text is not that of the plain echo; see ECHO-006 and STREAM-014")
     other = scores(stream)

@@ -94,7 +94,7 @@ async def the_default_limit_is_the_declared_one(target: Target) -> None:
         )
         if limited.finish_reason == "length" and normalised(limited.text):
             return _compare_default(limited, free, default)
-    raise Inconclusive(f"no text goes on to {default} tokens")
+    raise Inconclusive(f"no text reaches {default} tokens")
 
 
 def _compare_default(limited: Completion, free: Completion, default: int) -> None:
@@ -102,7 +102,7 @@ def _compare_default(limited: Completion, free: Completion, default: int) -> Non
     if goes_on(free.text, limited.text):
         raise Broken(f"{what}: the default limit is larger than {default}")
     if free.exchange.closed_by_us:
-        raise Inconclusive(f"{what}, and the stream was left before its end")
+        raise Inconclusive(f"{what}, and the suite left the stream before its end")
     if not begins(limited.text, free.text):
         raise Inconclusive(f"{what}, which can't be compared")
     # Cut earlier than at the default or right there: in both cases the text would go on.

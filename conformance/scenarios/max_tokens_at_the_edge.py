@@ -97,7 +97,7 @@ async def a_prompt_beyond_the_context_causes_no_failure(target: Target) -> None:
     usage = Completion.read(exchange).usage
     if usage is not None and (usage.prompt_tokens or 0) > length:
         raise Inconclusive(
-            f"{what} was served as a prompt of {usage.prompt_tokens} tokens: the context is longer than said"
+            f"{what} was served as a prompt of {usage.prompt_tokens} tokens: the context is longer than stated"
         )
     raise BrokenShould(f"{what} was served with status {exchange.status}: the prompt was shortened silently")
 

@@ -22,7 +22,7 @@ _SAMPLE_LENGTH = 16
 
 @scenario("N-001")
 async def two_choices_come_or_are_refused(target: Target) -> None:
-    """`n` 2 brings two choices with the indices 0 and 1."""
+    """`n` 2 returns two choices with the indices 0 and 1."""
     answer = await target.complete(**BY_N, optional="n")
     expect_choices(answer, 2, "n 2")
 
@@ -79,7 +79,7 @@ def _accuse(singles: list[Completion], asked: str) -> None:
     if len({answer.text for answer in singles}) < len(singles):
         raise Inconclusive(f"{asked} gives equal texts, but so do single requests at times")
     raise Broken(
-        f"{asked} gives four equal texts, and once more when it is asked again; four single requests give four different ones: "
+        f"{asked} gives four equal texts, and again when it is asked once more; four single requests give four different ones: "
         f"{shown([answer.text for answer in singles])}"
     )
 

@@ -49,7 +49,7 @@ async def _wrong_way(target: Target, prompt: str) -> str | None:
         if turned * (share - _repeated(answer.text)) > _CLEAR:
             what = "more" if turned < 0 else "less"
             return (
-                f"behind {shown(prompt)} penalties of {sign}{PENALTY} gave {shown(answer.text)}, which repeats itself {what} than"
+                f"after {shown(prompt)}, penalties of {sign}{PENALTY} gave {shown(answer.text)}, which repeats itself {what} than"
                 f" {shown(plain.text)} without them"
             )
     return None

@@ -71,11 +71,11 @@ async def a_list_of_one_equals_its_string(target: Target) -> None:
         tokens = single.usage.prompt_tokens, listed.usage.prompt_tokens
         if tokens[0] != tokens[1]:
             raise Broken(
-                f"the prompt {shown(target.prompt)} counts {tokens[0]} tokens, in a list of one {tokens[1]}"
+                f"the prompt {shown(target.prompt)} counts {tokens[0]} tokens, but {tokens[1]} in a list of one"
             )
     if single.text != listed.text and await repeats(target):
         raise Broken(
-            f"the prompt {shown(target.prompt)} is continued with {shown(single.text)}, in a list of one with"
+            f"the prompt {shown(target.prompt)} is continued with {shown(single.text)}, but in a list of one with"
             f" {shown(listed.text)}"
         )
 
@@ -121,7 +121,7 @@ async def sending_defaults_changes_nothing(target: Target) -> None:
     plain, explicit = await asyncio.gather(target.complete(), target.complete(**_WITHOUT_EFFECT))
     if plain.text != explicit.text:
         raise Broken(
-            f"with {shown(dict(_WITHOUT_EFFECT))} sent the text is {shown(explicit.text)}, without {shown(plain.text)}"
+            f"with {shown(dict(_WITHOUT_EFFECT))} sent the text is {shown(explicit.text)}, without them {shown(plain.text)}"
         )
 
 

@@ -61,7 +61,7 @@ async def a_bias_of_100_selects_its_token(target: Target) -> None:
         raise Inconclusive(f"the tokens {', '.join(map(str, SOME_IDS))} have no text of their own")
     if all(plain.text.startswith(text.rstrip()) for text in texts):
         raise Ignored(
-            f"`logit_bias` of 100 for one token was taken, and the text is as without it: {shown(texts[0])}"
+            f"`logit_bias` of 100 for one token was accepted, and the text is the same as without it: {shown(texts[0])}"
         )
     raise Broken(
         f"`logit_bias` of 100 for one token gives {BIASED_TOKENS} tokens that differ: {shown(texts[0])}"
@@ -80,7 +80,7 @@ def _repeated(answer: Completion) -> bool:
 
 @scenario("REQ-031")
 async def unsupported_parameters_are_refused(target: Target) -> None:
-    """No parameter is taken with 200 and then disregarded."""
+    """No parameter is accepted with 200 and then disregarded."""
     ignored = [name for name in _DOCUMENTED if await _is_ignored(target, name)]
     if (await suffix_support(target)).support is Support.IGNORED:
         ignored.append("suffix")
@@ -89,9 +89,9 @@ async def unsupported_parameters_are_refused(target: Target) -> None:
     others = [name for name in _OTHERS if await _is_ignored(target, name)]
     names = ", ".join(f"`{_NAMES.get(name, name)}`" for name in ignored + others)
     if ignored:
-        raise Ignored(f"taken with 200 and without effect: {names}")
+        raise Ignored(f"accepted with 200 and without effect: {names}")
     if others:
-        raise IgnoredShould(f"taken with 200 and without effect: {names}")
+        raise IgnoredShould(f"accepted with 200 and without effect: {names}")
 
 
 async def _is_ignored(target: Target, name: str) -> bool:

@@ -82,7 +82,7 @@ async def fractions_are_accepted(target: Target) -> None:
         fraction, whole = [await target.post(**changes) for changes in alone]
         if whole.served and not fraction.served:
             broken.append(
-                f"`{name}` {value} was answered with status {fraction.status}, and 1 was served: {error_text(fraction)}"
+                f"`{name}` {value} was answered with status {fraction.status}, but 1 was served: {error_text(fraction)}"
             )
     if broken:
         raise Broken("; ".join(broken))
@@ -152,7 +152,7 @@ async def a_negative_logprobs_is_refused(target: Target) -> None:
 
 @scenario("REQ-029", phase=Phase.MALFORMED)
 async def a_fractional_limit_is_refused(target: Target) -> None:
-    """`max_tokens` 4.5 is refused with a 4xx; 4.0, which JSON can not tell from 4, may be served."""
+    """`max_tokens` 4.5 is refused with a 4xx; 4.0, which JSON cannot tell from 4, may be served."""
     await survives(target, "max_tokens", 4.0)
     await refuses(target, "max_tokens", 4.5)
 

@@ -53,7 +53,7 @@ async def a_prompt_of_wrong_type_is_refused(target: Target) -> None:
 
 @scenario("REQ-005", phase=Phase.MALFORMED)
 async def illegal_prompt_elements_are_refused(target: Target) -> None:
-    """A `prompt` array with an element of no legal type is refused with a 4xx."""
+    """A `prompt` array with an element of an illegal type is refused with a 4xx."""
     all_refused(target, await invalid_requests(target, "prompt", [{}], [["a"]], [None]))
     for what, exchange in await invalid_requests(target, "prompt", [True]):
         # Lax validators (pydantic's, say) read true as 1, a token id: wrong by the schema, but nobody means it.
@@ -97,13 +97,13 @@ async def values_of_wrong_type_are_refused(target: Target) -> None:
 
 @scenario("REQ-024", phase=Phase.MALFORMED)
 async def a_stop_of_wrong_type_is_refused(target: Target) -> None:
-    """A `stop` that is a number or an object, or a list of what is no text, is refused with a 4xx."""
+    """A `stop` that is a number or an object, or a list of anything but strings, is refused with a 4xx."""
     all_refused(target, await invalid_requests(target, "stop", 5, {}))
     lists = await invalid_requests(target, "stop", [1], [None])
     served = [what for what, exchange in lists if exchange.served]
     if served:
         raise BrokenShould(
-            f"{' and '.join(served)} was served: what is no text in a list of stops is left out"
+            f"{' and '.join(served)} was served: what is not a string in a list of stops is left out"
         )
     all_refused(target, lists)
 

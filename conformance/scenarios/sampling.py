@@ -90,7 +90,7 @@ async def open_end(target: Target) -> str:
             texts.append((await sampled(target, prompt=prompt, fresh=bool(texts))).text)
         if len(texts) == len(set(texts)):
             return prompt
-    raise Inconclusive("at temperature 1 texts repeat themselves behind every prompt: the model is certain")
+    raise Inconclusive("at temperature 1 texts repeat themselves after every prompt: the model is certain")
 
 
 @scenario("DET-001")
@@ -126,7 +126,7 @@ async def different_seeds_give_different_texts(target: Target) -> None:
     text = await _alike(target, _by_seed(prompt, seeds))
     if text is not None:
         raise Broken(
-            f"behind {shown(prompt)} five texts at temperature 1 are all different without a seed;"
+            f"after {shown(prompt)} five texts at temperature 1 are all different without a seed;"
             f" with {len(seeds)} different seeds all are {shown(text)}"
         )
 
@@ -155,7 +155,7 @@ async def greedy_text_ignores_seed_and_top_p(target: Target) -> None:
         answer = await target.complete(optional=name, **{name: value})
         if not same(answer.text, plain.text):
             raise Broken(
-                f"at temperature 0 the text is {shown(plain.text)}, with `{name}` {value} it is {shown(answer.text)}"
+                f"at temperature 0 the text is {shown(plain.text)}, but with `{name}` {value} it is {shown(answer.text)}"
             )
 
 
@@ -184,7 +184,7 @@ async def the_default_temperature_samples(target: Target) -> None:
     text = await _alike(target, _by_default(prompt, DRAWS))
     if text is not None:
         raise Broken(
-            f"behind {shown(prompt)} five texts at temperature 1 are all different; without `temperature` all {DRAWS} are {shown(text)}"
+            f"after {shown(prompt)} five texts at temperature 1 are all different; without `temperature` all {DRAWS} are {shown(text)}"
         )
 
 

@@ -221,7 +221,7 @@ async def sequences_beyond_ascii_cut_correctly(target: Target) -> None:
 
 @scenario("STOP-012")
 async def white_space_counts_in_sequences(target: Target) -> None:
-    """Blanks and line breaks are stop sequences like any other: neither trimmed nor ignored."""
+    """Spaces and line breaks are stop sequences like any other: neither trimmed nor ignored."""
     target.prompts(1)
     answers = [(prompt, await target.complete(prompt=prompt)) for prompt in target.facts.prompts[:3]]
     for stop in ("\n", " ", "\n\n"):
@@ -245,7 +245,7 @@ async def white_space_counts_in_sequences(target: Target) -> None:
 
 @scenario("STOP-015")
 async def sequences_are_literal_text(target: Target) -> None:
-    """A stop sequence is no pattern: a full stop is a full stop."""
+    """A stop sequence is not a pattern: a full stop is a full stop."""
     whole = await answer_to_cut(target)
     patterns = [pattern for pattern in _PATTERNS if pattern not in whole.text]
     dot, answer = await asyncio.gather(
@@ -306,14 +306,14 @@ async def more_sequences_never_mean_more_text(target: Target) -> None:
     )
     if not one.text.startswith(two.text):
         raise Broken(
-            f"`stop`: {shown([early, late])} gave {shown(two.text)}, which does not begin what `stop`: {shown([late])} "
+            f"`stop`: {shown([early, late])} gave {shown(two.text)}, which is not the beginning of what `stop`: {shown([late])} "
             f"gave, {shown(one.text)}"
         )
 
 
 @scenario("STOP-026")
 async def sequences_act_behind_token_ids(target: Target) -> None:
-    """Behind a prompt of token ids a stop sequence cuts the text as it does behind a prompt in letters."""
+    """After a prompt of token ids a stop sequence cuts the text as it does after a prompt in letters."""
     ids = list(SOME_IDS)
     whole = await target.complete(prompt=ids)
     found = words_of(whole.text)

@@ -35,7 +35,7 @@ async def _refused_or_harmless(target: Target, stop: Any) -> None:
 
 @scenario("STOP-008", phase=Phase.MALFORMED)
 async def five_sequences_are_refused_or_all_work(target: Target) -> None:
-    """A list of more stop sequences than the target allows is refused; where it is taken, the last one works too."""
+    """A list of more stop sequences than the target allows is refused; where it is accepted, the last one works too."""
     most = target.profile.max_stop.value
     allowed = most is None or most >= _MANY
     whole = await answer_to_cut(target)
@@ -50,7 +50,7 @@ async def five_sequences_are_refused_or_all_work(target: Target) -> None:
     _the_last_works(target, fifth, target.read(exchange), whole.text)
     if not allowed:
         raise BrokenShould(
-            f"a list of {_MANY} stop sequences was served, and the documented maximum is {most}"
+            f"a list of {_MANY} stop sequences was served, but the documented maximum is {most}"
         )
 
 

@@ -118,7 +118,7 @@ async def _stopped_with_a_seed(target: Target) -> bool:
         if stop not in text and choice.text != text and text.startswith(choice.text):
             raise Broken(
                 f"`stop` was {shown(stop)}: choice {index} breaks off at {shown(choice.text)}, but without `stop` it is {shown(text)} "
-                "and the sequence is in another choice only"
+                "and the sequence is only in another choice"
             )
     return True
 
@@ -139,7 +139,7 @@ async def each_prompt_is_stopped_by_itself(target: Target) -> None:
     # One piece of each of the last two: a server that looks after the first only leaves them whole.
     stops = [piece for text in texts[1:] for piece in [*_only_in_one(texts, text)][:1]]
     if not stops:
-        raise NotRun("the answers have no piece that stands in one of them only")
+        raise NotRun("the answers have no piece that occurs in only one of them")
     expected = [
         await stopped(target, stops, prompt=prompt) if any(stop in text for stop in stops) else answer
         for prompt, answer, text in zip(prompts, alone, texts, strict=True)
@@ -167,7 +167,7 @@ def _only_in_one(texts: Sequence[str], *of: str) -> Iterator[str]:
 
 @scenario("STOP-021")
 async def an_echoed_prompt_is_not_searched(target: Target) -> None:
-    """In an echoed answer a stop sequence that only the prompt has changes nothing, and one of the completion cuts that."""
+    """In an echoed answer a stop sequence that only the prompt contains changes nothing, and one that the completion contains cuts it."""
     await _cut_behind_the_echo(target)
     for prompt in target.facts.prompts[:3]:
         whole = await target.complete(prompt=prompt)
@@ -200,7 +200,7 @@ async def _stopped_echo(target: Target, stop: str, prompt: str) -> Completion:
 def _same(stop: str, answer: Completion, plain: Completion) -> None:
     if (answer.text, answer.finish_reason) != (plain.text, plain.finish_reason):
         raise Broken(
-            f"`stop` was {shown(stop)}, which stands in the prompt only: the echoed text is {shown(answer.text)} with reason "
+            f"`stop` was {shown(stop)}, which occurs only in the prompt: the echoed text is {shown(answer.text)} with reason "
             f"{shown(answer.finish_reason)}, without `stop` {shown(plain.text)} with {shown(plain.finish_reason)}"
         )
 

@@ -102,7 +102,7 @@ def _expect_whole_characters(plain: Completion, stream: Completion) -> None:
 
 @scenario("STREAM-016")
 async def without_stream_there_is_no_stream(target: Target) -> None:
-    """With `stream` false, and without `stream`, the answer is no event stream."""
+    """With `stream` false, and without `stream`, the answer is not an event stream."""
     if (await target.complete(max_tokens=1)).streamed:
         raise Broken("a request without stream was answered with an event stream")
     if (await with_default(target, "stream", max_tokens=1)).streamed:
@@ -123,7 +123,7 @@ async def empty_stream_options_change_nothing(target: Target) -> None:
         more = _usage_chunks(target.read(exchange)) - _usage_chunks(absent)
         if more:
             broken.append(
-                f"{asked} brings a chunk {' and one '.join(sorted(more))}, which no stream_options does not bring"
+                f"{asked} brings a chunk {' and one '.join(sorted(more))}, which does not come without stream_options"
             )
     if broken:
         raise Broken("; ".join(broken))
@@ -193,14 +193,12 @@ async def a_cut_stream_says_length(target: Target) -> None:
                     f"max_tokens {_SHORT} cut {shown(whole.text)} to {shown(cut.text)}, and the finish_reason is {shown(cut.finish_reason)}"
                 )
             return
-    raise Inconclusive(
-        f"no stream with max_tokens {MAX_TOKENS} goes on from the same with max_tokens {_SHORT}"
-    )
+    raise Inconclusive(f"no stream with max_tokens {MAX_TOKENS} continues the one with max_tokens {_SHORT}")
 
 
 @scenario("STREAM-029", phase=Phase.MALFORMED)
 async def an_include_usage_of_wrong_type_is_refused(target: Target) -> None:
-    """`stream_options.include_usage` with a word in the place of true or false is refused with a 4xx."""
+    """`stream_options.include_usage` with a word in place of true or false is refused with a 4xx."""
     await target.valid_twin_is_served()
     exchange = await target.post(
         max_tokens=1,

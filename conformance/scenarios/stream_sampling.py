@@ -84,7 +84,7 @@ async def _penalties(target: Target) -> None:
     prompt, without, _ = place
     penalty: dict[str, Any] = {"prompt": prompt, "frequency_penalty": PENALTY}
     await _as_plain(
-        f"`frequency_penalty` {PENALTY} behind {shown(prompt)}",
+        f"`frequency_penalty` {PENALTY} after {shown(prompt)}",
         without,
         await target.complete(optional="frequency_penalty", **penalty),
         lambda: target.stream(optional="frequency_penalty with stream", **penalty),
@@ -101,7 +101,7 @@ async def _as_plain(
     # Any other text may be a near tie that came out otherwise; the very text without the parameter is none.
     if streamed.text and begins(without.text, streamed.text):
         raise Ignored(
-            f"with {what} the plain text is {shown(plain.text)}, and the stream's is as without: {shown(streamed.text)}"
+            f"with {what} the plain text is {shown(plain.text)}, but the stream's is the same as without it: {shown(streamed.text)}"
         )
 
 

@@ -18,7 +18,7 @@ async def _in_mode(target: Target, *modes: Mode) -> SuffixMode:
     found = await suffix_mode(target)
     if found.mode not in modes:
         raise NotRun(
-            f"the target's mode is {found.mode} ({found.note}), and this is about {' and '.join(modes)}"
+            f"the target's mode is {found.mode} ({found.note}), but this is about {' and '.join(modes)}"
         )
     return found
 
@@ -43,7 +43,7 @@ async def an_empty_suffix_changes_nothing(target: Target) -> None:
 
 @scenario("SUF-002")
 async def a_suffix_is_not_ignored(target: Target) -> None:
-    """A suffix is inserted before, appended or refused, never taken and disregarded."""
+    """The target inserts before a suffix, appends it or refuses it, and never accepts and disregards it."""
     found = await suffix_mode(target)
     said = f"`suffix` was {shown(found.exchange.request.params.get('suffix'))}"
     if found.mode is Mode.IGNORED:

@@ -154,7 +154,7 @@ async def prompt_tokens_are_those_of_the_prompt(target: Target) -> None:
     if many > few and fixed > _FIXED_TOKENS:
         raise Broken(
             f"the prompt {shown(target.prompt)} counts {few} prompt_tokens, and {many} when it is sent twice over:"
-            f" about {fixed} of them are none of the prompt's"
+            f" about {fixed} of them are not the prompt's"
         )
 
 

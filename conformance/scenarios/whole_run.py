@@ -21,7 +21,7 @@ _SUSPECTS = 3
 
 @scenario("HTTP-010", phase=Phase.LAST)
 async def service_goes_on_after_a_refusal(target: Target) -> None:
-    """After every refused request a valid one is answered, on the same connection, and at last on a new one."""
+    """After every refused request a valid one is answered, on the same connection, and finally on a new one."""
     for incident in target.incidents[:_INCIDENTS]:
         await _judge(target, incident)
     await target.valid_twin_is_served()
@@ -46,7 +46,7 @@ def _battery(target: Target) -> tuple[tuple[str, Request], ...]:
     return (
         ("a body that ends too soon", Request(b'{"model": "x", ', intent=invalid)),
         (
-            "`stream` with a prompt of wrong type",
+            "`stream` with a prompt of the wrong type",
             Request.of(target.params(prompt={"a": 1}, stream=True), intent=invalid),
         ),
         ("a body that nobody reads", Request(b" " * 4096, path="/no-such-endpoint", intent=invalid)),

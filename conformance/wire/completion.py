@@ -216,11 +216,11 @@ def _choice_objects(document: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...
 def _defects(document: Mapping[str, Any]) -> Iterator[str]:
     choices = document.get("choices")
     if not isinstance(choices, list):
-        yield "`choices` is no array"
+        yield "`choices` is not an array"
         return
     for position, choice in enumerate(choices):
         if not isinstance(choice, dict):
-            yield f"choices[{position}] is no object"
+            yield f"choices[{position}] is not an object"
             continue
         if not is_int(choice.get("index")):
             yield f"choices[{position}] has no integer `index`"

@@ -37,7 +37,7 @@ def check_headers(extra: tuple[tuple[str, str], ...], key: str | None) -> None:
     """Raise `ValueError` for what could be sent with no request; its message never repeats a value, which may be secret."""
     for name, value in extra:
         if not _is_token(name):
-            raise ValueError(f"A header can not have the name {name[:40]!r}.")
+            raise ValueError(f"A header cannot have the name {name[:40]!r}.")
         if value != value.strip() or any(char < " " or char == "\x7f" for char in value):
             raise ValueError(
                 f"The header {name} has a value with control characters or white space around it."

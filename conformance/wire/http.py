@@ -128,7 +128,7 @@ class HttpClient:
         try:
             wire_request = self._wire_request(request)
         except (UnicodeError, ValueError, TypeError, httpx.InvalidURL) as error:
-            fault = Fault(FaultKind.UNSENDABLE, f"The request can not be written: {type(error).__name__}.")
+            fault = Fault(FaultKind.UNSENDABLE, f"The request cannot be written: {type(error).__name__}.")
             return Exchange(request, fault=fault, started=time.time())
         attempt = _Attempt(request, wire_request, self._limits)
         exchange = await attempt.run(self._transport(kept=not request.new_connection))
@@ -275,7 +275,7 @@ class _Attempt:
 
     def _what_took_too_long(self) -> str:
         if self._loop.time() >= self._last_call - _CLOCK_RESOLUTION:
-            return f"The exchange was not over after {self._limits.total:g} s (the limit for all of it).{self._so_far()}"
+            return f"The exchange was not over after {self._limits.total:g} s (the limit for the whole exchange).{self._so_far()}"
         seconds = f"{self._limit(self._step):g} s"
         match self._step:
             case _Step.CONNECT:
@@ -352,7 +352,7 @@ class _Attempt:
         of_the_network = isinstance(error, (httpx.TransportError, OSError))
         if isinstance(error, httpx.LocalProtocolError) or (self._step is _Step.SEND and not of_the_network):
             # Not h11's message: it repeats the header, which may be the one with the key.
-            return Fault(FaultKind.UNSENDABLE, "The request can not be written as HTTP/1.1.")
+            return Fault(FaultKind.UNSENDABLE, "The request cannot be written as HTTP/1.1.")
         if self._step is _Step.CONNECT:
             return Fault(FaultKind.CONNECT, explain(error, host))
         where = self._so_far() if self._head else " No status line and headers had come."
@@ -361,7 +361,7 @@ class _Attempt:
             return Fault(kind, message + where)
         if of_the_network:
             return Fault(FaultKind.DROPPED, f"The connection broke: {explain(error, host)}{where}")
-        return Fault(FaultKind.PROTOCOL, f"The answer can not be read ({type(error).__name__}).{where}")
+        return Fault(FaultKind.PROTOCOL, f"The answer cannot be read ({type(error).__name__}).{where}")
 
     def _so_far(self) -> str:
         if self._head is None:

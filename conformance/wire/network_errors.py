@@ -38,15 +38,15 @@ def explain(error: BaseException, host: str) -> str:
             )
             return f"TLS with {host} failed: {reason[:_LONGEST]}."
         if isinstance(cause, socket.gaierror):
-            return f"The name of {host} can not be resolved."
+            return f"The name of {host} cannot be resolved."
         if isinstance(cause, ConnectionRefusedError):
             return f"{host} refuses connections."
         if isinstance(cause, ConnectionResetError | BrokenPipeError):
             return f"{host} closed the connection."
     for cause in causes:
         if isinstance(cause, OSError) and cause.strerror:
-            return f"{host} can not be reached: {cause.strerror[:_LONGEST]}."
-    return f"{host} can not be reached ({type(error).__name__})."
+            return f"{host} cannot be reached: {cause.strerror[:_LONGEST]}."
+    return f"{host} cannot be reached ({type(error).__name__})."
 
 
 def _causes(error: BaseException, depth: int = 0) -> Iterator[BaseException]:

@@ -214,7 +214,7 @@ class Parser:
             # > If the field value consists of only ASCII digits, then […] set the event stream's reconnection time to that integer.
             # > Otherwise, ignore the field.
             if not (value.isascii() and value.isdigit()):
-                self._note(start, f"{_snippet(value)} is no reconnection time: only ASCII digits are.")
+                self._note(start, f"{_snippet(value)} is not a reconnection time: only ASCII digits are.")
         else:
             # > Otherwise: The field is ignored.
             self._note(

@@ -144,7 +144,7 @@ def test_what_passes_is_stale(run: Any, pytester: pytest.Pytester) -> None:
         [
             f"*::{BROKEN} STALE*",
             "listed*known.yaml lists it as a known failure*",
-            "*1 known failure passes, so that the list is stale*",
+            "*1 known failure passes, so the list is stale*",
             "Stale known failures, which fail the run:",
             f"*{BROKEN}*: it passes; remove the entry from known.yaml (our engine*",
         ]
@@ -229,7 +229,7 @@ def test_the_page_of_pytest_html_explains_what_is_known(run: Any, pytester: pyte
         (ENTRY + "  issue: javascript:alert(1)\n", "known.yaml, MAXTOK-007, issue: *a URL that begins with https*"),
         (ENTRY + "  expires: soon\n", "known.yaml, MAXTOK-007, expires: 'soon' does not fit: The last day*"),
         (ENTRY + "  expires: 2027-02-30\n", "known.yaml*"),
-        (ENTRY + "  expires: '2027-02-30'\n", "known.yaml, MAXTOK-007, expires: 2027-02-30 is no day*"),
+        (ENTRY + "  expires: '2027-02-30'\n", "known.yaml, MAXTOK-007, expires: 2027-02-30 is not a day*"),
         ("- id: [", "known.yaml cannot be read*"),
     ],
 )  # fmt: skip
@@ -347,8 +347,8 @@ def test_an_entry_harms_no_report(text: str, standing: str) -> None:
         ([("fail", "known"), ("fail", "known")], "2 core requirements fail (all known)"),
         ([("fail", "known"), ("fail", None)], "2 core requirements fail (1 known)"),
         ([("fail", "expired")], "1 core requirement fails"),
-        ([("pass", "stale")], "conforms to core; 1 known failure passes, so that the list is stale"),
-        ([("pass", "stale")] * 2, "conforms to core; 2 known failures pass, so that the list is stale"),
+        ([("pass", "stale")], "conforms to core; 1 known failure passes, so the list is stale"),
+        ([("pass", "stale")] * 2, "conforms to core; 2 known failures pass, so the list is stale"),
     ],
 )
 def test_the_verdict_in_words_counts_what_is_known(found: list[tuple[str, str | None]], said: str) -> None:

@@ -64,7 +64,7 @@ def test_choices_in_the_place_of_others_are_found() -> None:
     swapped = completion(choice(text=ALONE[1]), choice(text=ALONE[0], index=1))
 
     assert misplaced(right, (0, 1), ALONE) is None
-    assert "that is how prompt 1 goes on, not prompt 0" in (misplaced(swapped, (0, 1), ALONE) or "")
+    assert "that is how prompt 1 continues, not prompt 0" in (misplaced(swapped, (0, 1), ALONE) or "")
 
 
 def test_choices_that_resemble_nothing_leave_the_question_open() -> None:

@@ -51,8 +51,8 @@ def test_a_document_is_loaded_from_its_folder(tmp_path: Path) -> None:
         ({"complete": False}, "is incomplete: the run was cut off"),
         ({"format": "completions-conformance/9"}, "its format is completions-conformance/9"),
         ({"unusable": "The key is wrong."}, "nothing could be judged in this run. The key is wrong."),
-        ({"summary": {}}, r"is no valid results document: \$.summary"),
-        ({"requirements": [{"id": 1}]}, "is no valid results document"),
+        ({"summary": {}}, r"is not a valid results document: \$.summary"),
+        ({"requirements": [{"id": 1}]}, "is not a valid results document"),
     ],
 )
 def test_unfit_documents_are_refused(save: Any, change: dict[str, Any], message: str) -> None:
@@ -70,7 +70,7 @@ def test_half_a_document_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "run.json"
     path.write_text(content)
 
-    with pytest.raises(RefusedError, match=r"cut off while it was written|no results document"):
+    with pytest.raises(RefusedError, match=r"cut off while it was written|not a results document"):
         load(path)
 
 

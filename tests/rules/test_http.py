@@ -63,9 +63,9 @@ def test_one_object_in_white_space_passes(body: bytes) -> None:
         (b"{}{}", "Extra data at byte 2"),
         (b'{"a": "\xff"}', "byte 7 is not UTF-8"),
         ('{"é": }'.encode(), "at byte 7"),
-        (b"[]", "no object"),
-        (b"[" * 200_000, "nested too deep"),
-        (b"1" * 5_000, "too long a number"),
+        (b"[]", "not an object"),
+        (b"[" * 200_000, "nested too deeply"),
+        (b"1" * 5_000, "a number that is too long"),
     ],
 )
 def test_what_is_no_object_is_found(body: bytes, message: str) -> None:

@@ -19,10 +19,10 @@ def text(value: str, reason: str = "stop", **sent: Any) -> Exchange:
 @pytest.mark.parametrize(
     ("exchange", "message"),
     [
-        (text("\u0120Once\u0120upon\u0120a\u0120time"), "has U+0120 where blanks belong"),
-        (text("\u2581Once\u2581upon\u2581a\u2581time", "length"), "has U+2581 where blanks belong"),
-        (text(PROMPT + "\u0120and\u0120so\u0120on", echo=True), "has U+0120 where blanks belong"),
-        (stream([chunk("\u0120and"), chunk("\u0120so", "length")]), "has U+0120 where blanks belong"),
+        (text("\u0120Once\u0120upon\u0120a\u0120time"), "has U+0120 where spaces belong"),
+        (text("\u2581Once\u2581upon\u2581a\u2581time", "length"), "has U+2581 where spaces belong"),
+        (text(PROMPT + "\u0120and\u0120so\u0120on", echo=True), "has U+0120 where spaces belong"),
+        (stream([chunk("\u0120and"), chunk("\u0120so", "length")]), "has U+0120 where spaces belong"),
         (text("It is blue.<|im_end|>"), 'ends in "<|im_end|>"'),
         (text("It is blue.</s>\n"), 'ends in "</s>"'),
         (stream([chunk("It is blue.<|eot"), chunk("_id|>", "stop")]), 'ends in "<|eot_id|>"'),

@@ -227,7 +227,7 @@ def test_more_tokens_than_allowed_are_found() -> None:
     rule = max_tokens.the_token_count_stays_within_the_limit
     lenient = replace(PROFILE, completion_tokens_slack=Limit(3))
 
-    assert "max_tokens is 4, and completion_tokens 5" in (says(rule, counted(completion_tokens=5)) or "")
+    assert "max_tokens is 4, and completion_tokens is 5" in (says(rule, counted(completion_tokens=5)) or "")
     assert "each of 2 choices" in (says(rule, counted({"n": 2}, completion_tokens=9)) or "")
     assert says(rule, counted({"n": 2}, completion_tokens=8)) == ""
     assert says(rule, counted(completion_tokens=7), profile=lenient) == ""

@@ -147,7 +147,7 @@ def test_one_observation_is_no_verdict(run: Any, pytester: pytest.Pytester) -> N
 
     [found] = results(pytester)["requirements"]
     assert found["verdict"] == "inconclusive"
-    assert "seen once in 1 exchanges, and recorded traffic can't be asked again" in found["message"]
+    assert "seen once in 1 exchanges, and recorded requests can't be sent again" in found["message"]
 
 
 def test_a_run_that_was_cut_off_stays_so(run: Any, pytester: pytest.Pytester) -> None:
@@ -283,7 +283,7 @@ def another_support(values: list[Any]) -> None:
     ("change", "message"),
     [
         (without_foot, "traffic.jsonl was cut off: its last line is not the foot that ends a recording"),
-        (without_one, "traffic.jsonl is not whole: its last line speaks of * exchanges, and it has *"),
+        (without_one, "traffic.jsonl is not complete: its last line speaks of * exchanges, but it has *"),
         (twice, "traffic.jsonl, exchange 2: the id x1 is given twice"),
         (without_a_body, "traffic.jsonl, exchange 1, $.request*"),
         (a_lone_surrogate, "traffic.jsonl, exchange 1: *surrogates not allowed*"),
@@ -334,7 +334,7 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, share: float) -> Non
     for name, data in (("traffic.jsonl", lines()), ("results.json", json.dumps(recorded()).encode())):
         (tmp_path / name).write_bytes(data[: int(len(data) * share) - 2])
 
-        with pytest.raises(DocumentError, match=r"cut off|not whole"):
+        with pytest.raises(DocumentError, match=r"cut off|not complete"):
             load_recording(tmp_path / name)
 
 

@@ -70,7 +70,7 @@ def test_what_is_not_judged_in_time_is_inconclusive(server: str) -> None:
     assert found[MUST] == (Verdict.PASS, "")
     assert found["STOP-002"] == (
         Verdict.INCONCLUSIVE,
-        "the time of the run was over after 2 s (--run-timeout)",
+        "the time for the run was up after 2 s (--run-timeout)",
     )
 
 
@@ -81,7 +81,7 @@ def test_what_failed_once_says_so(server: str) -> None:
     )[SHOULD]
 
     assert verdict is Verdict.INCONCLUSIVE
-    assert "failed once (the text is blue), and before that was confirmed the time of the run" in message
+    assert "failed once (the text is blue), and before it could be confirmed, the time for the run" in message
 
 
 def test_rules_end_in_time_as_well(server: str) -> None:

@@ -504,7 +504,7 @@ def test_a_host_that_does_not_exist_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 
     assert fault(ask_url("http://nowhere.invalid")) == (
         FaultKind.CONNECT,
-        "The name of nowhere.invalid:80 can not be resolved.",
+        "The name of nowhere.invalid:80 cannot be resolved.",
     )
 
 
@@ -532,8 +532,8 @@ def test_other_failures_are_explained_too() -> None:
     outer = RuntimeError()
     outer.__cause__ = ExceptionGroup("", [OSError(113, "No route to host")])
 
-    assert explain(outer, "h:1") == "h:1 can not be reached: No route to host."
-    assert explain(RuntimeError(), "h:1") == "h:1 can not be reached (RuntimeError)."
+    assert explain(outer, "h:1") == "h:1 cannot be reached: No route to host."
+    assert explain(RuntimeError(), "h:1") == "h:1 cannot be reached (RuntimeError)."
     assert explain(ConnectionResetError(), "h:1") == "h:1 closed the connection."
     assert explain(ssl.SSLError(), "h:1") == "TLS with h:1 failed: no handshake."
 
@@ -600,7 +600,7 @@ def test_a_server_that_drips_is_a_fault() -> None:
     kind, message = fault(ask(servers.drips, limits=replace(EASY, total=0.3)))
 
     assert kind is FaultKind.TIMEOUT
-    assert message.startswith("The exchange was not over after 0.3 s (the limit for all of it). ")
+    assert message.startswith("The exchange was not over after 0.3 s (the limit for the whole exchange). ")
 
 
 def test_the_limit_for_the_whole_exchange_holds_before_the_answer() -> None:
@@ -609,7 +609,7 @@ def test_the_limit_for_the_whole_exchange_holds_before_the_answer() -> None:
 
     assert fault(exchange) == (
         FaultKind.TIMEOUT,
-        "The exchange was not over after 0.1 s (the limit for all of it).",
+        "The exchange was not over after 0.1 s (the limit for the whole exchange).",
     )
 
 
@@ -690,7 +690,7 @@ def test_a_surprise_below_us_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None
 
     assert fault(ask(servers.streams, Request(close_after=1))) == (
         FaultKind.PROTOCOL,
-        "The answer can not be read (LookupError). 16 bytes of the body had come.",
+        "The answer cannot be read (LookupError). 16 bytes of the body had come.",
     )
 
 
