@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from conformance.contract.catalogue import Tier
 from conformance.report.escaping import escape_line
-from conformance.report.text import counts_of
+from conformance.report.text import counts_of, is_self_test
 
 Document = Mapping[str, Any]
 
@@ -37,6 +37,8 @@ def message(document: Document) -> str:
     """What a badge says: counts of both tiers, never a percentage."""
     if document["unusable"] or not document["complete"]:
         return "not judged" if document["unusable"] else "run incomplete"
+    if is_self_test(document):
+        return "self-test"
     parts = []
     for tier in Tier:
         counts = counts_of(document, tier)
@@ -59,6 +61,7 @@ def color(document: Document) -> str:
     core, extended = (counts_of(document, tier) for tier in Tier)
     if (
         document["unusable"]
+        or is_self_test(document)
         or not document["complete"]
         or not (core.get("pass") or core.get("fail") or extended)
     ):

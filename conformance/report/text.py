@@ -90,10 +90,17 @@ def name_of(document: Document) -> str:
     return target["name"] or target["server"] or host or target["url"]
 
 
+def is_self_test(document: Document) -> bool:
+    """Whether no target was named, and the suite judged its own reference server."""
+    return document["target"].get("embedded", False)  # type: ignore[no-any-return]  # the schema says that it is a truth value
+
+
 def verdict_in_words(document: Document) -> str:
     """The run in one sentence, which does not claim more than was judged."""
     if document["unusable"]:
         return "nothing could be judged"
+    if is_self_test(document) and not document["failed"]:
+        return "self-test passed: no target was named, so the suite judged its own reference server; name one with --target-url"
     parts: list[str] = []
     for tier in Tier:
         counts = counts_of(document, tier)

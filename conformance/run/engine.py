@@ -117,6 +117,7 @@ class Engine:
         return Results(
             url=self.settings.url,
             name=self.settings.name,
+            embedded=self.settings.embedded,
             profile=self.settings.profile.name,
             strict=self.settings.strict,
             facts=self.facts,

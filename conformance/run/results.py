@@ -78,6 +78,8 @@ class Results:
     complete: bool
     name: str = ""
     """What its owner calls the target, if anything."""
+    embedded: bool = False
+    """No target was named: the reference server of the suite was judged."""
     recorded: Recorded | None = None
     """Set where recorded traffic was judged, and nothing was sent."""
     unusable: str | None = None

@@ -31,6 +31,7 @@ def to_document(results: Results) -> dict[str, Any]:
             "url": text(results.url),
             "model": text(facts.model),
             "server": text(facts.server),
+            "embedded": results.embedded,
         },
         "recorded": results.recorded
         and {"started": results.recorded.started, "finished": results.recorded.finished},

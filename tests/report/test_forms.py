@@ -111,6 +111,17 @@ def test_the_verdict_in_words(verdicts: tuple[tuple[str, str], ...], said: str) 
     assert verdict_in_words(document(found)) == said
 
 
+def test_a_run_without_a_target_is_a_self_test() -> None:
+    """What judged only the suite's own server conforms to nothing, and says so in every form."""
+    found = document([requirement("STOP-001", "pass")])
+    found["target"]["embedded"] = True
+
+    for text in ("\n".join(summary_lines(found)), markdown.summary(found), page(found), badge.svg(found)):
+        assert "self-test" in text
+        assert "conforms to" not in text
+    assert badge.color(found) == "lightgrey"
+
+
 def test_the_summary_of_a_hostile_run_is_harmless() -> None:
     """In Markdown everything from a target is a code span on one line, and the whole fits into a comment."""
     text = markdown.summary(hostile())
