@@ -1,7 +1,7 @@
 """What can be said of a requirement after a run, and how a scenario says it.
 
 A scenario that returns has passed. Everything else it says by raising one of the exceptions below, each of which names whose business
-it is: the target's (`Broken`, `Ignored`, `BrokenShould`), nobody's (`Unsupported`, `NotRun`), or the weather's (`Inconclusive`). Any other exception is
+it is: the target's (`Broken`, `Ignored`, `BrokenShould`), nobody's (`Unsupported`, `NotRun`), or a matter of chance (`Inconclusive`: noise, what is transient). Any other exception is
 a defect of the suite and becomes the verdict *error*, never blamed on the target.
 """
 

@@ -48,14 +48,12 @@ class Most:
 
 def most(examples: int, *, expensive: bool = False) -> Most:
     """The most requests, and the most generated tokens, of a run with so many examples; shrinking a failure comes on top."""
-    ground = Inputs("", (), frozenset(), examples=examples, bounds=_bounds(expensive=expensive))
+    inputs = Inputs("", (), frozenset(), examples=examples, bounds=_bounds(expensive=expensive))
     if not examples:
         return Most(0, 0)
-    around = (
-        7  # the liberties, and what shows in between whether the target still serves; each of a token or two
-    )
-    tokens = ground.valid * ground.bounds.product + (ground.price - ground.valid) * ground.bounds.tokens
-    return Most(ground.price + ground.invalid + around, tokens + ground.invalid + 2 * around)
+    around = 7  # the optional forms, and what shows in between whether the target still serves; each of a token or two
+    tokens = inputs.valid * inputs.bounds.product + (inputs.price - inputs.valid) * inputs.bounds.tokens
+    return Most(inputs.price + inputs.invalid + around, tokens + inputs.invalid + 2 * around)
 
 
 def _bounds(*, expensive: bool) -> Bounds:
@@ -73,16 +71,16 @@ async def inputs_of(target: Target) -> Inputs:
     answers = await asyncio.gather(*(target.complete(prompt=prompt) for prompt in prompts))
     known = tuple((prompt, answer.text) for prompt, answer in zip(prompts, answers, strict=True))
     bounds = _bounds(expensive=target.settings.expensive)
-    tried = await asyncio.gather(*(_takes(target, liberty) for liberty in OPTIONAL_FORMS.values()))
+    tried = await asyncio.gather(*(_takes(target, form) for form in OPTIONAL_FORMS.values()))
     refused = frozenset(name for name, taken in zip(OPTIONAL_FORMS, tried, strict=True) if not taken)
     return Inputs(
         target.facts.model, known, working, target.settings.seed, target.settings.examples, bounds, refused
     )
 
 
-async def _takes(target: Target, liberty: Params) -> bool:
+async def _takes(target: Target, form: Params) -> bool:
     """Whether the target serves this, or fails at it, which is to be found out by the requests that are drawn."""
-    exchange = await target.post(intent=Intent.OPEN, **{"max_tokens": 1, **liberty})
+    exchange = await target.post(intent=Intent.OPEN, **{"max_tokens": 1, **form})
     return not exchange.refused
 
 
@@ -93,9 +91,9 @@ def first_pass(target: Target) -> Target:
 
 async def drawn(target: Target) -> list[Params]:
     """The well-formed requests of this run."""
-    ground = await inputs_of(first_pass(target))
+    inputs = await inputs_of(first_pass(target))
     # Hypothesis is synchronous and takes a second: the event loop goes on meanwhile.
-    return [one.params for one in await in_daemon_thread(lambda: valid_requests(ground))]
+    return [one.params for one in await in_daemon_thread(lambda: valid_requests(inputs))]
 
 
 async def failures(

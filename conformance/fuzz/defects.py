@@ -193,18 +193,18 @@ _KINDS: Mapping[str, tuple[str, Callable[[Base, random.Random], Made]]] = Mappin
 )
 
 
-def invalid_requests(ground: Inputs) -> list[tuple[str, str, Request]]:
+def invalid_requests(inputs: Inputs) -> list[tuple[str, str, Request]]:
     """The invalid requests of a run: what is wrong, whether the syntax or a value is, and the request.
 
     They are open: what is taken and what is refused is the business of requirements that name one case each.
     """
-    chance = random.Random(f"{ground.seed}/{ground.examples}/defects")  # noqa: S311 - no secret
-    prompt = ground.known[0][0] if ground.known else "Hello, world"
-    base: Base = {"model": ground.model, "prompt": prompt, "max_tokens": 1, "temperature": 0}
+    chance = random.Random(f"{inputs.seed}/{inputs.examples}/defects")  # noqa: S311 - no secret
+    prompt = inputs.known[0][0] if inputs.known else "Hello, world"
+    base: Base = {"model": inputs.model, "prompt": prompt, "max_tokens": 1, "temperature": 0}
     kinds = deal(list(_KINDS), chance)
     found: dict[Request, tuple[str, str]] = {}
-    for _ in range(_PATIENCE * ground.invalid):
-        if len(found) == ground.invalid:
+    for _ in range(_PATIENCE * inputs.invalid):
+        if len(found) == inputs.invalid:
             break
         what = next(kinds)
         sort, make = _KINDS[what]

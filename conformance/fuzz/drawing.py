@@ -1,4 +1,4 @@
-"""Draws the requests of a run. Pure: the same ground gives the same requests, to the byte.
+"""Draws the requests of a run. Pure: the same inputs give the same requests, to the byte.
 
 Hypothesis draws whole bodies from the schema (`schema.bodies`), with a seed. What they lack is what random requests always lack: three
 given options at once, a stop sequence that the answer really contains, a blank prompt in second place. So most requests are dealt:
@@ -100,36 +100,36 @@ def request(params: Params) -> Request:
 
 
 @lru_cache(maxsize=4)
-def valid_requests(ground: Inputs) -> tuple[Request, ...]:
+def valid_requests(inputs: Inputs) -> tuple[Request, ...]:
     """The well-formed requests of a run, no two of them the same, as many as the price allows with the plain ones they are compared with."""
     found: dict[Request, None] = {}
     paid: set[Request] = set()
-    for params in _dealt(ground, _drawn(ground)):
+    for params in _dealt(inputs, _drawn(inputs)):
         one = request(params)
         paid |= {one, *map(Request.of, plain(params) if comparable(params) else ())}
-        if len(paid) > ground.price:
+        if len(paid) > inputs.price:
             break
         found[one] = None
     return tuple(found)
 
 
-def _drawn(ground: Inputs) -> list[Params]:
+def _drawn(inputs: Inputs) -> list[Params]:
     """As many bodies as there are well-formed examples, drawn by Hypothesis."""
     from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings  # noqa: PLC0415 - costs a quarter of a second
 
     found: list[Params] = []
 
     # No database and no replay: the seed alone decides, so that a run can be repeated anywhere.
-    @seed(ground.seed)
+    @seed(inputs.seed)
     @settings(
-        max_examples=ground.valid + 1,
+        max_examples=inputs.valid + 1,
         database=None,
         deadline=None,
         phases=[Phase.generate],
         verbosity=Verbosity.quiet,
         suppress_health_check=list(HealthCheck),
     )
-    @given(bodies(ground.capabilities, ground.bounds))
+    @given(bodies(inputs.capabilities, inputs.bounds))
     def collect(body: Params) -> None:
         found.append(body)
 
@@ -146,20 +146,20 @@ _LATER = ("mixed", "mixed", "blank", "blank", "edge", "odd")
 class _Hand:
     """The decks that one run deals from."""
 
-    def __init__(self, ground: Inputs) -> None:
-        self.ground = ground
-        self.chance = chance = random.Random(f"{ground.seed}/{ground.examples}")  # noqa: S311 - no secret
-        self.rows = rows(_options(ground.capabilities), chance)
+    def __init__(self, inputs: Inputs) -> None:
+        self.inputs = inputs
+        self.chance = chance = random.Random(f"{inputs.seed}/{inputs.examples}")  # noqa: S311 - no secret
+        self.rows = rows(_options(inputs.capabilities), chance)
         self.first, self.later = deal(_FIRST, chance), deal(_LATER, chance)
         self.wholes = {name: deal(texts, chance) for name, texts in _WHOLES.items()}
         self.users = deal(USERS, chance)
         self.matching = deal(MATCHING, chance)
         self.beside = deal(BESIDE, chance)
-        self.nulls = deal((True, False) if "nulls" not in ground.refused else (False,), chance)
-        self.seeds = deal([one for one in SEEDS if one is not None or "nulls" not in ground.refused], chance)
+        self.nulls = deal((True, False) if "nulls" not in inputs.refused else (False,), chance)
+        self.seeds = deal([one for one in SEEDS if one is not None or "nulls" not in inputs.refused], chance)
         self.logprobs = deal((0, 0, 5), chance)
-        edges = steering(ground.capabilities)
-        if "top_p_zero" in ground.refused:
+        edges = steering(inputs.capabilities)
+        if "top_p_zero" in inputs.refused:
             edges["top_p"].remove(0)
         self.steering = {name: deal(values, chance) for name, values in edges.items()}
         self.top_p = deal(edges["top_p"], chance)
@@ -174,19 +174,19 @@ def _options(capabilities: frozenset[str]) -> list[str]:
     return always + [name for name, capability in optional.items() if capability in capabilities]
 
 
-def _dealt(ground: Inputs, drawn: list[Params]) -> Iterator[Params]:
-    hand = _Hand(ground)
-    for number in range(ground.valid):
+def _dealt(inputs: Inputs, drawn: list[Params]) -> Iterator[Params]:
+    hand = _Hand(inputs)
+    for number in range(inputs.valid):
         body = drawn[number % len(drawn)]
         if number % _SAMPLED_EVERY < _SAMPLED_EVERY - 1:
-            yield _within(_row(hand, body, next(hand.rows)), ground.bounds)
+            yield _within(_row(hand, body, next(hand.rows)), inputs.bounds)
             continue
         # Half of the others are as they were drawn, half are dealt.
         if number // _SAMPLED_EVERY % 2 == 0:
             sampled = dict(body) | _steered(hand)
         else:  # a stop sequence would be wasted on a text that nobody knows
             sampled = _row(hand, body, next(hand.rows) - {"stop"})
-        yield _within(_sampled(hand, sampled), ground.bounds)
+        yield _within(_sampled(hand, sampled), inputs.bounds)
 
 
 def _sampled(hand: _Hand, params: dict[str, Any]) -> dict[str, Any]:
@@ -194,18 +194,18 @@ def _sampled(hand: _Hand, params: dict[str, Any]) -> dict[str, Any]:
     temperature = next(hand.temperatures)
     others = {name: value for name, value in params.items() if name != "temperature"}
     return (
-        others | {"model": hand.ground.model} | ({} if temperature is ... else {"temperature": temperature})
+        others | {"model": hand.inputs.model} | ({} if temperature is ... else {"temperature": temperature})
     )
 
 
 def _row(hand: _Hand, drawn: Params, row: frozenset[str]) -> dict[str, Any]:
     """A greedy request with the options of one row."""
-    chance, bounds = hand.chance, hand.ground.bounds
+    chance, bounds = hand.chance, hand.inputs.bounds
     prompts, answer = _prompts(hand, drawn, row)
-    params: dict[str, Any] = {"model": hand.ground.model, "prompt": prompts, "max_tokens": bounds.tokens}
+    params: dict[str, Any] = {"model": hand.inputs.model, "prompt": prompts, "max_tokens": bounds.tokens}
     params["temperature"] = chance.choice((0, 0, 0, 0.0))
     options: dict[str, Any] = {"n": bounds.choices, "echo": True, "stream": True}
-    if "greedy_n" in hand.ground.refused:
+    if "greedy_n" in hand.inputs.refused:
         del options["n"]
     params |= {name: value for name, value in options.items() if name in row}
     if "stream" not in row and "best_of" in row:
@@ -221,7 +221,7 @@ def _row(hand: _Hand, drawn: Params, row: frozenset[str]) -> dict[str, Any]:
         params["top_p"] = next(hand.top_p)
     elif "steer" in row:
         params |= _steered(hand)
-    if "seed" in hand.ground.capabilities and chance.random() < 0.5:  # noqa: PLR2004 - a coin
+    if "seed" in hand.inputs.capabilities and chance.random() < 0.5:  # noqa: PLR2004 - a coin
         params["seed"] = next(hand.seeds)
     return _spelled(hand, params) if "spelled" in row else params
 
@@ -229,7 +229,7 @@ def _row(hand: _Hand, drawn: Params, row: frozenset[str]) -> dict[str, Any]:
 def _prompts(hand: _Hand, drawn: Params, row: frozenset[str]) -> tuple[str | list[str], str]:
     """The prompt or prompts, and the answer that the stop sequences are cut out of."""
     chance = hand.chance
-    known, answer = chance.choice(hand.ground.known) if hand.ground.known else ("Hello, world", "")
+    known, answer = chance.choice(hand.inputs.known) if hand.inputs.known else ("Hello, world", "")
     # A stop sequence has to have something to stop.
     first = known if "stop" in row else _text(hand, drawn, "full" if "echo" in row else next(hand.first))
     if "batch" not in row:
@@ -237,7 +237,7 @@ def _prompts(hand: _Hand, drawn: Params, row: frozenset[str]) -> tuple[str | lis
     more = chance.choice((0, 1, 1, 1, 2))
     return [
         first,
-        *(_text(hand, drawn, next(hand.later)) for _ in range(min(more, hand.ground.bounds.prompts - 1))),
+        *(_text(hand, drawn, next(hand.later)) for _ in range(min(more, hand.inputs.bounds.prompts - 1))),
     ], answer
 
 
@@ -251,7 +251,7 @@ def _text(hand: _Hand, drawn: Params, kind: str) -> str:
         text: str = next(hand.wholes[kind])
         return text
     some = hand.chance.sample(FRAGMENTS, len(FRAGMENTS) * (3 if kind == "full" else 2) // 3)
-    return " ".join(some)[: hand.ground.bounds.characters]
+    return " ".join(some)[: hand.inputs.bounds.characters]
 
 
 def _stops(hand: _Hand, prompt: str, answer: str) -> str | list[str]:
@@ -276,15 +276,15 @@ def _steered(hand: _Hand) -> dict[str, Any]:
 def _spelled(hand: _Hand, params: dict[str, Any]) -> dict[str, Any]:
     """Most parameters that are absent, as their documented default or as null; `user`; and perhaps an integer as 5.0."""
     chance, nulls = hand.chance, next(hand.nulls)
-    known = {name for name in properties() if name not in _NO_DEFAULT and _may_be_sent(hand.ground, name)}
+    known = {name for name in properties() if name not in _NO_DEFAULT and _may_be_sent(hand.inputs, name)}
     for name in sorted(known - params.keys()):
         if chance.random() < 0.25 or (name == "best_of" and params.get("n", 1) > 1):  # noqa: PLR2004 - most of them
             continue
         value = None if nulls and nullable(name) else default(name)
-        if value is not None or "nulls" not in hand.ground.refused:
+        if value is not None or "nulls" not in hand.inputs.refused:
             params[name] = value
     params["user"] = next(hand.users)
-    if "points" in hand.ground.refused:
+    if "points" in hand.inputs.refused:
         return params
     pointed = chance.choice([name for name, value in params.items() if is_int(value) and whole(name)])
     if chance.random() < 0.6:  # noqa: PLR2004 - about half
@@ -292,8 +292,8 @@ def _spelled(hand: _Hand, params: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
-def _may_be_sent(ground: Inputs, name: str) -> bool:
-    return FEATURES.get(name) is None or FEATURES[name] in ground.capabilities
+def _may_be_sent(inputs: Inputs, name: str) -> bool:
+    return FEATURES.get(name) is None or FEATURES[name] in inputs.capabilities
 
 
 def _within(params: Mapping[str, Any], bounds: Bounds) -> dict[str, Any]:

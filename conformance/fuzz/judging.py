@@ -128,7 +128,7 @@ async def _ordinary_exchanges(target: Target, examples: Sequence[Params]) -> lis
 
 
 def holds(check: Check) -> Judge:
-    """The judgement of one rule on the answer to a request; a text that breaks a law as well is that law's business."""
+    """The judgement of one rule on the answer to a request; a text that breaks a relation as well is that relation's business."""
 
     async def judged(target: Target, params: Params) -> str | None:
         exchange = await target.send(request(params))
@@ -139,14 +139,14 @@ def holds(check: Check) -> Judge:
             for one in apply_rule(check, (exchange,), target.profile).objections
             if not one.finding.only_should
         ]
-        if not objections or (target.facts.repeats and await _breaks_a_law(target, params)):
+        if not objections or (target.facts.repeats and await _breaks_a_relation(target, params)):
             return None
         return f"{check.requirement_id} ({check.fact[:-1]}): {objections[0].finding.message}"
 
     return judged
 
 
-async def _breaks_a_law(target: Target, params: Params) -> bool:
+async def _breaks_a_relation(target: Target, params: Params) -> bool:
     try:
         return await follows(target, params) is not None
     except Inconclusive:
@@ -160,7 +160,7 @@ def _rules(target: Target) -> list[Check]:
         check
         for check in checks_of(conformance.rules)
         if check.scope is not Scope.RUN
-        and check.requirement_id not in _JUDGED_BY_LAWS
+        and check.requirement_id not in _JUDGED_BY_RELATIONS
         and target.profile.level(catalogue.requirement(check.requirement_id)) is Level.MUST
     ]
 
@@ -172,9 +172,9 @@ async def rules_hold(target: Target) -> None:
         await confirm(target, holds(check), [one])
 
 
-# -- laws ------------------------------------------------------------------------------------------------------------------------------
+# -- relations ------------------------------------------------------------------------------------------------------------------------------
 
-_JUDGED_BY_LAWS = frozenset({"STOP-001"})
+_JUDGED_BY_RELATIONS = frozenset({"STOP-001"})
 _ORDINARY_CHECK = MappingProxyType(
     {
         Relation.STREAM: "STREAM-014",
@@ -194,22 +194,22 @@ async def follows(target: Target, params: Params) -> str | None:
     return difference(params, answer, alone)
 
 
-async def relation_holds(target: Target, law: Relation) -> None:
-    """Raise `Broken` where the shrunk request of a failure breaks `law`.
+async def relation_holds(target: Target, relation: Relation) -> None:
+    """Raise `Broken` where the shrunk request of a failure breaks `relation`.
 
     What ordinary requests break has a check of its own; a generated one that asks for that as well shows nothing, and is not shrunk.
     """
     examples = [params for params in await drawn(target) if comparable(params)]
     known = await _ordinarily_broken(target)
-    if {law} in known:
-        raise NotRun(f"not even ordinary requests keep this law; see {_ORDINARY_CHECK[law]}")
+    if {relation} in known:
+        raise NotRun(f"not even ordinary requests keep this relation; see {_ORDINARY_CHECK[relation]}")
     sound = [params for params in examples if not any(broken <= {*relations_of(params)} for broken in known)]
     found = await failures(target, follows, sound, kind="greedy requests")
-    await confirm(target, follows, [one for one in found if broken_relation(one.params) is law])
+    await confirm(target, follows, [one for one in found if broken_relation(one.params) is relation])
 
 
 async def _ordinarily_broken(target: Target) -> list[set[Relation]]:
-    """The laws, and the pairs of laws, that the requests break with which other checks look at them."""
+    """The relations, and the pairs of relations, that the requests break with which other checks look at them."""
     first = first_pass(target)
     whole = await first.complete()
     several = {"prompt": list(first.facts.prompts[:3]), "max_tokens": 8}
@@ -226,16 +226,16 @@ async def _ordinarily_broken(target: Target) -> list[set[Relation]]:
         ({Relation.STOP}, ["stop"], [{"stop": [piece]} for piece in spread(words_of(whole.text), CUTS)]),
     ]
     found = []
-    for laws_of_it, needed, requests in ordinary:
+    for relations, needed, requests in ordinary:
         # What does not work at all is not tried: some servers die of it.
         works = all([await has(target, name) for name in needed])
         if not works or await _any_breaks(first, requests):
-            found.append(laws_of_it)
+            found.append(relations)
     return found
 
 
 async def _any_breaks(target: Target, requests: Sequence[dict[str, Any]]) -> bool:
-    """Whether one of the requests breaks its law, or none of them was answered with anything that could be judged."""
+    """Whether one of the requests breaks its relation, or none of them was answered with anything that could be judged."""
     judged = 0
     for changes in requests:
         with contextlib.suppress(Inconclusive):

@@ -1,9 +1,9 @@
 """What the answer to a greedy request follows from: the plain answers to its prompts, each sent alone with nothing else asked for.
 
 The plain request is the request without its stream, its echo, its stop sequences, its list of prompts, its `n`, and all that changes no
-text. Whatever is taken away has a law (a stream's pieces add up to the plain text, an echo puts the prompt in front, …), so the texts of
-the request can be told from the plain ones. One plain answer serves many requests; and if all of them follow from it, every single law
-holds between them. Where one does not, shrinking finds out which law it is: what can't be taken away breaks it (`broken_relation`).
+text. Whatever is taken away has a relation (a stream's pieces add up to the plain text, an echo puts the prompt in front, …), so the texts of
+the request can be told from the plain ones. One plain answer serves many requests; and if all of them follow from it, every single relation
+holds between them. Where one does not, shrinking finds out which relation it is: what can't be taken away breaks it (`broken_relation`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from conformance.wire.shown import shown
 
 
 class Relation(StrEnum):
-    """The law between a request and the same request without one thing, by its requirement."""
+    """The relation between a request and the same request without one thing, by its requirement."""
 
     STREAM = "GEN-002"
     SEVERAL = "GEN-003"
@@ -74,7 +74,7 @@ def plain(params: Params) -> list[dict[str, Any]]:
 
 
 def relations_of(params: Params) -> list[Relation]:
-    """The laws by which a request's texts follow from plain answers."""
+    """The relations by which a request's texts follow from plain answers."""
     several = (
         isinstance(params.get("prompt"), list)
         or (params.get("n") or 1) > 1
@@ -87,11 +87,11 @@ def relations_of(params: Params) -> list[Relation]:
         Relation.SEVERAL: several,
         Relation.NEUTRAL: True,
     }
-    return [law for law, holds in holding.items() if holds]
+    return [relation for relation, holds in holding.items() if holds]
 
 
 def broken_relation(params: Params) -> Relation:
-    """The law that a request breaks which can't be shrunk: that of any of its parts, for each of them makes the difference."""
+    """The relation that a request breaks which can't be shrunk: that of any of its parts, for each of them makes the difference."""
     return relations_of(params)[0]
 
 

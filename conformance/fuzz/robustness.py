@@ -19,9 +19,9 @@ _LEAST = 1
 
 async def survives(target: Target) -> None:
     """Raise `Broken` for an invalid request that makes the server fail, and where it serves otherwise afterwards."""
-    ground, first = await inputs_of(first_pass(target)), first_pass(target)
+    inputs, first = await inputs_of(first_pass(target)), first_pass(target)
     spared = await _known_to_fail(first)
-    requests = [(what, one) for what, sort, one in invalid_requests(ground) if sort not in spared]
+    requests = [(what, one) for what, sort, one in invalid_requests(inputs) if sort not in spared]
     exchanges = await asyncio.gather(*(_send(first, one) for _, one in requests))
     target.used += [one for one in exchanges if one is not None]
     wrong = [

@@ -1,7 +1,7 @@
 """What the target does with `suffix`: inserts before it, appends it, refuses it, or ignores it.
 
 The reference page says both "appended after the generated completion" and "useful for fill-in-the-middle tasks", so the first three are
-all right, and each has laws of its own. The mode is found out by asking; nothing about the server needs to be known.
+all right, and each has relations of its own. The mode is found out by asking; nothing about the server needs to be known.
 """
 
 from __future__ import annotations

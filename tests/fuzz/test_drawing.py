@@ -29,38 +29,38 @@ from conformance.options import OptionError
 from conformance.run.configure import settings
 from conformance.wire.exchange import Request
 
-GROUND = Inputs(
+INPUTS = Inputs(
     "m",
     (("Hello, world", " water was hired before winter"), ("Once upon a time", " there was a house")),
     CAPABILITIES,
 )
 
 
-def bodies(ground: Inputs) -> list[bytes]:
+def bodies(inputs: Inputs) -> list[bytes]:
     """Every body of a run, in order."""
-    invalid = [request for _, _, request in invalid_requests(ground)]
-    return [request.body for request in (*valid_requests(ground), *invalid)]
+    invalid = [request for _, _, request in invalid_requests(inputs)]
+    return [request.body for request in (*valid_requests(inputs), *invalid)]
 
 
 def test_a_seed_repeats_a_run_exactly() -> None:
     """The same seed draws the same bytes, another seed others."""
-    first = bodies(GROUND)
+    first = bodies(INPUTS)
     valid_requests.cache_clear()
 
-    assert bodies(GROUND) == first
-    assert bodies(replace(GROUND, seed=1)) != first
+    assert bodies(INPUTS) == first
+    assert bodies(replace(INPUTS, seed=1)) != first
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_what_is_called_valid_fits_the_schema(seed: int) -> None:
     """Every well-formed request is an instance of the schema of requests."""
-    assert [one.body for one in valid_requests(replace(GROUND, seed=seed)) if not fits(one.params)] == []
+    assert [one.body for one in valid_requests(replace(INPUTS, seed=seed)) if not fits(one.params)] == []
 
 
 @pytest.mark.parametrize("bounds", [CHEAP, EXPENSIVE])
 def test_no_request_asks_for_much(bounds: Any) -> None:
     """Tokens, choices, prompts and characters stay within the bounds."""
-    for one in valid_requests(replace(GROUND, bounds=bounds, examples=60)):
+    for one in valid_requests(replace(INPUTS, bounds=bounds, examples=60)):
         texts = one.params["prompt"] if isinstance(one.params["prompt"], list) else [one.params["prompt"]]
         choices = max(one.params.get("n") or 1, one.params.get("best_of") or 1)
 
@@ -76,12 +76,12 @@ def test_the_price_is_known_before(examples: int) -> None:
     """The requests of a run, and the tokens they allow, are no more than `most` says."""
     bound = most(examples)
     for seed in range(5):
-        ground = replace(GROUND, seed=seed, examples=examples)
-        valid = valid_requests(ground)
+        inputs = replace(INPUTS, seed=seed, examples=examples)
+        valid = valid_requests(inputs)
         alone = {Request.of(one) for each in valid if comparable(each.params) for one in plain(each.params)}
         tokens = sum(int(one.params["max_tokens"]) * max(1, len(one.prompts)) for one in {*valid, *alone})
 
-        assert len({*valid, *alone}) + len(invalid_requests(ground)) <= bound.requests
+        assert len({*valid, *alone}) + len(invalid_requests(inputs)) <= bound.requests
         assert tokens <= bound.tokens
 
 
@@ -97,15 +97,15 @@ def test_the_default_run_is_cheap() -> None:
 @pytest.mark.parametrize("name", FEATURES)
 def test_what_the_target_lacks_is_not_sent(name: str) -> None:
     """A parameter whose capability is missing stands in no request."""
-    ground = replace(GROUND, capabilities=CAPABILITIES - {FEATURES[name]}, examples=60)
+    inputs = replace(INPUTS, capabilities=CAPABILITIES - {FEATURES[name]}, examples=60)
 
-    assert not any(name in one.params for one in valid_requests(ground))
+    assert not any(name in one.params for one in valid_requests(inputs))
 
 
 def test_what_the_target_refuses_is_not_sent() -> None:
-    """Of the liberties that a target does not take none is in a greedy request."""
-    ground = replace(GROUND, refused=frozenset(OPTIONAL_FORMS), examples=60)
-    greedy = [one.params for one in valid_requests(ground) if comparable(one.params)]
+    """Of the optional forms that a target does not take none is in a greedy request."""
+    inputs = replace(INPUTS, refused=frozenset(OPTIONAL_FORMS), examples=60)
+    greedy = [one.params for one in valid_requests(inputs) if comparable(one.params)]
 
     assert greedy
     for params in greedy:
@@ -129,7 +129,7 @@ def test_any_three_options_meet() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_the_hard_cases_are_in_every_run(seed: int) -> None:
     """In each run there are blank prompts in second place, very long stops, overlapping ones, nulls, `top_p` 0, a batch of one."""
-    drawn = [one.params for one in valid_requests(replace(GROUND, seed=seed))]
+    drawn = [one.params for one in valid_requests(replace(INPUTS, seed=seed))]
     texts = [prompts(params) for params in drawn]
 
     assert any(not text.strip() for batch in texts for text in batch[1:])
@@ -145,12 +145,12 @@ def test_the_hard_cases_are_in_every_run(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_every_kind_of_defect_is_in_every_run(seed: int) -> None:
     """The default run has a defect of each kind."""
-    assert len({what for what, _, _ in invalid_requests(replace(GROUND, seed=seed))}) == 10
+    assert len({what for what, _, _ in invalid_requests(replace(INPUTS, seed=seed))}) == 10
 
 
 def test_no_defect_is_costly() -> None:
     """No invalid request asks for more than one token, or for several choices, however it is read."""
-    for _, _, one in invalid_requests(replace(GROUND, examples=900)):
+    for _, _, one in invalid_requests(replace(INPUTS, examples=900)):
         if one.params:
             assert one.params.get("max_tokens") in {1, 0.5}
             assert one.params.get("n", 1) in {1, 0, -1}

@@ -115,7 +115,7 @@ def test_some_requests_follow_from_nothing(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "law"),
+    ("changes", "relation"),
     [
         ({"stream": True, "stop": "x"}, Relation.STREAM),
         ({"stop": "x", "echo": True}, Relation.STOP),
@@ -127,6 +127,6 @@ def test_some_requests_follow_from_nothing(changes: dict[str, Any]) -> None:
     ],
     ids=str,
 )
-def test_what_is_left_names_the_law(changes: dict[str, Any], law: Relation) -> None:
-    """A request that can't be made smaller breaks the law of what it still has."""
-    assert broken_relation({**BASE, **changes}) is law
+def test_what_is_left_names_the_relation(changes: dict[str, Any], relation: Relation) -> None:
+    """A request that can't be made smaller breaks the relation of what it still has."""
+    assert broken_relation({**BASE, **changes}) is relation
