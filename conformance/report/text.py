@@ -128,9 +128,8 @@ def _tier_in_words(document: Document, tier: Tier, outcome: str) -> str:
     part = selected(document, tier)
     of = f", of {part[0]} that were selected out of {part[1]}" if part else ""
     if failed:
-        return f"{failed} {tier} requirement{'s' * (failed > 1)}{of} fail{'s' * (failed == 1)}" + _known(
-            document, tier, failed
-        )
+        fails = f"{failed} {tier} requirement{'s' * (failed > 1)} fail{'s' * (failed == 1)}"
+        return fails + _known(document, tier, failed) + of
     if not judged:
         return ""
     judged += counts.get("unsupported", 0)
