@@ -9,7 +9,9 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import signal
 import sys
+import threading
 import time
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -30,7 +32,7 @@ from conformance.report.text import failure_block, printable, summary_lines
 from conformance.run.config_file import load_config
 from conformance.run.configure import Get, recording, settings
 from conformance.run.plan import plan
-from conformance.run.results import Result
+from conformance.run.results import Result, RunOutcome
 from conformance.run.results_document import result_to_json
 from conformance.run.run import Run
 
@@ -274,6 +276,21 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         _prepare(session.config)
 
 
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> Generator[None, None, None]:
+    """Let SIGTERM end a run as Ctrl-C does, with a report: a pipeline that runs out of time sends it."""
+    if (
+        session.config.stash.get(_RUN, None) is not None
+        and threading.current_thread() is threading.main_thread()
+    ):
+        signal.signal(signal.SIGTERM, _interrupt)
+    return (yield)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool | None:
     """With `--plan`, count instead of running."""
@@ -310,8 +327,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run.write()
     if run.unwritten:
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-    if run.document is not None and run.document["failed"] and session.exitstatus == pytest.ExitCode.OK:
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if run.document is not None and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = RunOutcome(run.document["outcome"]).exit_status
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -34,6 +34,18 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: str)
     return run
 
 
+BROKEN = "the_sequence_stays_in_the_text"
+"""A double that breaks STOP-001 and STOP-002, and STOP-024, which its list allows."""
+
+
+@pytest.fixture(scope="module")
+def broken() -> Iterator[str]:
+    """The base URL of a server that keeps stop sequences in its texts."""
+    [double] = [double for double in MUTANTS if double.name == BROKEN]
+    with start(double.build(key=None)) as running:
+        yield f"{running.url}/v1"
+
+
 def results(pytester: pytest.Pytester) -> dict[str, Any]:
     """The results document that the run wrote."""
     found: dict[str, Any] = json.loads((pytester.path / "out" / "results.json").read_text())
@@ -91,10 +103,10 @@ def test_junit_carries_the_requirement(run: Any, pytester: pytest.Pytester) -> N
 
 @pytest.mark.parametrize("named", [[], ["--model=m"]])
 def test_a_target_that_is_down_is_said_once(run: Any, pytester: pytest.Pytester, named: list[str]) -> None:
-    """Without a connection there is one message, status 1, a report, and no traceback."""
+    """Without a connection there is one message, status 6, a report, and no traceback."""
     result = run("-k", "MAXTOK", *named, url="http://127.0.0.1:9/v1")
 
-    assert result.ret == 1
+    assert result.ret == 6
     assert result.stdout.str().count("refuses connections") == 1
     assert "Traceback" not in result.stdout.str() + result.stderr.str()
     assert results(pytester)["unusable"]
@@ -211,6 +223,71 @@ def test_an_interrupted_run_leaves_an_incomplete_report(pytester: pytest.Pyteste
     assert results(pytester)["complete"] is False
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words", "reason"),
+    [
+        (["--max-requests=60"], "the bound on the cost", "budget"),
+        (["--max-tokens=400"], "the bound on the cost", "budget"),
+        (["--run-timeout=0.4"], "the time of the run", "time"),
+    ],
+)
+def test_what_has_not_judged_is_never_green(
+    run: Any, pytester: pytest.Pytester, arguments: list[str], words: str, reason: str
+) -> None:
+    """A bounded run that nothing fails in ends with status 6, says what it lost to what, and conforms to nothing."""
+    result = run(*arguments)
+    document = results(pytester)
+
+    assert result.ret == 6
+    assert document["outcome"] == "not_enough"
+    assert reason in {found["reason"] for found in document["requirements"]}
+    result.stdout.fnmatch_lines([f"*not enough was judged, which lost * to {words}*"])
+    assert "conforms to" not in result.stdout.str()
+    assert "not enough judged" in (pytester.path / "out" / "badge.svg").read_text()
+
+
+def test_a_part_says_that_it_is_one_and_spares_the_report_of_a_whole_run(
+    run: Any, pytester: pytest.Pytester
+) -> None:
+    """A run of a selection says so, has no green badge, and writes beside the report of a whole run."""
+    run()
+    whole = (pytester.path / "out" / "results.json").read_bytes()
+    result = run("-k", "STOP-002")
+
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(
+        ["*1 of * core requirements selected: all hold*", "Report: *partial/index.html"]
+    )
+    assert (pytester.path / "out" / "results.json").read_bytes() == whole
+    assert "partial: core 1 pass" in (pytester.path / "out" / "partial" / "badge.svg").read_text()
+    assert json.loads((pytester.path / "out" / "partial" / "badge.json").read_text())["color"] == "lightgrey"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_run_with_a_report(pytester: pytest.Pytester, broken: str, number: int) -> None:
+    """SIGTERM and Ctrl-C end a run with what it has seen: rules are judged over it, and the report is whole, without a traceback."""
+    heeding = (
+        "import pytest, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        " raise SystemExit(pytest.main())"
+    )
+    command = [sys.executable, "-c", heeding, f"--target-url={broken}", "--report=out", "-v"]
+    with subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE, text=True) as running:  # noqa: S603 - our own command
+        assert running.stdout is not None
+        assert any("PASS" in line for line in running.stdout)
+        running.send_signal(number)
+        rest, _ = running.communicate()
+    document = results(pytester)
+
+    assert running.returncode != 0
+    assert "Traceback" not in rest
+    assert document["complete"] is False or document["outcome"] == "breaks"
+    assert {found["verdict"] for found in document["requirements"] if found["check"] == "rule"} & {
+        "pass",
+        "fail",
+    }
+    assert (pytester.path / "out" / "index.html").exists()
+
+
 def test_the_suite_is_found_without_naming_it(run: Any) -> None:
     """`pytest --target-url=…` in any folder runs the suite."""
     assert all(room.is_dir() for room in ROOMS)
@@ -218,17 +295,6 @@ def test_the_suite_is_found_without_naming_it(run: Any) -> None:
 
 
 # -- what pytest users are used to ---------------------------------------------------------------------------------------------------------
-
-BROKEN = "the_sequence_stays_in_the_text"
-"""A double that breaks STOP-001 and STOP-002, and STOP-024, which its list allows."""
-
-
-@pytest.fixture(scope="module")
-def broken() -> Iterator[str]:
-    """The base URL of a server that keeps stop sequences in its texts."""
-    [double] = [double for double in MUTANTS if double.name == BROKEN]
-    with start(double.build()) as running:
-        yield f"{running.url}/v1"
 
 
 def failed(result: pytest.RunResult) -> list[str]:

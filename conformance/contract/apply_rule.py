@@ -8,6 +8,7 @@ from typing import Any
 
 from conformance.contract.catalogue import Profile
 from conformance.contract.check import NOT_APPLICABLE, Check, Finding, Scope
+from conformance.contract.verdict import Reason
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange
 
@@ -33,6 +34,8 @@ class RuleResult:
     objections: tuple[Objection, ...] = ()
     unconfirmed: str | None = None
     """Why the only objection is no verdict: it was not seen again."""
+    reason: Reason | None = None
+    """Which kind of why that is."""
 
 
 def needs_confirmation(check: Check, judged: RuleResult) -> bool:

@@ -37,6 +37,35 @@ class Kind(StrEnum):
     """A parameter was taken with 200 and had no effect, which users complain about most."""
 
 
+class Reason(StrEnum):
+    """Why the run can't tell whether a requirement holds."""
+
+    NOISE = "noise"
+    """The target contradicts itself."""
+    TRANSIENT = "transient"
+    """It does not serve now and then."""
+    PRECONDITION = "precondition"
+    """What the check needs was not found on this target; the message says what, and which requirement speaks of it."""
+    BUDGET = "budget"
+    """The bound on requests, tokens or money was reached."""
+    TIME = "time"
+    """The time of the run was over."""
+    RATE_LIMIT = "rate_limit"
+    """The target limited requests to the end."""
+    QUOTA = "quota"
+    """The money or the quota of the key is at its end."""
+    TARGET_GONE = "target_gone"
+    """The target stopped answering and did not come back, or never answered."""
+    INTERRUPTED = "interrupted"
+    """Somebody ended the run."""
+
+
+LOST = frozenset(
+    {Reason.BUDGET, Reason.TIME, Reason.RATE_LIMIT, Reason.QUOTA, Reason.TARGET_GONE, Reason.INTERRUPTED}
+)
+"""The reasons that say that the run did not get to a requirement: whoever runs it again, otherwise, may."""
+
+
 class Outcome(Exception):  # noqa: N818 - what a scenario found is no error of the program
     """What a scenario found; the message is for the reader of the report."""
 
@@ -68,7 +97,12 @@ class Unsupported(Outcome):
 
 
 class Inconclusive(Outcome):
-    """The run can't tell; the message says why."""
+    """The run can't tell; the message says why, and the reason which kind of why that is."""
+
+    def __init__(self, message: object = "", reason: Reason = Reason.PRECONDITION) -> None:
+        """Say why; where nothing else is said, what the check needs was not found."""
+        super().__init__(message)
+        self.reason = reason
 
 
 class NotRun(Outcome):

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from conformance.contract.verdict import Broken, Inconclusive, NotRun
+from conformance.contract.verdict import Broken, Inconclusive, NotRun, Reason
 from conformance.fuzz.drawing import OPTIONAL_FORMS, Inputs, request, valid_requests
 from conformance.fuzz.schema import CAPABILITIES, CHEAP, EXPENSIVE, Bounds, Params
 from conformance.fuzz.shrinking import Fails, Shrunk, shrink
@@ -111,7 +111,8 @@ async def failures(
     unclear = [said for said in judged if isinstance(said, Inconclusive)]
     if unclear and not failing and len(unclear) > len(examples) // 2:
         raise Inconclusive(
-            f"{len(unclear)} of {len(examples)} {kind or 'requests'} can't be judged: {unclear[0]}"
+            f"{len(unclear)} of {len(examples)} {kind or 'requests'} can't be judged: {unclear[0]}",
+            unclear[0].reason,
         )
     found: list[Shrunk] = []
     for params, said in sorted(failing, key=lambda pair: len(pair[0])):
@@ -177,7 +178,7 @@ async def ask(target: Target, params: Params) -> Completion:
     """The completion that a request got. Raises `Inconclusive` where it got none, which is judged elsewhere."""
     exchange = await target.send(request(params))
     if not (exchange.served and exchange.complete):
-        raise Inconclusive(f"{exchange.id} was not answered with a completion")
+        raise Inconclusive(f"{exchange.id} was not answered with a completion", Reason.TRANSIENT)
     answer = Completion.read(exchange)
     if not answer.choices or any(document.get("error") for document in answer.documents):
         raise Inconclusive(f"{exchange.id} has no choices, or an error")

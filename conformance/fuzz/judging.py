@@ -14,7 +14,7 @@ import conformance.rules
 from conformance.contract.apply_rule import apply_rule
 from conformance.contract.catalogue import Catalogue, Level, load_catalogue
 from conformance.contract.check import Check, Scope, checks_of
-from conformance.contract.verdict import Inconclusive, NotRun, Outcome
+from conformance.contract.verdict import Inconclusive, NotRun, Outcome, Reason
 from conformance.fuzz.campaign import Judge, ask, confirm, drawn, failures, first_pass
 from conformance.fuzz.drawing import request
 from conformance.fuzz.relations import Relation, broken_relation, comparable, difference, plain, relations_of
@@ -51,7 +51,7 @@ def failed(exchange: Exchange) -> str | None:
     response = exchange.response
     if response is None or not response.complete:
         if exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT:
-            raise Inconclusive(f"no connection to the target: {exchange.fault.message}")
+            raise Inconclusive(f"no connection to the target: {exchange.fault.message}", Reason.TRANSIENT)
         return f"it got no complete answer: {exchange.fault.message if exchange.fault else 'it broke off'}"
     if response.status >= _SERVER_ERROR:
         return f"it was answered with status {response.status}, which says that the server failed: {error_text(exchange)}"

@@ -11,7 +11,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from conformance.contract.verdict import Outcome
+from conformance.contract.verdict import Inconclusive, Outcome
 from conformance.kit.facts import Capability, Support
 from conformance.kit.stopped_answers import stop_support
 from conformance.kit.suffix_mode import Mode, suffix_support
@@ -76,7 +76,8 @@ async def _probe(target: Target, name: str) -> Capability:
     try:
         found = await PROBES[name](target)
     except Outcome as outcome:
-        found = Capability(Support.UNKNOWN, str(outcome))
+        reason = outcome.reason if isinstance(outcome, Inconclusive) else None
+        found = Capability(Support.UNKNOWN, str(outcome), reason=reason)
     if found.support in {Support.BROKEN, Support.UNKNOWN} and target.used:
         await target.still_serves(target.used[-1:])
     return found

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from conformance.contract.verdict import Reason
+
 DET_RUNS = 3
 """How often a greedy request is repeated before its answers are taken to repeat."""
 
@@ -31,6 +33,8 @@ class Capability:
     support: Support
     note: str = ""
     exchange: str | None = None
+    reason: Reason | None = None
+    """Why the run could not find out, where it could not."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotRun, Unsupported
+from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotRun, Reason, Unsupported
 from conformance.gateway.scripts import MARK, WORDS, finish_reason, texts
 from conformance.gateway.upstream import Upstream
 from conformance.kit.target import Target
@@ -88,7 +88,8 @@ async def served(target: Target, script: str, what: str = "", **changes: Any) ->
         )
     if exchange.rate_limited:
         raise Inconclusive(
-            f"the gateway limits requests: it answered {exchange.status} to what its upstream served"
+            f"the gateway limits requests: it answered {exchange.status} to what its upstream served",
+            Reason.RATE_LIMIT,
         )
     if exchange.served and exchange.response is not None and not Completion.read(exchange).choices:
         raise Broken(

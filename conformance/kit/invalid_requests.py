@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from conformance.contract.verdict import Broken, Inconclusive
+from conformance.contract.verdict import Broken, Inconclusive, Reason
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
@@ -35,18 +35,19 @@ async def invalid_requests(
 
 def all_refused(target: Target, requests: Iterable[InvalidRequest]) -> None:
     """Every one of these invalid requests was refused with a 4xx that is about the request. One message names all that were not."""
-    broken, unclear = [], []
+    broken: list[str] = []
+    unclear: list[Inconclusive] = []
     for what, exchange in requests:
         try:
             target.expect_refused(exchange, what)
         except Broken as outcome:
             broken.append(str(outcome))
         except Inconclusive as outcome:
-            unclear.append(str(outcome))
+            unclear.append(outcome)
     if broken:
         raise Broken("; ".join(broken))
     if unclear:
-        raise Inconclusive("; ".join(unclear))
+        raise Inconclusive("; ".join(map(str, unclear)), unclear[0].reason)
 
 
 async def refuses(target: Target, parameter: str, *values: Any) -> None:
@@ -59,7 +60,7 @@ def survived(exchange: Exchange, what: str) -> None:
     if exchange.response is None:
         message = exchange.fault.message if exchange.fault else "the answer never came"
         if exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT:
-            raise Inconclusive(f"no connection to the target: {message}")
+            raise Inconclusive(f"no connection to the target: {message}", Reason.TRANSIENT)
         raise Broken(f"{what} got no answer at all: {message}")
     if exchange.response.status >= _SERVER_ERROR:
         raise Broken(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from conformance.contract.catalogue import Profile
-from conformance.contract.verdict import Broken, Inconclusive, NotRun, Unsupported
+from conformance.contract.verdict import Broken, Inconclusive, NotRun, Reason, Unsupported
 from conformance.gateway.upstream import Upstream
 from conformance.kit.facts import Facts
 from conformance.kit.scenario_settings import ScenarioSettings
@@ -108,7 +108,8 @@ class Target:
             self.used.append(exchange)
         if exchange.rate_limited:
             raise Inconclusive(
-                f"the target is limiting requests: status {exchange.status} after {exchange.retries} retries"
+                f"the target is limiting requests: status {exchange.status} after {exchange.retries} retries",
+                Reason.RATE_LIMIT,
             )
         if exchange.fault is not None and exchange.fault.kind is FaultKind.UNSENDABLE:
             raise RuntimeError(exchange.fault.message)
@@ -175,7 +176,7 @@ class Target:
         """Raise what it means that a request got no whole answer."""
         message = exchange.fault.message if exchange.fault else "the answer broke off"
         if exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT:
-            raise Inconclusive(f"no connection to the target: {message}")
+            raise Inconclusive(f"no connection to the target: {message}", Reason.TRANSIENT)
         raise Broken(f"a valid request got no complete answer: {message}")
 
     # -- negative requests -------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from conformance.contract.catalogue import Tier
 from conformance.report.escaping import escape_line
+from conformance.report.outcome import CONFORMS, NOT_ENOUGH, is_partial, outcome_of
 from conformance.report.text import counts_of, is_self_test
 
 Document = Mapping[str, Any]
@@ -39,6 +40,8 @@ def message(document: Document) -> str:
         return "not judged" if document["unusable"] else "run incomplete"
     if is_self_test(document):
         return "self-test"
+    if outcome_of(document) == NOT_ENOUGH:
+        return "not enough judged"
     parts = []
     for tier in Tier:
         counts = counts_of(document, tier)
@@ -47,7 +50,8 @@ def message(document: Document) -> str:
         ]
         if shown:
             parts.append(f"{tier} {', '.join(shown)}")
-    return " · ".join(parts) or "not judged"
+    told = " · ".join(parts) or "not judged"
+    return f"partial: {told}" if is_partial(document) else told
 
 
 def label(document: Document) -> str:
@@ -68,7 +72,10 @@ def color(document: Document) -> str:
         return "lightgrey"
     if core.get("fail"):
         return "red"
-    return "yellow" if extended.get("fail") else "green"
+    if extended.get("fail"):
+        return "yellow"
+    # Green is for a whole run that conforms.
+    return "green" if outcome_of(document) == CONFORMS and not is_partial(document) else "lightgrey"
 
 
 def endpoint(document: Document) -> str:

@@ -8,11 +8,26 @@ from pathlib import Path
 from typing import Any
 
 from conformance.report import badge, markdown
+from conformance.report.outcome import is_partial
 from conformance.report.page import page
 
 RESULTS = "results.json"
 PAGE = "index.html"
+PARTIAL = "partial"
+"""The folder for a run of a part, where the report of a whole run stands."""
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
+
+
+def place_for(document: dict[str, Any], folder: Path) -> Path:
+    """Where the report belongs: `folder`, but for a run of a part of the requirements beside the report of a whole run, not over it."""
+    if not is_partial(document):
+        return folder
+    try:
+        before = json.loads((folder / RESULTS).read_bytes())
+        whole = not is_partial(before)
+    except (OSError, ValueError, AttributeError):
+        return folder  # there is none, or nothing that could be read
+    return folder / PARTIAL if whole else folder
 
 
 def write_report(document: dict[str, Any], folder: Path) -> None:

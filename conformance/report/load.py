@@ -43,11 +43,11 @@ def load(path: Path) -> Document:
 
 def _check(name: str, data: Any) -> None:
     schema = _schema()
-    wanted = schema["properties"]["format"]["const"]
-    if not isinstance(data, dict) or data.get("format") != wanted:
+    known = schema["properties"]["format"]["enum"]
+    if not isinstance(data, dict) or data.get("format") not in known:
         found = data.get("format", "none") if isinstance(data, dict) else "none"
         raise RefusedError(
-            f"{name} is not a results document: its format is {escape_line(found, 100)}, not {wanted}."
+            f"{name} is not a results document: its format is {escape_line(found, 100)}, not {known[0]}."
         )
     if data.get("complete") is not True:
         raise RefusedError(

@@ -17,6 +17,7 @@ from conformance.report.excerpt import BRIEF, WHOLE, curl_line, duration, excerp
 from conformance.report.exchange_diff import exchange_diff
 from conformance.report.known_failures import consequence, is_known, is_stale
 from conformance.report.labels import PROBLEMS, SUPPORT, VERDICTS, in_order
+from conformance.report.outcome import NOT_ENOUGH, outcome_of
 from conformance.report.render import embed, render
 from conformance.report.rerun import pytest_line
 from conformance.report.text import name_of, verdict_in_words
@@ -81,7 +82,7 @@ def page(document: Document) -> str:
 def overall(document: Document) -> str:
     """The verdict that colours the whole."""
     found = {result["verdict"] for result in document["requirements"]}
-    if document["unusable"] or not document["complete"]:
+    if document["unusable"] or not document["complete"] or outcome_of(document) == NOT_ENOUGH:
         return "inconclusive"
     return next(
         (verdict for verdict in PROBLEMS if verdict in found), "pass" if "pass" in found else "inconclusive"

@@ -10,6 +10,7 @@ from conformance.contract.catalogue import Tier
 from conformance.report.escaping import escape_line, shorten
 from conformance.report.known_failures import explained, is_known, is_stale, told
 from conformance.report.labels import PROBLEMS, in_order, moment
+from conformance.report.outcome import CONFORMS, NOT_ENOUGH, not_judged, outcome_of, selected
 
 _WIDTH = 110
 _SHOWN_BODY = 400
@@ -99,28 +100,13 @@ def verdict_in_words(document: Document) -> str:
     """The run in one sentence, which does not claim more than was judged."""
     if document["unusable"]:
         return "nothing could be judged"
-    if is_self_test(document) and not document["failed"]:
+    outcome = outcome_of(document)
+    if is_self_test(document) and outcome == CONFORMS:
         return "self-test passed: no target was named, so the suite judged its own reference server; name one with --target-url"
-    parts: list[str] = []
-    for tier in Tier:
-        counts = counts_of(document, tier)
-        judged = sum(counts.get(verdict, 0) for verdict in ("pass", "warn", "fail"))
-        failed = counts.get("fail", 0)
-        if failed:
-            parts.append(
-                f"{failed} {tier} requirement{'s' * (failed > 1)} fail{'s' * (failed == 1)}"
-                + _known(document, tier, failed)
-            )
-        elif judged:
-            judged += counts.get("unsupported", 0)
-            total = sum(counts.values())
-            scope = f" ({judged} of {total} requirements judged)" if judged < total else ""
-            # A target that breaks core does not conform to anything that builds on it.
-            parts.append(
-                f"no {tier} requirement fails{scope}"
-                if any("fail" in part for part in parts)
-                else f"conforms to {tier}{scope}"
-            )
+    parts = [part for tier in Tier if (part := _tier_in_words(document, tier, outcome))]
+    if outcome == NOT_ENOUGH:
+        lost = " and ".join(not_judged(document))
+        parts.insert(0, "not enough was judged" + (f", which lost {lost}" if lost else ""))
     errors = sum(result["verdict"] == "error" for result in document["requirements"])
     if errors:
         parts.append(f"{errors} check{'s' * (errors > 1)} of the suite broke")
@@ -132,6 +118,32 @@ def verdict_in_words(document: Document) -> str:
     if not document["complete"]:
         parts.append("but the run is incomplete")
     return "; ".join(parts) or "nothing could be judged"
+
+
+def _tier_in_words(document: Document, tier: Tier, outcome: str) -> str:
+    """What is said of one tier; nothing where nothing of it was judged."""
+    counts = counts_of(document, tier)
+    judged = sum(counts.get(verdict, 0) for verdict in ("pass", "warn", "fail"))
+    failed = counts.get("fail", 0)
+    part = selected(document, tier)
+    of = f", of {part[0]} that were selected out of {part[1]}" if part else ""
+    if failed:
+        fails = f"{failed} {tier} requirement{'s' * (failed > 1)} fail{'s' * (failed == 1)}"
+        return fails + _known(document, tier, failed) + of
+    if not judged:
+        return ""
+    judged += counts.get("unsupported", 0)
+    total = sum(counts.values())
+    scope = f" ({judged} of {total} requirements judged)" if judged < total else ""
+    if part:
+        return f"{part[0]} of {part[1]} {tier} requirements selected: {'all hold' if judged == total else f'none fails{scope}'}"
+    # A target that breaks core does not conform to anything that builds on it, and what was not judged conforms to nothing.
+    core_fails = any(
+        result["verdict"] == "fail" and result["tier"] == Tier.CORE for result in document["requirements"]
+    )
+    if core_fails or outcome == NOT_ENOUGH:
+        return f"no {tier} requirement fails{scope}"
+    return f"conforms to {tier}{scope}"
 
 
 def _known(document: Document, tier: str, failed: int) -> str:

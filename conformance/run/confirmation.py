@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from conformance.contract.check import Check
-from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, Verdict
+from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, Reason, Verdict
 from conformance.run.attempt import Attempt
 from conformance.run.determinism import Determinism
 from conformance.run.ledger import MOST_EVIDENCE, Ledger
@@ -51,6 +51,7 @@ class Confirmation:
                     Verdict.INCONCLUSIVE,
                     f"{reason}; it failed with: {last.outcome}",
                     evidence=last.used,
+                    reason=Reason.NOISE,
                 )
             else:
                 self._settle_broken(check, last.outcome, last)
@@ -61,9 +62,19 @@ class Confirmation:
 
     def _settle_unconfirmed(self, check: Check, failed: Attempt, passed: Attempt) -> None:
         message = f"unstable: it failed once ({failed.outcome}), but not again on fresh exchanges"
+        # What was not served and then was is the target's reliability; what was answered otherwise is its noise.
+        reason = Reason.TRANSIENT if failed.left_a_valid_request_unserved else Reason.NOISE
         if isinstance(passed.outcome, Inconclusive):
             message = f"it failed once ({failed.outcome}), and could not be confirmed: {passed.outcome}"
-        self.ledger.settle(check, Verdict.INCONCLUSIVE, message, evidence=failed.used, seconds=failed.seconds)
+            reason = passed.outcome.reason
+        self.ledger.settle(
+            check,
+            Verdict.INCONCLUSIVE,
+            message,
+            evidence=failed.used,
+            reason=reason,
+            seconds=failed.seconds,
+        )
 
     def _settle_broken(self, check: Check, outcome: Broken, attempt: Attempt) -> None:
         verdict = self.ledger.verdict_when_broken(check, only_should=isinstance(outcome, BrokenShould))

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from conformance.contract.catalogue import Catalogue
 from conformance.contract.check import Check, Scope
-from conformance.contract.verdict import Inconclusive, Verdict
+from conformance.contract.verdict import Inconclusive, Reason, Verdict
 from conformance.gateway.upstream import Upstream
 from conformance.kit.facts import Facts
 from conformance.kit.target import Target
@@ -93,7 +93,7 @@ class Engine:
                 self.unusable = (
                     f"Nothing could be judged: {over} before the target had answered the first requests."
                 )
-            self.ledger.settle_unjudged(over)
+            self.conclude(over, Reason.TIME)
 
     async def _judge(self) -> None:
         variable = self.settings.key_variable
@@ -103,7 +103,8 @@ class Engine:
             self.facts = await preflight(self._target(), self._needs(), key_variable=variable)
         except (UnusableTarget, Inconclusive) as reason:
             self.unusable = str(reason)
-            self.ledger.settle_all(Verdict.INCONCLUSIVE, _NOTHING_JUDGED)
+            found = reason.reason if isinstance(reason, Inconclusive) else Reason.TARGET_GONE
+            self.ledger.settle_all(Verdict.INCONCLUSIVE, _NOTHING_JUDGED, found)
             return
         self._reached_the_target = True
         runnable = [check for check in self.checks if not self.ledger.settle_unmet(check, self.facts)]
@@ -111,6 +112,14 @@ class Engine:
         await ScenarioPass(self.session, self.ledger, self._target).run(scenarios)
         rules = [check for check in runnable if check.scope is not Scope.SCENARIO]
         await RulePass(self.session, self.ledger, self._target).run(rules)
+
+    def conclude(self, why: str, reason: Reason) -> None:
+        """Judge by rules what is there, and settle the rest as not judged: however a run ends, what it has seen counts."""
+        if self._reached_the_target:
+            left = [check for check in self.ledger.unsettled if check.is_rule]
+            runnable = [check for check in left if not self.ledger.settle_unmet(check, self.facts)]
+            RulePass(self.session, self.ledger, self._target).conclude(runnable, why, reason)
+        self.ledger.settle_unjudged(why, reason)
 
     def snapshot(self, *, complete: bool) -> Results:
         """The results so far; checks without a verdict yet are `not_run`."""
@@ -127,6 +136,7 @@ class Engine:
             started=self.started,
             finished=time.time(),
             complete=complete,
+            selection=self.ledger.selection,
             unusable=self.unusable,
             incidents=tuple(self.session.incidents),
             redactor=self.settings.redactor,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from conformance.contract.apply_rule import RuleResult
-from conformance.contract.catalogue import Catalogue, Level, Requirement
+from conformance.contract.catalogue import Catalogue, Level, Requirement, Tier
 from conformance.contract.check import Check, Scope
-from conformance.contract.verdict import Broken, Kind, Verdict
+from conformance.contract.verdict import Broken, Kind, Reason, Verdict
 from conformance.kit.facts import Facts
 from conformance.run.preconditions import unmet
-from conformance.run.results import Mark, Result
+from conformance.run.results import Mark, Part, Result
 from conformance.run.settings import Settings
 from conformance.wire.exchange import Exchange
 
@@ -50,6 +51,13 @@ class Ledger:
         return self.settings.profile.level(self.requirement(check))
 
     @property
+    def selection(self) -> Mapping[Tier, Part]:
+        """How many of the requirements that have a check were selected, by tier."""
+        scored = Counter(one.tier for one in self.catalogue if not one.excluded and not one.planned)
+        selected = Counter(self.requirement(check).tier for check in self.checks)
+        return {tier: Part(selected[tier], scored[tier]) for tier in Tier}
+
+    @property
     def unsettled(self) -> list[Check]:
         """The checks that have no verdict yet."""
         return [check for check in self.checks if check.requirement_id not in self.settled]
@@ -59,7 +67,12 @@ class Ledger:
         """A result for each check, in the catalogue's order; those without a verdict yet are `not_run`."""
         found = [
             self.settled.get(check.requirement_id)
-            or self._result(check, Verdict.NOT_RUN, "the run ended before this check did")
+            or self._result(
+                check,
+                Verdict.INCONCLUSIVE,
+                "the run was ended before this check was",
+                reason=Reason.INTERRUPTED,
+            )
             for check in self.checks
         ]
         return tuple(sorted(found, key=lambda result: self._positions[result.requirement.id]))
@@ -72,25 +85,26 @@ class Ledger:
         *,
         evidence: Sequence[Exchange | str] = (),
         kind: Kind | None = None,
+        reason: Reason | None = None,
         marks: tuple[Mark, ...] = (),
         seconds: float = 0.0,
     ) -> None:
-        """Settle a check for good."""
-        result = self._result(check, verdict, message, evidence, kind, marks, seconds)
+        """Settle a check for good; `reason` belongs to what is inconclusive."""
+        result = self._result(check, verdict, message, evidence, kind, reason, marks, seconds)
         self.settled[check.requirement_id] = result
         self.on_result(check, result)
 
-    def settle_all(self, verdict: Verdict, message: str) -> None:
+    def settle_all(self, verdict: Verdict, message: str, reason: Reason | None = None) -> None:
         """Settle whatever is left."""
         for check in self.unsettled:
-            self.settle(check, verdict, message)
+            self.settle(check, verdict, message, reason=reason)
 
-    def settle_unjudged(self, why: str) -> None:
+    def settle_unjudged(self, why: str, reason: Reason) -> None:
         """Settle whatever is left as inconclusive, with what is known of it so far."""
         for check in self.unsettled:
             once = self.failed_once.get(check.requirement_id)
             message = f"it failed once ({once}), and before it could be confirmed, {why}" if once else why
-            self.settle(check, Verdict.INCONCLUSIVE, message)
+            self.settle(check, Verdict.INCONCLUSIVE, message, reason=reason)
 
     def _result(  # noqa: PLR0913, PLR0917 - the fields of a result
         self,
@@ -99,6 +113,7 @@ class Ledger:
         message: str,
         evidence: Sequence[Exchange | str] = (),
         kind: Kind | None = None,
+        reason: Reason | None = None,
         marks: tuple[Mark, ...] = (),
         seconds: float = 0.0,
     ) -> Result:
@@ -110,6 +125,7 @@ class Ledger:
             known=self.settings.known.listed(requirement.id, verdict),
             message=self.settings.redactor.text(message),
             kind=kind if verdict in {Verdict.FAIL, Verdict.WARN} else None,
+            reason=(reason or Reason.PRECONDITION) if verdict is Verdict.INCONCLUSIVE else None,
             test=check.place,
             is_rule=check.is_rule,
             exchanges=tuple(dict.fromkeys(item if isinstance(item, str) else item.id for item in evidence)),
@@ -122,7 +138,7 @@ class Ledger:
         found = unmet(self.requirement(check), facts, expensive=self.settings.expensive)
         if found is None:
             return False
-        self.settle(check, found.verdict, found.message, evidence=found.evidence)
+        self.settle(check, found.verdict, found.message, evidence=found.evidence, reason=found.reason)
         return True
 
     def verdict_when_broken(self, check: Check, *, only_should: bool) -> Verdict:
@@ -167,5 +183,6 @@ class Ledger:
                 if objection.finding.at is not None
             ),
             kind=Kind.WRONG,
+            reason=judged.reason,
             seconds=seconds,
         )

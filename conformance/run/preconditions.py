@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conformance.contract.catalogue import Requirement
-from conformance.contract.verdict import Verdict
+from conformance.contract.verdict import Reason, Verdict
 from conformance.kit.capabilities import JUDGED_BY
 from conformance.kit.facts import Capability, Facts, Support
 
@@ -16,6 +16,8 @@ class Unmet:
 
     verdict: Verdict
     message: str
+    reason: Reason | None = None
+    """For an inconclusive verdict: which kind of why that is."""
     evidence: tuple[str, ...] = ()
 
 
@@ -30,17 +32,20 @@ def unmet(requirement: Requirement, facts: Facts, *, expensive: bool) -> Unmet |
         if found is not None and found.support is not Support.YES and JUDGED_BY.get(name) != requirement.id:
             return _lacking(name, found)
     if needs.det and facts.repeats is False:
-        return Unmet(Verdict.INCONCLUSIVE, f"compares greedy answers, but {facts.repeats_note}")
+        return Unmet(Verdict.INCONCLUSIVE, f"compares greedy answers, but {facts.repeats_note}", Reason.NOISE)
     return None
 
 
 def _lacking(name: str, found: Capability) -> Unmet:
     evidence = (found.exchange,) if found.exchange else ()
     if found.support is Support.REFUSED:
-        return Unmet(Verdict.UNSUPPORTED, f"needs {name}: {found.note}", evidence)
+        return Unmet(Verdict.UNSUPPORTED, f"needs {name}: {found.note}", evidence=evidence)
     if found.support is Support.UNKNOWN:
         return Unmet(
-            Verdict.INCONCLUSIVE, f"needs {name}, and the run could not find out: {found.note}", evidence
+            Verdict.INCONCLUSIVE,
+            f"needs {name}, and the run could not find out: {found.note}",
+            found.reason or Reason.PRECONDITION,
+            evidence,
         )
     see = f"; see {JUDGED_BY[name]}" if name in JUDGED_BY else ""
-    return Unmet(Verdict.NOT_RUN, f"needs {name}, which does not work: {found.note}{see}", evidence)
+    return Unmet(Verdict.NOT_RUN, f"needs {name}, which does not work: {found.note}{see}", evidence=evidence)

@@ -15,7 +15,7 @@ from typing import Any
 
 from conformance.contract.yaml_files import DocumentError, load_schema, spec_root
 from conformance.kit.facts import Capability, Facts, Support
-from conformance.run.results_document import FORMAT as RESULTS_FORMAT
+from conformance.run.results_document import FORMATS as RESULTS_FORMATS
 from conformance.wire.exchange import Exchange
 from conformance.wire.record import from_json
 from conformance.wire.shown import shown
@@ -118,7 +118,7 @@ def _of_lines(name: str, lines: Sequence[bytes]) -> tuple[Document, list[Any], D
 def _of_results(name: str, data: bytes) -> tuple[Document, list[Any], Document]:
     """The same of a results document."""
     document = _parsed(data)
-    if _format(document) != RESULTS_FORMAT:
+    if _format(document) not in RESULTS_FORMATS:
         found = (
             "it is not JSON, or was cut off"
             if document is None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from conformance.contract.apply_rule import apply_rule, needs_confirmation
 from conformance.contract.catalogue import Catalogue
 from conformance.contract.check import Check
-from conformance.contract.verdict import Verdict
+from conformance.contract.verdict import Reason, Verdict
 from conformance.run.budget import Cost
 from conformance.run.ledger import Ledger
 from conformance.run.recording import Recording
@@ -66,6 +66,10 @@ class Replay:
             judged = replace(judged, unconfirmed="recorded requests can't be sent again")
         self.ledger.settle_rule(check, judged, time.monotonic() - started)
 
+    def conclude(self, why: str, reason: Reason) -> None:
+        """Settle what was not judged."""
+        self.ledger.settle_unjudged(why, reason)
+
     def snapshot(self, *, complete: bool) -> Results:
         """The results so far; checks without a verdict yet are `not_run`."""
         recording, settings = self.recording, self.settings
@@ -81,6 +85,7 @@ class Replay:
             started=self.started,
             finished=time.time(),
             complete=complete and recording.complete,
+            selection=self.ledger.selection,
             recorded=Recorded(recording.started, recording.finished),
             redactor=settings.redactor,
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from conformance.contract.catalogue import Level, Requirement, Tier
 from conformance.contract.known_failures import KnownFailureState, ListedFailure
-from conformance.contract.verdict import Kind, Verdict
+from conformance.contract.verdict import LOST, Kind, Reason, Verdict
 from conformance.kit.facts import Facts
 from conformance.kit.traffic import Incident
 from conformance.run.budget import Cost
@@ -36,6 +37,8 @@ class Result:
     verdict: Verdict
     message: str = ""
     kind: Kind | None = None
+    reason: Reason | None = None
+    """Why the run can't tell, where it is inconclusive."""
     test: str = ""
     """What to hand to pytest to repeat it."""
     exchanges: tuple[str, ...] = ()
@@ -52,6 +55,35 @@ class Result:
         if self.verdict is Verdict.FAIL:
             return standing is not KnownFailureState.KNOWN
         return self.verdict is Verdict.ERROR or standing is KnownFailureState.STALE
+
+
+class RunOutcome(StrEnum):
+    """What a run as a whole says."""
+
+    CONFORMS = "conforms"
+    """Nothing fails, and every selected requirement was judged, but for a few that noise hides."""
+    BREAKS = "breaks"
+    """Something fails, or a list of known failures is stale."""
+    NOT_ENOUGH = "not_enough"
+    """Nothing fails, but something that was selected was not judged."""
+
+    @property
+    def exit_status(self) -> int:
+        """What a program that ran the suite ends with. 2 to 5 are pytest's own."""
+        return {RunOutcome.CONFORMS: 0, RunOutcome.BREAKS: 1, RunOutcome.NOT_ENOUGH: 6}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """How many requirements were selected, of how many that there are."""
+
+    selected: int
+    total: int
+
+
+_JUDGED = frozenset({Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.UNSUPPORTED})
+_MOST_UNSURE = 0.03
+"""The share of the selected core MUST that noise may hide in a run that conforms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +108,8 @@ class Results:
     started: float
     finished: float
     complete: bool
+    selection: Mapping[Tier, Part]
+    """How much of each tier was selected."""
     name: str = ""
     """What its owner calls the target, if anything."""
     embedded: bool = False
@@ -100,9 +134,18 @@ class Results:
         }
 
     @property
-    def failed(self) -> bool:
-        """Whether the run ends with a non-zero status: something fails that is not known to, nothing could be judged, or the target was gone."""
-        judged = {Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.UNSUPPORTED}
-        gone = any(not incident.recovered for incident in self.incidents)
-        nothing = not any(result.verdict in judged for result in self.results)
-        return any(result.fails for result in self.results) or gone or nothing
+    def outcome(self) -> RunOutcome:
+        """What the run says: what fails comes before what was not judged, and nothing conforms that was not judged."""
+        if any(result.fails for result in self.results):
+            return RunOutcome.BREAKS
+        core = [one for one in self.results if one.requirement.tier is Tier.CORE and one.level is Level.MUST]
+        unsure = sum(one.reason in {Reason.NOISE, Reason.TRANSIENT} for one in core)
+        enough = (
+            self.complete
+            and self.unusable is None
+            and all(incident.recovered for incident in self.incidents)
+            and any(one.verdict in _JUDGED for one in self.results)
+            and not any(one.reason in LOST for one in self.results)
+            and unsure <= _MOST_UNSURE * len(core)
+        )
+        return RunOutcome.CONFORMS if enough else RunOutcome.NOT_ENOUGH

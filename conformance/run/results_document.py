@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from conformance import __version__
-from conformance.run.results import Result, Results
+from conformance.run.results import Result, Results, RunOutcome
 from conformance.wire.record import to_json
 from conformance.wire.redact import Redactor
 
-FORMAT = "completions-conformance/1"
+FORMAT = "completions-conformance/2"
+FORMATS = (FORMAT, "completions-conformance/1")
+"""Those that are read."""
 EDITION = "2026-11"
 """The name of the list of requirements that this release scores."""
 
@@ -38,7 +40,12 @@ def to_document(results: Results) -> dict[str, Any]:
         "profile": results.profile,
         "strict": results.strict,
         "unusable": results.unusable and text(results.unusable),
-        "failed": results.failed,
+        "failed": results.outcome is not RunOutcome.CONFORMS,
+        "outcome": results.outcome.value,
+        "selection": {
+            tier.value: {"selected": part.selected, "total": part.total}
+            for tier, part in results.selection.items()
+        },
         "determinism": {"repeats": facts.repeats, "note": text(facts.repeats_note)},
         "capabilities": {
             name: {"support": found.support.value, "note": text(found.note), "exchange": found.exchange}
@@ -85,6 +92,7 @@ def result_to_json(result: Result, redactor: Redactor) -> dict[str, Any]:
         ],
         "verdict": result.verdict.value,
         "kind": result.kind and result.kind.value,
+        "reason": result.reason and result.reason.value,
         "known": result.known and result.known.to_json(redactor),
         "message": redactor.text(result.message),
         "test": result.test,

@@ -11,12 +11,20 @@ from dataclasses import dataclass, replace
 
 from conformance.contract.apply_rule import Objection, RuleResult, apply_rule, needs_confirmation
 from conformance.contract.check import Check, Scope
-from conformance.contract.verdict import Inconclusive, Outcome, Verdict
+from conformance.contract.verdict import Inconclusive, Outcome, Reason, Verdict
 from conformance.kit import typical_requests
 from conformance.kit.target import Target
 from conformance.run.ledger import Ledger
 from conformance.run.session import Session
 from conformance.wire.exchange import Exchange, Intent
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why an objection is no verdict yet."""
+
+    why: str
+    reason: Reason
 
 
 @dataclass
@@ -39,6 +47,20 @@ class RulePass:
             await asyncio.sleep(0)
             await self._apply(check)
 
+    def conclude(self, checks: Sequence[Check], why: str, reason: Reason) -> None:
+        """Apply rules to what is there, where the run has ended before they were: nothing is sent, so few objections stay unconfirmed."""
+        for check in checks:
+            started = time.monotonic()
+            try:
+                result = apply_rule(check, self.session.exchanges, self.ledger.settings.profile)
+            except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
+                self.ledger.settle(check, Verdict.ERROR, traceback.format_exc())
+                continue
+            if needs_confirmation(check, result):
+                result = replace(result, unconfirmed=f"{why} before it could be asked again", reason=reason)
+            if result.looked_at:
+                self.ledger.settle_rule(check, result, time.monotonic() - started)
+
     async def _send_typical_requests(self, *, refusals: bool) -> None:
         """Give rules that are run alone something to look at; in a whole run nearly all of this has been sent already."""
         for send in typical_requests.VALID + (typical_requests.MALFORMED if refusals else ()):
@@ -59,23 +81,24 @@ class RulePass:
 
     async def _confirm(self, check: Check, result: RuleResult) -> RuleResult:
         """Send the few requests whose answers a rule objects to once more; one observation is no verdict."""
-        reasons = []
+        doubts: list[Doubt] = []
         for objection in result.objections:
-            reason, again = await self._ask_again(check, objection.exchange)
+            doubt, again = await self._ask_again(check, objection.exchange)
             result = replace(
                 result, objections=result.objections + again, looked_at=result.looked_at + len(again)
             )
-            reasons += [reason] if reason else []
+            doubts += [doubt] if doubt else []
         # What came again for one request stands for the others.
-        confirmed = len(reasons) < len(result.objections)
-        return result if confirmed else replace(result, unconfirmed=reasons[0])
+        if len(doubts) < len(result.objections):
+            return result
+        return replace(result, unconfirmed=doubts[0].why, reason=doubts[0].reason)
 
-    async def _ask_again(self, check: Check, first: Exchange) -> tuple[str | None, tuple[Objection, ...]]:
+    async def _ask_again(self, check: Check, first: Exchange) -> tuple[Doubt | None, tuple[Objection, ...]]:
         """Why an objection can't be confirmed; else the objection to the second answer."""
         try:
             again = await self.session.send(first.request, attempt=1)
-        except Inconclusive as reason:
-            return f"not again, since {reason}", ()
+        except Inconclusive as outcome:
+            return Doubt(f"not again, since {outcome}", outcome.reason), ()
         if again.request.intent is not Intent.VALID:
             await self.session.still_serves((again,))
         second = apply_rule(check, (again,), self.ledger.settings.profile)
@@ -83,5 +106,6 @@ class RulePass:
             return None, second.objections
         if not second.looked_at:
             came = f"status {again.status}" if again.response else "no answer"
-            return f"the same request got {came} the next time, so it could not be confirmed", ()
-        return "not again when the same was sent", ()
+            why = f"the same request got {came} the next time, so it could not be confirmed"
+            return Doubt(why, Reason.TRANSIENT), ()
+        return Doubt("not again when the same was sent", Reason.TRANSIENT), ()

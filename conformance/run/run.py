@@ -10,7 +10,7 @@ from typing import Any
 from conformance.contract.catalogue import load_catalogue
 from conformance.contract.check import Check
 from conformance.options import OptionError
-from conformance.report.files import write_atomically, write_report
+from conformance.report.files import place_for, write_atomically, write_report
 from conformance.report.text import printable
 from conformance.run.embedded import Embedded
 from conformance.run.engine import Engine
@@ -110,6 +110,7 @@ class Run:
         if self.document is None:
             return
         try:
+            self.report = place_for(self.document, self.report)
             write_report(self.document, self.report)
             if self.record is not None:
                 write_atomically(self.record, b"".join(to_lines(self.document)))

@@ -88,7 +88,12 @@ class ScenarioPass:
             self._ledger.failed_once[check.requirement_id] = outcome
             return False
         self._ledger.settle(
-            check, _verdict(outcome), str(outcome or ""), evidence=first.used, seconds=first.seconds
+            check,
+            _verdict(outcome),
+            str(outcome or ""),
+            evidence=first.used,
+            reason=outcome.reason if isinstance(outcome, Inconclusive) else None,
+            seconds=first.seconds,
         )
         return True
 

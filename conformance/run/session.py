@@ -11,7 +11,7 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
-from conformance.contract.verdict import Inconclusive
+from conformance.contract.verdict import Inconclusive, Reason
 from conformance.kit.traffic import Incident
 from conformance.run.budget import Budget, Cost
 from conformance.run.determinism import Determinism
@@ -67,9 +67,10 @@ class Session:
         """
         key = (request, attempt, sample)
         if key not in self._sent:
-            refusal = self.liveness.gone or self.budget.why_spent(self.cost, request)
-            if refusal:
-                raise Inconclusive(refusal)
+            if self.liveness.gone:
+                raise Inconclusive(self.liveness.gone, Reason.TARGET_GONE)
+            if spent := self.budget.why_spent(self.cost, request):
+                raise Inconclusive(spent, Reason.BUDGET)
             self.cost.requests += 1
             self._sent[key] = asyncio.create_task(self._exchange(request))
         # Shielded: a scenario that is cancelled must not take the answer away from others that wait for it.
@@ -97,7 +98,7 @@ class Session:
         number = self._next_number()
         async with self._slots:
             if self.liveness.gone:
-                raise Inconclusive(self.liveness.gone)
+                raise Inconclusive(self.liveness.gone, Reason.TARGET_GONE)
             self.cost.in_flight += 1
             self.cost.most_in_flight = max(self.cost.most_in_flight, self.cost.in_flight)
             try:

@@ -9,6 +9,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Protocol
 
 from conformance.contract.check import Check
+from conformance.contract.verdict import Reason
 from conformance.run.budget import Cost
 from conformance.run.ledger import Ledger
 from conformance.run.results import Result, Results
@@ -33,6 +34,9 @@ class Judging(Protocol):
 
     async def run(self) -> Results:
         """Judge everything."""
+
+    def conclude(self, why: str, reason: Reason) -> None:
+        """Settle what was not judged."""
 
     def snapshot(self, *, complete: bool) -> Results:
         """The results so far."""
@@ -72,6 +76,7 @@ class RunThread:
         self._thread.join(_GOODBYE)
         if self._done.done() and not self._done.cancelled() and self._done.exception() is None:
             return self._done.result()
+        self._engine.conclude("the run was interrupted", Reason.INTERRUPTED)
         return self._engine.snapshot(complete=False)
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from conformance.contract.check import Phase, scenario
-from conformance.contract.verdict import Broken, Inconclusive, NotRun
+from conformance.contract.verdict import Broken, Inconclusive, NotRun, Reason
 from conformance.kit.capabilities import SOME_IDS
 from conformance.kit.same_text import same
 from conformance.kit.stop_sequences import words_of
@@ -69,7 +69,9 @@ async def settings_stay_with_their_request(target: Target) -> None:
     )
     again = await _beside(target, target.complete(fresh=True), odd)
     if not same(like.text, alone.text):
-        raise Inconclusive("the answer also differs beside ordinary requests: batches flip near ties here")
+        raise Inconclusive(
+            "the answer also differs beside ordinary requests: batches flip near ties here", Reason.NOISE
+        )
     if not same(again.text, alone.text):
         raise Broken(
             f"beside requests with {shown(odd, 300)} the answer is {shown(again.text)}; alone and beside requests without"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from conformance.contract.check import scenario
-from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun
+from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun, Reason
 from conformance.kit.same_text import same
 from conformance.kit.several_choices import BY_N, LENGTH, expect_choices, expect_ends, expect_indices
 from conformance.kit.target import Target
@@ -93,7 +93,7 @@ async def one_seed_repeats_all_choices(target: Target) -> None:
         if len(first.choices) == 1:
             raise NotRun("`n` 4 was answered with one choice; see N-001")
         if fingerprint_changed(first, again):
-            raise Inconclusive("`system_fingerprint` changed between the answers")
+            raise Inconclusive("`system_fingerprint` changed between the answers", Reason.NOISE)
         texts, others = ([choice.text for choice in answer.choices.values()] for answer in (first, again))
         # Seeds are best effort: a near tie may turn one choice or another, and nobody promises their order.
         if 2 * (Counter(texts) & Counter(others)).total() >= len(texts):

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from conformance.contract.check import scenario
-from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun
+from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun, Reason
 from conformance.kit.capabilities import NONCE, has
 from conformance.kit.facts import DET_RUNS
 from conformance.kit.logprobs import scores
@@ -61,7 +61,7 @@ async def repeats_by_seed(target: Target, *seeds: int) -> str | None:
     for number, seed in enumerate(seeds, start=1):
         first, second = await seeded(target, seed), await seeded(target, seed, fresh=True)
         if fingerprint_changed(first, second):
-            raise Inconclusive("`system_fingerprint` changed between the answers")
+            raise Inconclusive("`system_fingerprint` changed between the answers", Reason.NOISE)
         if not same(first.text, second.text):
             different.append(f"`seed` {seed} gave {shown(first.text)}, then {shown(second.text)}")
         if 2 * len(different) > len(seeds):

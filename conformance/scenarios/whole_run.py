@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conformance.contract.check import Phase, scenario
-from conformance.contract.verdict import Broken, Inconclusive
+from conformance.contract.verdict import Broken, Inconclusive, Reason
 from conformance.kit.target import Target
 from conformance.kit.traffic import Incident
 from conformance.wire.error_text import error_text
@@ -63,7 +63,7 @@ async def _judge(target: Target, incident: Incident) -> None:
     target.used += suspects
     names = ", ".join(exchange.id for exchange in suspects)
     if not incident.recovered and not suspects:
-        raise Inconclusive(f"after valid requests only: {incident.message}")
+        raise Inconclusive(f"after valid requests only: {incident.message}", Reason.TARGET_GONE)
     if not incident.recovered:
         raise Broken(f"after {names}: {incident.message}")
     seen = len(target.incidents)

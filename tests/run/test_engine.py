@@ -29,7 +29,7 @@ from conformance.kit.target import Target
 from conformance.reference import Params, Prompt, Reference, Refusal
 from conformance.reference.serve import start
 from conformance.run.engine import Engine
-from conformance.run.results import Result, Results
+from conformance.run.results import Result, Results, RunOutcome
 from conformance.run.results_document import to_document
 from conformance.run.settings import Settings
 from conformance.wire.completion import Completion
@@ -173,7 +173,7 @@ def test_what_a_target_does_not_answer_is_asked_again_last() -> None:
         SHOULD: Verdict.WARN,
     }
     assert [suspect.request.prompts for suspect in incident.suspects] == [("a", "b")]
-    assert results.failed
+    assert results.outcome is not RunOutcome.CONFORMS
 
 
 def moody(moods: Iterator[str]) -> Moody:
@@ -303,7 +303,7 @@ def test_a_target_that_is_not_there_is_said_once() -> None:
     assert results.unusable is not None
     assert "Is the server running" in results.unusable
     assert {result.verdict for result in results.results} == {Verdict.INCONCLUSIVE}
-    assert results.failed
+    assert results.outcome is not RunOutcome.CONFORMS
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_a_target_that_serves_nothing_is_said_once(status: int, advice: str) -> 
     assert results.unusable is not None
     assert f"status {status}" in results.unusable
     assert advice in results.unusable
-    assert results.failed
+    assert results.outcome is not RunOutcome.CONFORMS
 
 
 def test_the_document_fits_its_schema_and_holds_no_key(server: str) -> None:

@@ -312,7 +312,7 @@ def test_a_damaged_recording_is_refused(
         b"hello\n",
         b"[]\n",
         b"{}\n{}\n",
-        b'{"format": "completions-conformance/2"}',
+        b'{"format": "completions-conformance/3"}',
         b'{"log": {"version": "1.2", "entries": []}}',
         b"\xff\xfe\x00",
         b"[" * 100_000,

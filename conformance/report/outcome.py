@@ -1,0 +1,63 @@
+"""What a run as a whole says, read from its document: whether it conforms, breaks something, or has not judged enough."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from conformance.contract.catalogue import Tier
+from conformance.contract.verdict import LOST
+
+Document = Mapping[str, Any]
+
+CONFORMS, BREAKS, NOT_ENOUGH = "conforms", "breaks", "not_enough"
+
+LOST_TO: Mapping[str, str] = MappingProxyType(
+    {
+        "budget": "the bound on the cost",
+        "time": "the time of the run",
+        "rate_limit": "the target's rate limit",
+        "quota": "a quota that was used up",
+        "target_gone": "a target that stopped answering",
+        "interrupted": "an interruption",
+    }
+)
+"""What the run lost requirements to, by the reason of their verdicts."""
+
+_UNSURE: Mapping[str, str] = MappingProxyType(
+    {"noise": "the target's own noise", "transient": "a target that does not serve now and then"}
+)
+
+
+def outcome_of(document: Document) -> str:
+    """`conforms`, `breaks` or `not_enough`; a document of the first version does not say it, and so it follows from the rest."""
+    said: str | None = document.get("outcome")
+    if said is not None:
+        return said
+    if any(result["verdict"] in {"fail", "error"} for result in document["requirements"]):
+        return BREAKS if document["failed"] else CONFORMS
+    whole = document["complete"] and not document["unusable"]
+    return CONFORMS if whole and not document["failed"] else NOT_ENOUGH
+
+
+def is_partial(document: Document) -> bool:
+    """Whether only a part of the requirements was selected."""
+    return any(part["selected"] < part["total"] for part in document.get("selection", {}).values())
+
+
+def selected(document: Document, tier: Tier) -> tuple[int, int] | None:
+    """How many requirements of a tier were selected, and of how many; None where all of them were."""
+    part = document.get("selection", {}).get(tier)
+    if part is None or part["selected"] == part["total"]:
+        return None
+    return part["selected"], part["total"]
+
+
+def not_judged(document: Document) -> Iterator[str]:
+    """What was not judged, and what it was lost to: "107 requirements to the time of the run"."""
+    reasons = Counter(result.get("reason") for result in document["requirements"])
+    for reason, words in (LOST_TO if any(reasons[one] for one in LOST) else _UNSURE).items():
+        if count := reasons[reason]:
+            yield f"{count} requirement{'s' * (count > 1)} to {words}"
