@@ -6,7 +6,6 @@ Each question costs a request, so it is asked after what may have brought the ta
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -83,8 +82,9 @@ class Liveness:
             return False
 
     async def _comes_back(self) -> bool:
-        deadline, wait = time.monotonic() + self.recovery, 0.1
-        while time.monotonic() < deadline:
+        clock = asyncio.get_running_loop().time
+        deadline, wait = clock() + self.recovery, 0.1
+        while clock() < deadline:
             await asyncio.sleep(wait)
             wait = min(2 * wait, 2.0)
             if _serves(await self.canary()):
