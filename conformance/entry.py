@@ -86,9 +86,8 @@ def _place_of(folder: Path, argument: str) -> Path | None:
     if argument.startswith("-") or _HERE.name not in named:
         return None
     place = folder / named
-    if (
-        not place.exists()
-    ):  # then it may be a node id, which begins with the name of the package wherever that lies
+    if not place.exists():
+        # It may be a node id, which begins with the name of the package wherever that lies.
         place = _HERE.parent / named
     return place if place.exists() and place.resolve().is_relative_to(_HERE) else None
 

@@ -103,11 +103,18 @@ def _port(text: str) -> int:
     return port
 
 
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < float("inf"):
+def _above_zero(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
         raise ValueError(text)
-    return seconds
+    return number
+
+
+def _prices(text: str) -> tuple[float, float]:
+    prompt, generated = (float(part) for part in text.split(","))
+    if not all(0 <= price < float("inf") for price in (prompt, generated)):
+        raise ValueError(text)
+    return prompt, generated
 
 
 def _line(text: str) -> str:
@@ -179,6 +186,21 @@ OPTIONS = (
         schema="integer",
     ),
     Option(
+        "max-cost",
+        "spend at most this much, by `--price`, whatever currency that is in",
+        "AMOUNT",
+        takes="an amount above 0",
+        parse=_above_zero,
+        schema="number",
+    ),
+    Option(
+        "price",
+        "what a million prompt tokens and a million generated tokens cost, such as `0.15,0.60`",
+        "IN,OUT",
+        takes="two prices, such as 0.15,0.60",
+        parse=_prices,
+    ),
+    Option(
         "concurrency",
         "the most requests at a time (8)",
         "N",
@@ -192,7 +214,7 @@ OPTIONS = (
         "how long to wait for the first byte of an answer, and between two (60)",
         "SECONDS",
         takes=_NUMBER_OF_SECONDS,
-        parse=_seconds,
+        parse=_above_zero,
         default="60",
         schema="number",
     ),
@@ -201,7 +223,7 @@ OPTIONS = (
         "a hard bound on the time of the run: what was not judged by then is inconclusive",
         "SECONDS",
         takes=_NUMBER_OF_SECONDS,
-        parse=_seconds,
+        parse=_above_zero,
         schema="number",
     ),
     Option("expensive", "also run the checks that cost much", schema="boolean"),

@@ -54,6 +54,10 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
             "seed": given["hypothesis_seed"] or 0,
         }
     )
+    if found.max_cost is not None and found.price is None:
+        raise OptionError(
+            "--max-cost needs to know what tokens cost: --price=IN,OUT says it, for a million each"
+        )
     if url:
         _check_sendable(found)
     return found

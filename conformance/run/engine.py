@@ -19,7 +19,7 @@ from conformance.contract.verdict import Inconclusive, Reason, Verdict
 from conformance.gateway.upstream import Upstream
 from conformance.kit.facts import Facts
 from conformance.kit.target import Target
-from conformance.run.budget import Budget, Cost
+from conformance.run.budget import Budget, Cost, Price
 from conformance.run.ledger import Ledger
 from conformance.run.preflight import Needs, UnusableTarget, find_model, preflight
 from conformance.run.results import Results
@@ -65,7 +65,12 @@ class Engine:
             self.transport or self._client.send,
             settings.model or "",
             concurrency=settings.concurrency,
-            budget=Budget(settings.max_requests, settings.max_tokens),
+            budget=Budget(
+                settings.max_requests,
+                settings.max_tokens,
+                settings.max_cost,
+                Price(*settings.price) if settings.price else Price(),
+            ),
             recovery=settings.recovery,
         )
 

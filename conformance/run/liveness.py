@@ -6,11 +6,13 @@ Each question costs a request, so it is asked after what may have brought the ta
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Protocol
 
+from conformance.contract.verdict import Inconclusive
 from conformance.kit.traffic import Incident, Traffic
 from conformance.run.attempt import Attempt
 from conformance.wire.exchange import Exchange, FaultKind, Intent
@@ -66,7 +68,10 @@ class Liveness:
             if self.gone:
                 return False
             sent = self.session.exchanges
-            canary = await self.canary()
+            try:
+                canary = await self.canary()
+            except Inconclusive:
+                return True  # the budget does not allow the question, and nothing else will be sent either
             if _serves(canary):
                 self._faults_in_a_row = 0
                 return True
@@ -87,8 +92,9 @@ class Liveness:
         while clock() < deadline:
             await asyncio.sleep(wait)
             wait = min(2 * wait, 2.0)
-            if _serves(await self.canary()):
-                return True
+            with contextlib.suppress(Inconclusive):  # the budget is spent
+                if _serves(await self.canary()):
+                    return True
         return False
 
 

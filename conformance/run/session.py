@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 
 from conformance.contract.verdict import Inconclusive, Reason
 from conformance.kit.traffic import Incident
-from conformance.run.budget import Budget, Cost
+from conformance.run.budget import Budget, Cost, Purse, SpentError, Tokens
 from conformance.run.determinism import Determinism
 from conformance.run.liveness import Liveness
 from conformance.wire.exchange import Exchange, Request
+from conformance.wire.retry import Retries, with_retries
 
 Send = Callable[[Request], Awaitable[Exchange]]
 
@@ -35,12 +36,14 @@ class Session:
     concurrency: int = 8
     budget: Budget = field(default_factory=Budget)
     recovery: float = 20.0
+    retries: Retries = field(default_factory=Retries)
     cost: Cost = field(default_factory=Cost)
     determinism: Determinism = field(default_factory=Determinism)
 
     def __post_init__(self) -> None:
         """Set up what only the session itself touches."""
         self.liveness = Liveness(self, self._canary, self.recovery)
+        self.purse = Purse(self.budget)
         self._slots = asyncio.Semaphore(self.concurrency)
         self._sent: dict[tuple[Request, int, Hashable], asyncio.Task[Exchange]] = {}
         self._exchanges: list[Exchange | None] = []
@@ -69,10 +72,7 @@ class Session:
         if key not in self._sent:
             if self.liveness.gone:
                 raise Inconclusive(self.liveness.gone, Reason.TARGET_GONE)
-            if spent := self.budget.why_spent(self.cost, request):
-                raise Inconclusive(spent, Reason.BUDGET)
-            self.cost.requests += 1
-            self._sent[key] = asyncio.create_task(self._exchange(request))
+            self._sent[key] = asyncio.create_task(self._exchange(request, self._reserve(request)))
         # Shielded: a scenario that is cancelled must not take the answer away from others that wait for it.
         return await asyncio.shield(self._sent[key])
 
@@ -94,15 +94,16 @@ class Session:
             task.cancel()
         await asyncio.gather(*self._sent.values(), return_exceptions=True)
 
-    async def _exchange(self, request: Request) -> Exchange:
+    async def _exchange(self, request: Request, reserved: Tokens) -> Exchange:
         number = self._next_number()
         async with self._slots:
             if self.liveness.gone:
+                self.purse.take_back(reserved)
                 raise Inconclusive(self.liveness.gone, Reason.TARGET_GONE)
             self.cost.in_flight += 1
             self.cost.most_in_flight = max(self.cost.most_in_flight, self.cost.in_flight)
             try:
-                exchange = await self._transport(request, number)
+                exchange = await self._transport(request, reserved, number)
             finally:
                 self.cost.in_flight -= 1
         self.determinism.notice(exchange)
@@ -114,15 +115,44 @@ class Session:
         request = Request.of(
             {"model": self.model, "prompt": _CANARY_PROMPT, "max_tokens": 1, "temperature": 0}
         )
-        self.cost.requests += 1
-        return await self._transport(request, self._next_number())
+        return await self._transport(request, self._reserve(request), self._next_number())
+
+    def _reserve(self, request: Request) -> Tokens:
+        """Set aside what a request may cost, before it waits for its turn. Raises `Inconclusive` where the budget is spent."""
+        try:
+            reserved = self.purse.reserve(request)
+        except SpentError as spent:
+            raise Inconclusive(str(spent), Reason.BUDGET) from spent
+        self.cost.requests = self.purse.requests
+        return reserved
 
     def _next_number(self) -> int:
         self._exchanges.append(None)
         return len(self._exchanges)
 
-    async def _transport(self, request: Request, number: int) -> Exchange:
-        exchange = replace(await self.transport(request), id=f"x{number}")
+    async def _transport(self, request: Request, reserved: Tokens, number: int) -> Exchange:
+        """Send a request, again while it is turned away and the budget allows it, and count each time."""
+        exchange: Exchange | None = None
+
+        async def send_once() -> Exchange:
+            nonlocal exchange, reserved
+            if exchange is not None:
+                self.purse.settle(reserved, exchange)
+                reserved = Tokens()
+                reserved = self.purse.reserve(request)
+                self.cost.requests = self.purse.requests
+            tries = 0 if exchange is None else exchange.retries + 1
+            exchange = replace(await self.transport(request), retries=tries)
+            return exchange
+
+        try:
+            exchange = await with_retries(send_once, self.retries)
+        except SpentError:
+            pass  # the answer that there is has to do
+        finally:
+            self.purse.settle(reserved, exchange)
+        assert exchange is not None  # noqa: S101 - what is not answered raises
+        exchange = replace(exchange, id=f"x{number}")
         self._exchanges[number - 1] = exchange
         self.cost.count(exchange)
         return exchange

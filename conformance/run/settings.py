@@ -30,6 +30,10 @@ class Settings(ScenarioSettings):
     max_requests: int | None = None
     max_tokens: int | None = None
     """The most generated tokens."""
+    max_cost: float | None = None
+    """By `price`."""
+    price: tuple[float, float] | None = None
+    """What a million prompt tokens and a million generated tokens cost."""
     request_timeout: float = 60.0
     run_timeout: float | None = None
     """Seconds after which the run ends, whatever is left to be judged; None is no bound."""

@@ -31,7 +31,6 @@ from conformance.wire.content_coding import CodingError, Decoder, TooLargeError
 from conformance.wire.exchange import Exchange, Fault, FaultKind, Piece, Request, Response
 from conformance.wire.headers import check_headers, merge_headers
 from conformance.wire.network_errors import explain, host_and_port
-from conformance.wire.retry import with_retries
 
 KEEP_ALIVE = 2.0
 """Seconds that an idle connection is kept: less than servers do (5 s is common), so that theirs seldom closes under a request."""
@@ -44,7 +43,7 @@ _CLOCK_RESOLUTION = 0.001
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a target may cost: seconds, bytes, and how often it may ask for patience."""
+    """What a target may cost: seconds and bytes."""
 
     connect: float = 10.0
     """Seconds to a connection, TLS included."""
@@ -56,12 +55,6 @@ class Limits:
     """Seconds for one try at a request."""
     body_bytes: int = 16 * 1024 * 1024
     """Bytes of a body, on the wire as well as with its content coding undone."""
-    max_retry_wait: float = 30.0
-    """Seconds in all that one request waits because it was turned away (429, 503)."""
-    retries: int = 3
-    """How often a request that was turned away is sent again."""
-    backoff: float = 0.5
-    """Seconds before the first new try where a 429 does not say when; the second waits twice that."""
 
 
 class HttpClient:
@@ -107,17 +100,12 @@ class HttpClient:
             await transport.aclose()
 
     async def send(self, request: Request) -> Exchange:
-        """What came back, whatever it was; raises nothing but `asyncio.CancelledError`.
+        """What came back, whatever it was; raises nothing but `asyncio.CancelledError`. The exchange has no id yet.
 
-        The exchange has no id yet. A target that asks for patience (429, 503) gets it within the limits, and its last answer counts.
+        Whether a request that was turned away is sent again is the session's business.
         """
         async with self._slots:
-            return await with_retries(
-                lambda: self._send_once(request),
-                retries=self._limits.retries,
-                max_retry_wait=self._limits.max_retry_wait,
-                backoff=self._limits.backoff,
-            )
+            return await self._send_once(request)
 
     async def _send_once(self, request: Request) -> Exchange:
         """One answer. A kept connection that fails before an answer began proves nothing, so a new one is tried.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -59,20 +59,26 @@ def retry_delay(response: Response, *, tries: int, backoff: float) -> float | No
     return float(backoff * 2**tries) if tries < _TRIES.get(response.status, 0) else None
 
 
-async def with_retries(
-    send_once: Callable[[], Awaitable[Exchange]], *, retries: int, max_retry_wait: float, backoff: float
-) -> Exchange:
-    """The exchange of a request that is sent again, at most `retries` times, while it is turned away; its last answer counts.
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often a request that was turned away is sent again."""
 
-    All waiting together takes no longer than `max_retry_wait` seconds.
-    """
+    most: int = 3
+    max_wait: float = 30.0
+    """Seconds in all that one request waits because it was turned away."""
+    backoff: float = 0.5
+    """Seconds before the first new try where a 429 does not say when; the second waits twice that."""
+
+
+async def with_retries(send_once: Callable[[], Awaitable[Exchange]], retries: Retries) -> Exchange:
+    """The exchange of a request that is sent again while it is turned away; its last answer counts."""
     waited, tries = 0.0, 0
     while True:
         exchange = replace(await send_once(), retries=tries)
-        if exchange.response is None or tries >= retries:
+        if exchange.response is None or tries >= retries.most:
             return exchange
-        seconds = retry_delay(exchange.response, tries=tries, backoff=backoff)
-        if seconds is None or waited + seconds > max_retry_wait:
+        seconds = retry_delay(exchange.response, tries=tries, backoff=retries.backoff)
+        if seconds is None or waited + seconds > retries.max_wait:
             return exchange
         await asyncio.sleep(seconds)
         waited, tries = waited + seconds, tries + 1

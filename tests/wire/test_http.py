@@ -17,12 +17,13 @@ from conformance.wire.exchange import Auth, Exchange, FaultKind, Request
 from conformance.wire.headers import USER_AGENT
 from conformance.wire.http import HttpClient, Limits
 from conformance.wire.network_errors import explain
+from conformance.wire.retry import Retries, with_retries
 from tests.wire import servers
 from tests.wire.servers import CHUNKED, EVENT, LAST_CHUNK, Running, Server, answer, chunk, says, serve
 
 KEY = "sk-0123456789"
 REQUEST = Request.of({"prompt": "a"})
-EASY = Limits(total=30.0, body_bytes=100_000, max_retry_wait=1.0, backoff=0.01)
+EASY = Limits(total=30.0, body_bytes=100_000)
 QUICK = replace(EASY, first_byte=0.1, between_bytes=0.1)
 
 
@@ -777,9 +778,15 @@ def busy(after: str | None, status: str = BUSY) -> bytes:
         pytest.param([busy(None, "504 Gateway Timeout")], 504, 1, id="lost-by-a-gateway-again"),
     ],
 )
-def test_patience_is_bounded(answers: list[bytes], status: int, retries: int) -> None:
-    """A target that asks for patience gets it within the limits, and the tries are counted."""
-    exchange = ask(servers.in_turn(*answers), limits=replace(EASY, max_retry_wait=0.1))
+def test_retries_are_bounded(answers: list[bytes], status: int, retries: int) -> None:
+    """A target that asks to be asked later is, within limits, and the retries are counted."""
+    retry = Retries(max_wait=0.1, backoff=0.01)
+
+    async def run() -> Exchange:
+        async with serve(servers.in_turn(*answers)) as running, HttpClient(running.url, key=None) as client:
+            return await with_retries(lambda: client.send(REQUEST), retry)
+
+    exchange = asyncio.run(run())
 
     assert (exchange.status, exchange.retries) == (status, retries)
     assert exchange.fault is None

@@ -1,0 +1,140 @@
+"""A bound is never exceeded: what a request may cost is set aside before it is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance.contract.catalogue import load_catalogue, load_profile
+from conformance.contract.verdict import Inconclusive
+from conformance.run.budget import LARGEST_DEFAULT, Budget, Price, Purse, SpentError, Tokens
+from conformance.run.discovery import all_checks
+from conformance.run.engine import Engine
+from conformance.run.results import Results, RunOutcome
+from conformance.run.session import Session
+from conformance.run.settings import Settings
+from conformance.wire.exchange import Exchange, Request
+from conformance.wire.retry import Retries
+from fixtures.doubles import KEY, MODEL
+from fixtures.in_process import BASE_URL, InProcess
+from fixtures.shaper import Shape, shaped
+from tests.builders import answer, choice, plain, refusal
+
+
+def asked(**params: Any) -> Request:
+    """A request for a completion."""
+    return Request.of({"model": "m", "prompt": "abc", "max_tokens": 10, **params})
+
+
+def served(request: Request, tokens: int) -> Exchange:
+    """An answer that says how many tokens it has."""
+    usage = {"prompt_tokens": 3, "completion_tokens": tokens, "total_tokens": 3 + tokens}
+    return plain(answer(choices=[choice(text="x")], usage=usage), request)
+
+
+@pytest.mark.parametrize(
+    ("params", "tokens"),
+    [
+        ({}, 10),
+        ({"n": 3}, 30),
+        ({"best_of": 4, "n": 2}, 40),
+        ({"prompt": ["a", "b"], "n": 2}, 40),
+        ({"max_tokens": None}, LARGEST_DEFAULT),
+        ({"max_tokens": -5}, 0),
+        ({"max_tokens": "abc"}, LARGEST_DEFAULT),
+    ],
+)
+def test_a_request_reserves_the_most_that_it_can_generate(params: dict[str, Any], tokens: int) -> None:
+    """Choices, candidates and prompts multiply; without a limit that can be read the target's default counts."""
+    assert Purse(Budget()).reserve(asked(**params)).generated == tokens
+
+
+def test_what_was_not_used_is_given_back() -> None:
+    """An answer that is shorter than its limit leaves the rest to others; a refusal costs no tokens."""
+    purse = Purse(Budget(tokens=20))
+    first, second = purse.reserve(asked()), purse.reserve(asked())
+    with pytest.raises(SpentError, match="budget of 20 generated tokens"):
+        purse.reserve(asked())
+    purse.settle(first, served(asked(), 4))
+    purse.settle(second, refusal())
+
+    assert purse.spent == Tokens(3, 4)
+    assert purse.reserved == Tokens()
+    assert purse.reserve(asked(max_tokens=16)).generated == 16
+
+
+def test_money_is_bounded_by_its_price() -> None:
+    """The worst case of a request is priced before it is sent."""
+    purse = Purse(Budget(cost=0.0001, price=Price(prompt=1.0, generated=4.0)))
+    purse.reserve(asked(max_tokens=20))
+
+    with pytest.raises(SpentError, match="--max-cost"):
+        purse.reserve(asked(max_tokens=20))
+
+
+def test_the_default_of_a_target_is_learned() -> None:
+    """A choice that was cut without a limit in its request shows how long others without one get."""
+    purse, request = Purse(Budget()), Request.of({"model": "m", "prompt": "abc"})
+    exchange = plain(
+        answer(
+            choices=[choice(text="x", finish_reason="length")],
+            usage={"prompt_tokens": 3, "completion_tokens": 16, "total_tokens": 19},
+        ),
+        request,
+    )
+    purse.settle(purse.reserve(request), exchange)
+
+    assert purse.reserve(request).generated == 16
+
+
+def test_retries_count() -> None:
+    """A request that is turned away and sent again is two requests, and none is sent beyond the bound."""
+    sent: list[Request] = []
+
+    async def busy(request: Request) -> Exchange:
+        sent.append(request)
+        return refusal(429, headers=[("Retry-After", "0")], request=request)
+
+    async def main() -> Exchange:
+        session = Session(busy, "m", budget=Budget(requests=2), retries=Retries(backoff=0.0))
+        exchange = await session.send(asked())
+        with pytest.raises(Inconclusive, match="budget of 2 requests"):
+            await session.send(asked(seed=1))
+        assert session.cost.requests == len(sent) == 2
+        return exchange
+
+    assert asyncio.run(main()).retries == 1
+
+
+def run(shape: Shape, **bounds: Any) -> tuple[Results, int]:
+    """The results of a bounded run, and how many requests the server saw."""
+    shaper = shaped(shape)
+    settings = Settings(BASE_URL, MODEL, KEY, profile=load_profile("reference"), recovery=0.1, **bounds)
+    engine = Engine(settings, load_catalogue(), all_checks(), InProcess(shaper, KEY).send)
+    engine.session.retries = Retries(backoff=0.0)
+    return asyncio.run(engine.run()), shaper.counters.received
+
+
+@given(
+    st.integers(1, 120),
+    st.sampled_from([Shape(), Shape(failures=0.1, failure_statuses=(503,)), Shape(drops_before=0.1)]),
+)
+def test_no_run_sends_more_than_its_bound(bound: int, shape: Shape) -> None:
+    """Whatever a target does, no more requests reach it than were allowed, and the report counts each of them."""
+    results, received = run(shape, max_requests=bound)
+
+    assert received == results.cost.requests <= bound
+    assert results.outcome is not RunOutcome.CONFORMS
+
+
+@given(st.integers(50, 1500))
+def test_no_run_generates_more_than_its_bound(bound: int) -> None:
+    """The tokens that were generated stay within what was allowed."""
+    results, _ = run(Shape(), max_tokens=bound)
+
+    assert results.cost.generated_tokens <= bound
+    assert results.outcome is not RunOutcome.CONFORMS
