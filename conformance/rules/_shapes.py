@@ -60,6 +60,13 @@ def asked_for_usage(request: Request) -> bool:
     return isinstance(options, dict) and options.get("include_usage") is True
 
 
+def declines_usage(request: Request) -> bool:
+    """Whether the request plainly does not ask for the usage chunk of a stream. What a word in its place asks for is STREAM-029's business."""
+    options = request.params.get("stream_options")
+    given = options.get("include_usage") if isinstance(options, dict) else options
+    return given is None or given is False
+
+
 # -- plain answers -----------------------------------------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from conformance.contract.catalogue import Profile
 from conformance.contract.check import NOT_APPLICABLE, Finding, Judgement, Scope, broken, broken_should, rule
 from conformance.rules._shapes import (
     asked_for_usage,
+    declines_usage,
     has_failed,
     is_done,
     is_framed,
@@ -208,7 +209,7 @@ def text_arrives_in_pieces(completion: Completion) -> Judgement:
 def no_usage_chunk_without_being_asked(completion: Completion) -> Judgement:
     """Without `include_usage` a stream has no chunk with empty `choices`, and no usage before a choice ends."""
     chunks = _chunks(completion)
-    if not chunks or asked_for_usage(completion.exchange.request) or _is_continuous(completion):
+    if not chunks or not declines_usage(completion.exchange.request) or _is_continuous(completion):
         return NOT_APPLICABLE
     empty = next((chunk for chunk in chunks if chunk.document.get("choices") == []), None)
     if empty is not None:

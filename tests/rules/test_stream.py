@@ -345,3 +345,14 @@ def test_a_response_that_does_not_end_is_found() -> None:
     assert says(rule, late(61.0, closed=True)) is None
     assert says(rule, stream(done=False)) is None
     assert says(rule, plain()) is None
+
+
+def test_a_word_in_the_place_of_include_usage_neither_asks_nor_declines() -> None:
+    """What a server makes of it is judged where it is sent (STREAM-029), and the chunk that may come of it is no second finding."""
+    asking = {"stream_options": {"include_usage": "abc"}}
+
+    assert says(rules.no_usage_chunk_without_being_asked, stream([chunk(), LAST, USAGE], asking)) is None
+    declining = {"stream_options": {"include_usage": False}}
+    assert "nobody asked" in (
+        says(rules.no_usage_chunk_without_being_asked, stream([chunk(), LAST, USAGE], declining)) or ""
+    )
