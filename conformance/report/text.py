@@ -87,6 +87,8 @@ def _shorten(text: str) -> str:
 def name_of(document: Document) -> str:
     """What to call the target: the name that it was given, else what it says it is, else where it is."""
     target: Mapping[str, str] = document["target"]
+    if is_self_test(document) and not target["name"]:
+        return "The suite's own reference server"
     host = target["url"].partition("://")[2].partition("/")[0]
     return target["name"] or target["server"] or host or target["url"]
 
