@@ -227,7 +227,7 @@ def test_an_interrupted_run_leaves_an_incomplete_report(pytester: pytest.Pyteste
     ("arguments", "words", "reason"),
     [
         (["--max-requests=60"], "the bound on the cost", "budget"),
-        (["--max-tokens=400"], "the bound on the cost", "budget"),
+        (["--max-tokens=1500"], "the bound on the cost", "budget"),
         (["--run-timeout=0.4"], "the time of the run", "time"),
     ],
 )
