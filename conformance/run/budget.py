@@ -129,6 +129,8 @@ class Purse:
 
     def _worst(self, request: Request) -> Tokens:
         """The most that a request can cost. A server that takes an invalid limit for none generates as much as without one."""
+        if request.method != "POST":
+            return Tokens()
         each = max(0, request.integer("max_tokens", self.default_tokens))
         choices = max(request.integer("n", 1), request.integer("best_of", 1), 1)
         return Tokens(_prompt_tokens(request), each * choices * max(1, len(request.prompts)))
@@ -142,9 +144,10 @@ class Purse:
 
 def _prompt_tokens(request: Request) -> int:
     """No fewer tokens than the prompts can have: a token has at least a byte, and a few more begin and end a prompt."""
-    texts = [*request.prompts, request.params.get("suffix")]
-    sizes = (len(one.encode("utf-8", "replace")) if isinstance(one, str) else len(one or ()) for one in texts)
-    return sum(size + _AROUND_A_PROMPT for size in sizes if size)
+    suffix = request.params.get("suffix")
+    texts = [*request.prompts, *([suffix] if isinstance(suffix, str) else [])]
+    sizes = (len(one.encode("utf-8", "replace")) if isinstance(one, str) else len(one) for one in texts)
+    return sum(size + _AROUND_A_PROMPT for size in sizes)
 
 
 def _most(exchange: Exchange, reserved: Tokens) -> Tokens:

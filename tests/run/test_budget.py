@@ -46,11 +46,18 @@ def served(request: Request, tokens: int) -> Exchange:
         ({"max_tokens": None}, LARGEST_DEFAULT),
         ({"max_tokens": -5}, 0),
         ({"max_tokens": "abc"}, LARGEST_DEFAULT),
+        ({"prompt": 5, "suffix": 7}, 10),
+        ({"prompt": [{}], "suffix": ["x"], "n": "two"}, 10),
     ],
 )
 def test_a_request_reserves_the_most_that_it_can_generate(params: dict[str, Any], tokens: int) -> None:
     """Choices, candidates and prompts multiply; without a limit that can be read the target's default counts."""
     assert Purse(Budget()).reserve(asked(**params)).generated == tokens
+
+
+def test_a_list_of_models_costs_no_tokens() -> None:
+    """What generates nothing reserves nothing."""
+    assert Purse(Budget(tokens=1)).reserve(Request(method="GET", path="/models", headers=())) == Tokens()
 
 
 def test_what_was_not_used_is_given_back() -> None:
