@@ -245,7 +245,8 @@ class Pace:
             minute = self._traffic.served_between(refusals.began - MINUTE, refusals.began)
             waited = probe.started - refusals.began
             passing = not refusals.asked_to_wait and not refusals.kept_in_vain
-            self._pacemaker.learn(len(minute), refusals.began, waited, passing=passing)
+            stubborn = refusals.asked_to_wait or refusals.waits_too_short > 0
+            self._pacemaker.learn(len(minute), refusals.began, waited, passing=passing, stubborn=stubborn)
 
     # -- waiting -----------------------------------------------------------------------------------------------------------------------
 
@@ -255,7 +256,7 @@ class Pace:
 
     def _wait_of_our_own(self, refusals: Refusals) -> float:
         """Nothing where no pace is known, 1 s, 2 s, until the limit of a minute is fresh again if that may be it, 4 s, 8 s, … up to a minute."""
-        times = refusals.kept_in_vain - refusals.tried_at_once
+        times = refusals.waits_too_short
         if times < 0:
             return 0.0
         doubled = min(FIRST_WAIT * 2.0 ** min(times, 10), LONGEST_WAIT_OF_OUR_OWN)

@@ -144,6 +144,11 @@ class Refusals:
     tried_at_once: bool = False
     """Whether the first try came without a wait, since no pace was known that could have been too fast."""
 
+    @property
+    def waits_too_short(self) -> int:
+        """How many waits were too short; -1: not even a try without one has been turned away yet."""
+        return self.kept_in_vain - self.tried_at_once
+
     def passing(self, traffic: Traffic) -> bool:
         """Whether others pass that came after."""
         passed = traffic.served_after(self.first)
@@ -314,13 +319,16 @@ class Pacemaker:
                 self.per_second, min(self.per_second * self._GROWTH_BELOW_A_LIMIT, self._CLOSEST * self.limit)
             )
 
-    def learn(self, in_the_minute: int, began: float, waited: float, *, passing: bool) -> None:
-        """Refusals began at a moment, after so many were served in a minute, and lasted so many seconds; `passing`: the next try was served."""
+    def learn(self, in_the_minute: int, began: float, waited: float, *, passing: bool, stubborn: bool) -> None:
+        """Refusals began at a moment, after so many were served in a minute, and lasted so many seconds.
+
+        `passing`: the first try after them was served; `stubborn`: a wait of a second or more was asked for, or was too short.
+        """
         counted = in_the_minute / MINUTE
         if passing and self._going_slower_was_no_help():
             self.lift()
             return
-        if counted * waited >= self._WINDOW:
+        if stubborn and counted * waited >= self._WINDOW:
             self.limit = counted
         elif self.per_second is not None:
             exact = self._admitted_since >= self._ENOUGH
