@@ -270,6 +270,7 @@ class Pacemaker:
     """The share of the pace that a lesson leaves at least: a count while the pace grew is too low, and one of a few requests is rough."""
     _SHORTEST = 0.2
     """Seconds; what is served after less says nothing of a rate."""
+    _FAR_BELOW = 0.7
     _SINGLES = 8
     """So many refusals, each of which was over at the next try, before 20 more each had been served: going slower does not help."""
     _ENOUGH = 20
@@ -286,6 +287,7 @@ class Pacemaker:
         self._learned = float("-inf")
         self._tries = 0
         self._singles = 0
+        self._proved = 0.0
 
     def earliest(self) -> float:
         """The moment from which the next request may go."""
@@ -319,13 +321,15 @@ class Pacemaker:
                 self.per_second, min(self.per_second * self._GROWTH_BELOW_A_LIMIT, self._CLOSEST * self.limit)
             )
 
-    def learn(self, in_the_minute: int, began: float, waited: float, *, passing: bool, stubborn: bool) -> None:
+    def learn(
+        self, in_the_minute: int, began: float, waited: float, *, passing: bool, stubborn: bool
+    ) -> None:
         """Refusals began at a moment, after so many were served in a minute, and lasted so many seconds.
 
         `passing`: the first try after them was served; `stubborn`: a wait of a second or more was asked for, or was too short.
         """
         counted = in_the_minute / MINUTE
-        if passing and self._going_slower_was_no_help():
+        if passing and self._going_slower_was_no_help(began):
             self.lift()
             return
         if stubborn and counted * waited >= self._WINDOW:
@@ -342,15 +346,21 @@ class Pacemaker:
         self._begin(began)
         self._unrefused = 0
 
-    def _going_slower_was_no_help(self) -> bool:
-        """Whether single requests are turned away again and again, however slow the pace is: then the pace is not why."""
+    def _going_slower_was_no_help(self, now: float) -> bool:
+        """Whether single requests are turned away again and again, however slow the pace is: then the pace is not why.
+
+        A limit is not met at a pace far below what the target let in before, for as long as it takes to count.
+        """
         self._singles = self._singles + 1 if self._unrefused < self._ENOUGH else 0
-        return self._singles >= self._SINGLES
+        if self._admitted_since >= self._ENOUGH:
+            self._proved = max(self._proved, self._measured(now))
+        far_below = self.per_second is not None and self.per_second < self._FAR_BELOW * self._proved
+        return far_below or self._singles >= self._SINGLES
 
     def lift(self) -> None:
         """Forget the pace."""
         self.per_second = self.limit = self._since = None
-        self._next, self._singles = float("-inf"), 0
+        self._next, self._singles, self._proved = float("-inf"), 0, 0.0
 
     def _measured(self, now: float) -> float:
         """What was let in a second from an earlier refusal to this one."""
