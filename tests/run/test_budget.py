@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.contract.catalogue import load_catalogue, load_profile
@@ -23,6 +23,9 @@ from fixtures.doubles import KEY, MODEL
 from fixtures.in_process import BASE_URL, InProcess
 from fixtures.shaper import Shape, shaped
 from tests.builders import answer, choice, plain, refusal
+
+_RUNS = 40
+"""Each example is a whole run."""
 
 
 def asked(**params: Any) -> Request:
@@ -126,6 +129,7 @@ def run(shape: Shape, **bounds: Any) -> tuple[Results, int]:
     return asyncio.run(engine.run()), shaper.counters.received
 
 
+@settings(max_examples=_RUNS)
 @given(
     st.integers(1, 120),
     st.sampled_from([Shape(), Shape(failures=0.1, failure_statuses=(503,)), Shape(drops_before=0.1)]),
@@ -138,6 +142,7 @@ def test_no_run_sends_more_than_its_bound(bound: int, shape: Shape) -> None:
     assert results.outcome is not RunOutcome.CONFORMS
 
 
+@settings(max_examples=_RUNS)
 @given(st.integers(50, 1500))
 def test_no_run_generates_more_than_its_bound(bound: int) -> None:
     """The tokens that were generated stay within what was allowed."""
