@@ -1,5 +1,7 @@
 """What the answer to a greedy request follows from: the plain answers to its prompts, each sent alone with nothing else asked for.
 
+These are metamorphic relations: no oracle knows what a model says, but what it says to one request tells what it has to say to another.
+
 The plain request is the request without its stream, its echo, its stop sequences, its list of prompts, its `n`, and all that changes no
 text. Whatever is taken away has a relation (a stream's pieces add up to the plain text, an echo puts the prompt in front, …), so the texts of
 the request can be told from the plain ones. One plain answer serves many requests; and if all of them follow from it, every single relation

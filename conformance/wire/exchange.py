@@ -103,7 +103,7 @@ class Request:
     auth: Auth = Auth.KEY
     intent: Intent = Intent.VALID
     parameter: str | None = None
-    """The one parameter that an invalid request bends, by its name in the body."""
+    """The one parameter in which an invalid request differs from its valid twin, by its name in the body."""
     close_after: int | None = None
     """Close the connection after this many events of a stream instead of reading to the end; 0: as soon as the request is sent."""
     new_connection: bool = False
