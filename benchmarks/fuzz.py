@@ -14,16 +14,15 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
-import fixtures.fuzz
 from conformance.contract.catalogue import load_catalogue, load_profile
 from conformance.contract.check import Check
-from conformance.contract.verdict import Verdict
 from conformance.options import DEFAULT_EXAMPLES
 from conformance.run.discovery import all_checks
 from conformance.run.engine import Engine
 from conformance.run.results import Results
 from conformance.run.settings import Settings
-from fixtures.doubles import KEY, MODEL, Double, Host, doubles_in
+from fixtures.doubles import KEY, MODEL, Double, Host
+from fixtures.gate import BROKEN, FUZZ_MUTANTS, said
 
 ENOUGH = 0.9
 GENERATED = [check for check in all_checks() if check.requirement_id.startswith("GEN-")]
@@ -46,23 +45,18 @@ def judge(double: Double, checks: Sequence[Check], *, seed: int = 0, examples: i
         return asyncio.run(Engine(settings, load_catalogue(), checks).run())
 
 
-def broken(results: Results) -> list[str]:
-    """The requirements that were found broken."""
-    return [one.requirement.id for one in results.results if one.verdict in {Verdict.FAIL, Verdict.WARN}]
-
-
 def main(seeds: int, names: Sequence[str]) -> int:
     """Judge all mutants, or those named."""
     missed = 0
-    for double in doubles_in(fixtures.fuzz):
+    for double in FUZZ_MUTANTS:
         if names and double.name not in names:
             continue
         runs = [judge(double, GENERATED, seed=seed, examples=DEFAULT_EXAMPLES) for seed in range(seeds)]
-        found = Counter(name for run in runs for name in broken(run))
-        times = sum(bool(broken(run)) for run in runs)
+        found = Counter(name for run in runs for name in said(run, *BROKEN))
+        times = sum(bool(said(run, *BROKEN)) for run in runs)
         missed += times < ENOUGH * seeds
         most = max(run.cost.requests for run in runs)
-        others = ", ".join(broken(judge(double, ORDINARY))) or "nothing"
+        others = ", ".join(said(judge(double, ORDINARY), *BROKEN)) or "nothing"
         print(  # noqa: T201 - a script
             f"{double.name:<56}{times:>3} of {seeds}  {dict(found)}  at most {most} requests; ordinary checks find {others}",
             flush=True,

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+DEFAULT_EXAMPLES = 30
 DEFAULT_REPORT = "conformance-report"
 _LONGEST_NAME = 80
 _PORTS = 65536
@@ -233,7 +234,7 @@ OPTIONS = (
         "N",
         takes=_WHOLE_NUMBER,
         parse=_count_or_none_at_all,
-        default="30",
+        default=str(DEFAULT_EXAMPLES),
         schema="integer",
     ),
     Option(
