@@ -14,6 +14,7 @@ from conformance.kit.scenario_settings import ScenarioSettings
 from conformance.kit.target import Target
 from conformance.run.session import Session
 from conformance.wire.exchange import Exchange, Request
+from fixtures import virtual_time
 from tests.builders import PROFILE, PROMPT, answer, choice, plain, refusal
 
 Answer = Callable[[Request], Exchange]
@@ -42,14 +43,14 @@ def scripted(
 def outcome(scenario: Scenario, target: Target) -> Outcome | None:
     """What a scenario finds; None is a pass."""
     try:
-        asyncio.run(_bounded(scenario, target))
+        virtual_time.run(_bounded(scenario, target))
     except Outcome as found:
         return found
     return None
 
 
 async def _bounded(scenario: Scenario, target: Target) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(1000):
         await scenario(target)
 
 

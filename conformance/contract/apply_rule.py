@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from conformance.contract.check import NOT_APPLICABLE, Check, Finding, Scope
 from conformance.contract.verdict import Reason
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange
+from conformance.wire.quota import quota_words
+from conformance.wire.retry import time_of
 
 _CLIENT_ERROR = 400
 
@@ -43,8 +45,12 @@ def needs_confirmation(check: Check, judged: RuleResult) -> bool:
     return 0 < len(judged.objections) <= _FEW.get(check.scope, 1)
 
 
-def apply_rule(check: Check, exchanges: Sequence[Exchange], profile: Profile) -> RuleResult:
-    """The judgement of a rule on every exchange within its scope."""
+def apply_rule(check: Check, exchanges: Iterable[Exchange], profile: Profile) -> RuleResult:
+    """The judgement of a rule on every exchange within its scope.
+
+    What says that the money is at its end has no scope: it is about the account, and vendors say it with any status.
+    """
+    exchanges = [exchange for exchange in exchanges if quota_words(exchange, now=time_of(exchange)) is None]
     more = (profile,) if check.wants_profile else ()
     if check.scope is Scope.RUN:
         completions = [view for view in map(_completion, exchanges) if view is not None]

@@ -46,18 +46,26 @@ def upstream(target: Target) -> Upstream:
 
 
 async def relay(
-    target: Target, script: str, what: str = "", *, close_after: int | None = None, **changes: Any
+    target: Target,
+    script: str,
+    what: str = "",
+    *,
+    close_after: int | None = None,
+    takes_any_answer: bool = False,
+    **changes: Any,
 ) -> Relayed:
     """Send an ordinary request whose prompt asks for `script`; `what` tells apart prompts of one script.
 
-    A rate limit is no reason to give up: it may be what the script says.
+    `takes_any_answer`: a rate limit is no reason to ask again, since the script says so.
     """
     behind = upstream(target)
     text = f"{MARK}{script} {target.name} {what} {target.attempt}"
     several = changes.pop("prompts", 0)
     prompt = [f"{text} {number}" for number in range(several)] if several else text
     request = Request.of(
-        target.params(prompt=prompt, **{"max_tokens": LENGTH, **changes}), close_after=close_after
+        target.params(prompt=prompt, **{"max_tokens": LENGTH, **changes}),
+        close_after=close_after,
+        takes_any_answer=takes_any_answer,
     )
     exchange = await target.traffic.send(request, attempt=target.attempt)
     target.used.append(exchange)

@@ -20,12 +20,13 @@ from conformance.gateway.upstream import Upstream
 from conformance.kit.facts import Facts
 from conformance.kit.target import Target
 from conformance.run.budget import Budget, Cost, Price
+from conformance.run.delivery import Send
 from conformance.run.ledger import Ledger
 from conformance.run.preflight import Needs, UnusableTarget, find_model, preflight
 from conformance.run.results import Results
 from conformance.run.rule_pass import RulePass
 from conformance.run.scenario_pass import ScenarioPass
-from conformance.run.session import Send, Session
+from conformance.run.session import Session
 from conformance.run.settings import Settings
 from conformance.wire.exchange import Exchange
 from conformance.wire.http import HttpClient, Limits
@@ -71,7 +72,9 @@ class Engine:
                 settings.max_cost,
                 Price(*settings.price) if settings.price else Price(),
             ),
+            rate=settings.rate,
             recovery=settings.recovery,
+            run_timeout=settings.run_timeout,
         )
 
     async def run(self) -> Results:
@@ -108,8 +111,7 @@ class Engine:
             self.facts = await preflight(self._target(), self._needs(), key_variable=variable)
         except (UnusableTarget, Inconclusive) as reason:
             self.unusable = str(reason)
-            found = reason.reason if isinstance(reason, Inconclusive) else Reason.TARGET_GONE
-            self.ledger.settle_all(Verdict.INCONCLUSIVE, _NOTHING_JUDGED, found)
+            self.ledger.settle_all(Verdict.INCONCLUSIVE, _NOTHING_JUDGED, reason.reason)
             return
         self._reached_the_target = True
         runnable = [check for check in self.checks if not self.ledger.settle_unmet(check, self.facts)]
@@ -120,6 +122,7 @@ class Engine:
 
     def conclude(self, why: str, reason: Reason) -> None:
         """Judge by rules what is there, and settle the rest as not judged: however a run ends, what it has seen counts."""
+        self.session.delivery.end(reason, why)
         if self._reached_the_target:
             left = [check for check in self.ledger.unsettled if check.is_rule]
             runnable = [check for check in left if not self.ledger.settle_unmet(check, self.facts)]
@@ -143,6 +146,7 @@ class Engine:
             complete=complete,
             selection=self.ledger.selection,
             unusable=self.unusable,
+            ended=self.session.ended,
             incidents=tuple(self.session.incidents),
             redactor=self.settings.redactor,
         )

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Protocol
 
-from conformance.contract.verdict import Inconclusive
+from conformance.contract.verdict import Inconclusive, Reason
 from conformance.kit.traffic import Incident, Traffic
 from conformance.run.attempt import Attempt
 from conformance.wire.exchange import Exchange, FaultKind, Intent
@@ -42,10 +42,11 @@ class Liveness:
 
     session: _Asks
     canary: Callable[[], Awaitable[Exchange]]
+    end: Callable[[Reason, str], object]
+    """Ends the run, once the target is gone for good."""
     recovery: float
     incidents: list[Incident] = field(default_factory=list)
-    gone: str | None = None
-    """Why nothing more is sent, once the target is gone for good."""
+    _gone: bool = False
     _faults_in_a_row: int = 0
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -65,7 +66,7 @@ class Liveness:
         the caller had sent just before, the likeliest last.
         """
         async with self._asking:
-            if self.gone:
+            if self._gone:
                 return False
             sent = self.session.exchanges
             try:
@@ -81,7 +82,8 @@ class Liveness:
                 message = _what_happened(canary, "it came back later")
                 self.incidents.append(Incident(message, suspects, recovered=True))
                 return True
-            self.gone = f"the target stopped answering {_after(suspects)}: {_shown(canary)}"
+            self._gone = True
+            self.end(Reason.TARGET_GONE, f"the target stopped answering {_after(suspects)}: {_shown(canary)}")
             message = _what_happened(canary, "it did not come back")
             self.incidents.append(Incident(message, suspects, recovered=False))
             return False

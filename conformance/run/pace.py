@@ -14,8 +14,6 @@ coming, and holds no place among those in flight. What the refusals mean is foun
 When the target turns requests away, all wait: as long as it says, or else not at all, 1 s, 2 s, then until a minute has passed since the
 requests that used up its limit, then twice as long each time. After each wait one request is sent alone; once that is served, the rest
 follows at the pace that was learned.
-
-The session does not go by it yet: it still sends again by `wire/retry.py`, each request by a clock of its own.
 """
 
 from __future__ import annotations

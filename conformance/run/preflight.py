@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
-from conformance.contract.verdict import Inconclusive, Outcome
+from conformance.contract.verdict import Inconclusive, Outcome, Reason
 from conformance.kit.capabilities import learn
 from conformance.kit.facts import DET_RUNS, Facts
 from conformance.kit.target import Target
@@ -41,6 +41,11 @@ _MODELS_SHOWN = 10
 
 class UnusableTarget(Exception):  # noqa: N818 - the reader sees the message, not the class
     """The run can't judge anything; the message says why and what to do."""
+
+    def __init__(self, message: str, reason: Reason = Reason.TARGET_GONE) -> None:
+        """Say why, and what was lost by it."""
+        super().__init__(message)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +79,14 @@ async def _first_answer(target: Target) -> Exchange:
     except Inconclusive as limited:
         exchange = target.used[-1] if target.used else None
         where = f"POST {exchange.url}: " if exchange else ""
-        raise UnusableTarget(
-            f"{where}{limited}\nTry again later, or with a smaller --concurrency."
-        ) from limited
+        advice = _ADVICE.get(limited.reason, "")
+        raise UnusableTarget(f"{where}{limited}{advice}", limited.reason) from limited
+
+
+_ADVICE = {
+    Reason.RATE_LIMIT: "\nTry again later; --wait-ready=SECONDS waits for a server that is still starting.",
+    Reason.QUOTA: "\nNothing can be judged before the account can pay.",
+}
 
 
 async def _models(target: Target) -> Exchange:

@@ -94,6 +94,16 @@ class Recorded:
     finished: str
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """Why a run ended before all was judged."""
+
+    reason: Reason
+    message: str
+    exchange: str | None = None
+    """The exchange that shows it, if one does."""
+
+
 @dataclass(frozen=True)
 class Results:
     """A whole run."""
@@ -118,6 +128,8 @@ class Results:
     """Set where recorded traffic was judged, and nothing was sent."""
     unusable: str | None = None
     """Why nothing could be judged, if so."""
+    ended: End | None = None
+    """Why the run ended early, if it did."""
     incidents: tuple[Incident, ...] = ()
     redactor: Redactor = field(default_factory=Redactor, repr=False)
 

@@ -1,25 +1,27 @@
 """The traffic of one run: every request goes through here, once.
 
-The session numbers exchanges and remembers them: the same request is sent once, and identical requests in flight are joined. What they
-cost is counted in `budget.py`, contradictions are noticed in `determinism.py`, and whether the target is still there in `liveness.py`.
+The session numbers exchanges and remembers them: the same request is sent once, and identical requests in flight are joined. When they
+go out, and how often, is up to `delivery.py`; what they cost is counted in `budget.py`, contradictions are noticed in `determinism.py`,
+and whether the target is still there in `liveness.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Hashable, Sequence
+from dataclasses import dataclass, field
 
 from conformance.contract.verdict import Inconclusive, Reason
 from conformance.kit.traffic import Incident
 from conformance.run.budget import Budget, Cost, Purse, SpentError, Tokens
+from conformance.run.delivery import LONGEST_WAIT, Delivery, Send, UnansweredError
 from conformance.run.determinism import Determinism
 from conformance.run.liveness import Liveness
+from conformance.run.pace import Pace
+from conformance.run.rate import Rate
+from conformance.run.results import End
 from conformance.wire.exchange import Exchange, Request
-from conformance.wire.retry import Retries, with_retries
-
-Send = Callable[[Request], Awaitable[Exchange]]
 
 _CANARY_PROMPT = "Are you still there?"
 
@@ -28,23 +30,29 @@ _CANARY_PROMPT = "Are you still there?"
 class Session:
     """Sends the requests of a run.
 
-    `model` is the name that the canary asks for; `recovery` is how long, in seconds, a target that stopped answering is waited for.
+    `model` is the name that the canary asks for; `recovery` is how long, in seconds, a target that stopped answering is waited for;
+    `run_timeout` how long the run may take.
     """
 
     transport: Send
     model: str
     concurrency: int = 8
     budget: Budget = field(default_factory=Budget)
+    rate: Rate | None = None
     recovery: float = 20.0
-    retries: Retries = field(default_factory=Retries)
+    run_timeout: float | None = None
     cost: Cost = field(default_factory=Cost)
     determinism: Determinism = field(default_factory=Determinism)
 
     def __post_init__(self) -> None:
         """Set up what only the session itself touches."""
-        self.liveness = Liveness(self, self._canary, self.recovery)
+        longest_wait = max(LONGEST_WAIT, self.run_timeout or 0.0)
+        self.pace = Pace(self.concurrency, self.rate, longest_wait=longest_wait)
         self.purse = Purse(self.budget)
-        self._slots = asyncio.Semaphore(self.concurrency)
+        self.delivery = Delivery(
+            self.transport, self.purse, self.cost, self.pace, self._canary, run_timeout=self.run_timeout
+        )
+        self.liveness = Liveness(self, self._canary_of_liveness, self.delivery.end, self.recovery)
         self._sent: dict[tuple[Request, int, Hashable], asyncio.Task[Exchange]] = {}
         self._exchanges: list[Exchange | None] = []
 
@@ -52,6 +60,11 @@ class Session:
     def exchanges(self) -> tuple[Exchange, ...]:
         """Every exchange that has ended, in the order in which the requests were made."""
         return tuple(exchange for exchange in self._exchanges if exchange is not None)
+
+    @property
+    def ended(self) -> End | None:
+        """Why nothing more is sent, if so."""
+        return self.delivery.ended
 
     @property
     def incidents(self) -> Sequence[Incident]:
@@ -70,8 +83,7 @@ class Session:
         """
         key = (request, attempt, sample)
         if key not in self._sent:
-            if self.liveness.gone:
-                raise Inconclusive(self.liveness.gone, Reason.TARGET_GONE)
+            self.delivery.raise_if_ended()
             self._sent[key] = asyncio.create_task(self._exchange(request, self._reserve(request)))
         # Shielded: a scenario that is cancelled must not take the answer away from others that wait for it.
         return await asyncio.shield(self._sent[key])
@@ -79,14 +91,8 @@ class Session:
     @contextlib.asynccontextmanager
     async def one_at_a_time(self) -> AsyncIterator[None]:
         """Send nothing at the same time as anything else: there are servers that break off a stream when another request arrives."""
-        others = self.concurrency - 1
-        for _ in range(others):
-            await self._slots.acquire()
-        try:
+        async with self.pace.alone():
             yield
-        finally:
-            for _ in range(others):
-                self._slots.release()
 
     async def abandon(self) -> None:
         """Break off what is in flight."""
@@ -95,27 +101,20 @@ class Session:
         await asyncio.gather(*self._sent.values(), return_exceptions=True)
 
     async def _exchange(self, request: Request, reserved: Tokens) -> Exchange:
-        number = self._next_number()
-        async with self._slots:
-            if self.liveness.gone:
-                self.purse.take_back(reserved)
-                raise Inconclusive(self.liveness.gone, Reason.TARGET_GONE)
-            self.cost.in_flight += 1
-            self.cost.most_in_flight = max(self.cost.most_in_flight, self.cost.in_flight)
-            try:
-                exchange = await self._transport(request, reserved, number)
-            finally:
-                self.cost.in_flight -= 1
+        exchange = await self._deliver(request, reserved)
         self.determinism.notice(exchange)
         await self.liveness.notice(exchange)
         return exchange
 
-    async def _canary(self) -> Exchange:
+    async def _canary(self, patience: float | None = None) -> Exchange:
         """The exchange of a small valid request, sent anew each time: does the target still serve."""
         request = Request.of(
             {"model": self.model, "prompt": _CANARY_PROMPT, "max_tokens": 1, "temperature": 0}
         )
-        return await self._transport(request, self._reserve(request), self._next_number())
+        return await self._deliver(request, self._reserve(request), is_canary=True, patience=patience)
+
+    async def _canary_of_liveness(self) -> Exchange:
+        return await self._canary(self.recovery)
 
     def _reserve(self, request: Request) -> Tokens:
         """Set aside what a request may cost, before it waits for its turn. Raises `Inconclusive` where the budget is spent."""
@@ -130,29 +129,19 @@ class Session:
         self._exchanges.append(None)
         return len(self._exchanges)
 
-    async def _transport(self, request: Request, reserved: Tokens, number: int) -> Exchange:
-        """Send a request, again while it is turned away and the budget allows it, and count each time."""
-        exchange: Exchange | None = None
-
-        async def send_once() -> Exchange:
-            nonlocal exchange, reserved
-            if exchange is not None:
-                self.purse.settle(reserved, exchange)
-                reserved = Tokens()
-                reserved = self.purse.reserve(request)
-                self.cost.requests = self.purse.requests
-            tries = 0 if exchange is None else exchange.retries + 1
-            exchange = replace(await self.transport(request), retries=tries)
-            return exchange
-
+    async def _deliver(
+        self, request: Request, reserved: Tokens, *, is_canary: bool = False, patience: float | None = None
+    ) -> Exchange:
+        """Have a request delivered, and remember what came. Raises `Inconclusive` where nothing came that is an answer."""
+        number = self._next_number()
+        deliver = self.delivery.deliver(
+            request, reserved, f"x{number}", is_canary=is_canary, patience=patience
+        )
         try:
-            exchange = await with_retries(send_once, self.retries)
-        except SpentError:
-            pass  # the answer that there is has to do
-        finally:
-            self.purse.settle(reserved, exchange)
-        assert exchange is not None  # noqa: S101 - what is not answered raises
-        exchange = replace(exchange, id=f"x{number}")
+            exchange = await deliver
+        except UnansweredError as stopped:
+            self._exchanges[number - 1] = stopped.exchange
+            raise Inconclusive(stopped.end.message, stopped.end.reason) from stopped
         self._exchanges[number - 1] = exchange
         self.cost.count(exchange)
         return exchange

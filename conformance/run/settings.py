@@ -7,6 +7,7 @@ from functools import cached_property
 
 from conformance.contract.known_failures import KnownFailures
 from conformance.kit.scenario_settings import ScenarioSettings
+from conformance.run.rate import Rate
 from conformance.wire.record import KEY_VARIABLE
 from conformance.wire.redact import Redactor, is_credential
 
@@ -27,6 +28,8 @@ class Settings(ScenarioSettings):
     strict: bool = False
     known: KnownFailures = field(default_factory=KnownFailures)
     concurrency: int = 8
+    rate: Rate | None = None
+    """How fast requests may go out; without it, it is learned from the target."""
     max_requests: int | None = None
     max_tokens: int | None = None
     """The most generated tokens."""

@@ -34,6 +34,10 @@ _NOT_ABOUT_THE_BODY = frozenset(
 )
 """Refusals for want of a key, a route, or patience."""
 
+OVERLOADED = 529
+"""No status of an RFC. Anthropic and those after it say "overloaded" with it, which is what a 503 says."""
+
+_LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, OVERLOADED})
 
 DEFAULT_MAX_TOKENS = 16
 """What OpenAI's specification says of a request without `max_tokens`."""
@@ -108,6 +112,8 @@ class Request:
     """Close the connection after this many events of a stream instead of reading to the end; 0: as soon as the request is sent."""
     new_connection: bool = False
     """Do not take a connection from the pool."""
+    takes_any_answer: bool = False
+    """Whatever comes is the answer, "later" and "no money" too: a script says so."""
 
     @classmethod
     def of(cls, params: Mapping[str, Any], **fields: Any) -> Request:
@@ -222,7 +228,7 @@ class Exchange:
     seconds: float = 0.0
     """From the moment the request was sent to the last byte or the fault; from `started` where it never was sent."""
     retries: int = 0
-    """How often the target asked for patience (429, 503) before this answer, and the request was sent again."""
+    """How often the target put this request off (429, 503, …) before this answer, and it was sent again."""
     url: str = ""
     """The full URL that the request went to."""
 
@@ -252,10 +258,10 @@ class Exchange:
 
     @property
     def rate_limited(self) -> bool:
-        """Whether the target still asked for patience after all retries."""
+        """Whether the answer says "later" and cannot mean anything else: 429, 529, or 503 with a time."""
         if self.response is None:
             return False
-        return self.response.status == HTTPStatus.TOO_MANY_REQUESTS or (
+        return self.response.status in _LATER or (
             self.response.status == HTTPStatus.SERVICE_UNAVAILABLE
             and self.response.header("retry-after") is not None
         )

@@ -2,8 +2,6 @@
 
 Such an answer says nothing about the request, and no waiting within a run helps: whoever reads one stops sending. There is one status for it
 (402), and vendors who use others, with codes and sentences of their own. Each form below was seen; `tests/wire/test_quota.py` says where.
-
-The session does not ask it yet.
 """
 
 from __future__ import annotations

@@ -1,39 +1,24 @@
 """What an answer says about "later": whether it speaks of the request at all, and how long it asks to wait.
 
-`is_turned_away`, `is_transient` and `wait_asked_for` are the one place that knows the forms of it. `retry_delay` and `with_retries` are
-the loop of a client that has no pace to go by.
+`is_turned_away`, `is_transient` and `wait_asked_for` are the one place that knows the forms of it; `run/delivery.py` acts on them.
 """
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import math
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
-from conformance.wire.exchange import Exchange, FaultKind, Response
+from conformance.wire.exchange import OVERLOADED, Exchange, FaultKind, Response
 
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)
 """RFC 9110 has whole seconds only; fractions are seen, and their meaning is plain."""
 
-_TRIES: Mapping[int, int] = {
-    HTTPStatus.TOO_MANY_REQUESTS: 2,
-    HTTPStatus.BAD_GATEWAY: 1,
-    HTTPStatus.SERVICE_UNAVAILABLE: 1,
-    HTTPStatus.GATEWAY_TIMEOUT: 1,
-}
-"""How often what names no time is tried again. The last three need not speak of the request: "received an invalid response from an inbound
-server" (RFC 9110, 15.6.3), "temporary overload or scheduled maintenance" (15.6.4), "did not receive a timely response" (15.6.5). Once it
-may be chance; what comes again stands."""
-
-_OVERLOADED = 529
-"""No status of an RFC. Anthropic and those after it say "overloaded" with it, which is what a 503 says."""
-
-_TURNED_AWAY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, _OVERLOADED}
+_TURNED_AWAY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, OVERLOADED}
 
 _TRANSIENT = {
     HTTPStatus.REQUEST_TIMEOUT,
@@ -47,8 +32,6 @@ _BROKEN_CONNECTIONS = {FaultKind.CONNECT, FaultKind.DROPPED}
 
 LONGEST_PLAUSIBLE = 32 * 86_400.0
 """Seconds. No limit is counted over more than a month, so what asks for longer is not meant, or not meant well."""
-
-_NAMES_A_TIME = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
 def is_turned_away(response: Response) -> bool:
@@ -64,6 +47,18 @@ def is_transient(exchange: Exchange) -> bool:
     if exchange.fault is not None:
         return exchange.fault.kind in _BROKEN_CONNECTIONS
     return exchange.status in _TRANSIENT
+
+
+def time_of(exchange: Exchange) -> float:
+    """The Unix time at which an answer was written, by the clock of whoever wrote it (`Date`); else by ours.
+
+    Dates and times since 1970 in an answer are the server's, whose clock may be minutes off.
+    """
+    date = (exchange.response.header("date") or "") if exchange.response else ""
+    if date and len(date) <= _LONGEST_VALUE:
+        with contextlib.suppress(ValueError, TypeError, OverflowError):
+            return parsedate_to_datetime(date).timestamp()
+    return exchange.started + exchange.seconds
 
 
 def wait_asked_for(response: Response, now: float) -> float | None:
@@ -97,30 +92,6 @@ def retry_after(value: str, now: float) -> float | None:
         return max(0.0, date.timestamp() - now)
     except (ValueError, TypeError, OverflowError):
         return None
-
-
-def retry_delay(response: Response, *, tries: int, backoff: float) -> float | None:
-    """The seconds to wait before sending once more what got `response`, or `None` where the answer stands.
-
-    `tries` counts how often it was sent again before. A 429 and a 503 are asked again when they say; without that a 429 twice, after
-    `backoff` seconds and after twice that, and a 502, 503 or 504 once, after `backoff` seconds.
-    """
-    if response.status in _NAMES_A_TIME:
-        named = retry_after(response.header("retry-after") or "", datetime.now(UTC).timestamp())
-        if named is not None:
-            return named
-    return float(backoff * 2**tries) if tries < _TRIES.get(response.status, 0) else None
-
-
-@dataclass(frozen=True, slots=True)
-class Retries:
-    """How often a request that was turned away is sent again."""
-
-    most: int = 3
-    max_wait: float = 30.0
-    """Seconds in all that one request waits because it was turned away."""
-    backoff: float = 0.5
-    """Seconds before the first new try where a 429 does not say when; the second waits twice that."""
 
 
 # -- the forms of "later" --------------------------------------------------------------------------------------------------------------
@@ -228,20 +199,3 @@ def _said_in_the_message(response: Response) -> float | None:
     )
     found = _SAID.search(text)
     return _plausible(_seconds(found[1])) if found else None
-
-
-# -- a client without a pace -----------------------------------------------------------------------------------------------------------
-
-
-async def with_retries(send_once: Callable[[], Awaitable[Exchange]], retries: Retries) -> Exchange:
-    """The exchange of a request that is sent again while it is turned away; its last answer counts."""
-    waited, tries = 0.0, 0
-    while True:
-        exchange = replace(await send_once(), retries=tries)
-        if exchange.response is None or tries >= retries.most:
-            return exchange
-        seconds = retry_delay(exchange.response, tries=tries, backoff=retries.backoff)
-        if seconds is None or waited + seconds > retries.max_wait:
-            return exchange
-        await asyncio.sleep(seconds)
-        waited, tries = waited + seconds, tries + 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from conformance.run.results import Results, RunOutcome
 from conformance.run.session import Session
 from conformance.run.settings import Settings
 from conformance.wire.exchange import Exchange, Request
-from conformance.wire.retry import Retries
+from fixtures import virtual_time
 from fixtures.doubles import KEY, MODEL
 from fixtures.in_process import BASE_URL, InProcess
 from fixtures.shaper import Shape, shaped
@@ -110,14 +109,14 @@ def test_retries_count() -> None:
         return refusal(429, headers=[("Retry-After", "0")], request=request)
 
     async def main() -> Exchange:
-        session = Session(busy, "m", budget=Budget(requests=2), retries=Retries(backoff=0.0))
+        session = Session(busy, "m", budget=Budget(requests=2))
         exchange = await session.send(asked())
         with pytest.raises(Inconclusive, match="budget of 2 requests"):
             await session.send(asked(seed=1))
         assert session.cost.requests == len(sent) == 2
         return exchange
 
-    assert asyncio.run(main()).retries == 1
+    assert virtual_time.run(main()).retries == 1
 
 
 def run(shape: Shape, **bounds: Any) -> tuple[Results, int]:
@@ -125,8 +124,7 @@ def run(shape: Shape, **bounds: Any) -> tuple[Results, int]:
     shaper = shaped(shape)
     settings = Settings(BASE_URL, MODEL, KEY, profile=load_profile("reference"), recovery=0.1, **bounds)
     engine = Engine(settings, load_catalogue(), all_checks(), InProcess(shaper, KEY).send)
-    engine.session.retries = Retries(backoff=0.0)
-    return asyncio.run(engine.run()), shaper.counters.received
+    return virtual_time.run(engine.run()), shaper.counters.received
 
 
 @settings(max_examples=_RUNS)

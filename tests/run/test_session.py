@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from conformance.contract.verdict import Inconclusive
+from conformance.contract.verdict import Inconclusive, Reason
 from conformance.run.budget import Budget
 from conformance.run.session import Session
 from conformance.wire.exchange import Exchange, Fault, FaultKind, Intent, Piece, Request, Response
+from fixtures import virtual_time
 
 Answer = Callable[[Request, int], Exchange]
 
@@ -67,7 +68,7 @@ def run(scenario: Callable[[Session], Awaitable[None]], wire: Wire, **settings: 
         await scenario(session)
         return session
 
-    return asyncio.run(main())
+    return virtual_time.run(main())
 
 
 def test_the_same_request_is_sent_once() -> None:
@@ -180,7 +181,8 @@ def test_a_dead_target_is_noticed_and_left_alone() -> None:
 
     session = run(scenario, wire)
 
-    assert session.liveness.gone is not None
+    assert session.ended is not None
+    assert session.ended.reason is Reason.TARGET_GONE
     assert [incident.recovered for incident in session.incidents] == [False]
     assert len(wire.sent) == 5
 
@@ -195,8 +197,8 @@ def test_the_suspect_is_named() -> None:
 
     session = run(scenario, Wire(lambda sent, _: dropped(sent)))
 
-    assert session.liveness.gone is not None
-    assert "after x1" in session.liveness.gone
+    assert session.ended is not None
+    assert "after x1" in session.ended.message
 
 
 def test_what_was_sent_after_the_last_good_answer_is_suspected() -> None:
@@ -225,4 +227,4 @@ def test_a_single_fault_is_weather() -> None:
     session = run(scenario, Wire(lambda sent, count: dropped(sent) if count % 3 == 0 else completion(sent)))
 
     assert session.incidents == []
-    assert session.liveness.gone is None
+    assert session.ended is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.contract.verdict import Broken, Inconclusive
+from conformance.contract.verdict import Broken, Inconclusive, Reason
 from conformance.kit.target import Target
 from conformance.kit.traffic import Incident
 from conformance.run.session import Session
@@ -48,7 +48,7 @@ def test_a_request_that_is_not_served_afterwards_is_named_with_its_cause() -> No
 def test_a_target_that_is_gone_breaks_the_requirement_without_a_request() -> None:
     """An incident from which the target did not come back needs no further proof; what it died of is the evidence."""
     target, last = scripted(sound), refusal(request=MALFORMED)
-    session(target).liveness.gone = "gone"
+    session(target).delivery.end(Reason.TARGET_GONE, "gone")
     session(target).liveness.incidents.append(Incident("no answer", (last,), recovered=False))
 
     assert isinstance(outcome(whole_run.service_goes_on_after_a_refusal, target), Broken)

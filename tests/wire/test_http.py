@@ -8,7 +8,6 @@ import socket
 import ssl
 import struct
 from dataclasses import replace
-from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -17,7 +16,6 @@ from conformance.wire.exchange import Auth, Exchange, FaultKind, Request
 from conformance.wire.headers import USER_AGENT
 from conformance.wire.http import HttpClient, Limits
 from conformance.wire.network_errors import explain
-from conformance.wire.retry import Retries, with_retries
 from tests.wire import servers
 from tests.wire.servers import CHUNKED, EVENT, LAST_CHUNK, Running, Server, answer, chunk, says, serve
 
@@ -744,52 +742,7 @@ def test_no_body_is_no_broken_coding() -> None:
     assert exchange.fault is None
 
 
-# -- patience
-
-BUSY = "429 Too Many Requests"
-DOWN = "503 Service Unavailable"
-
-
-def busy(after: str | None, status: str = BUSY) -> bytes:
-    """An answer that asks for patience."""
-    return answer(status=status, headers=b"" if after is None else f"Retry-After: {after}\r\n".encode())
-
-
-@pytest.mark.parametrize(
-    ("answers", "status", "retries"),
-    [
-        pytest.param([busy("0"), answer()], 200, 1, id="at-once"),
-        pytest.param([busy("0.01"), busy("0", DOWN), answer()], 200, 2, id="twice"),
-        pytest.param([busy(formatdate(0, usegmt=True)), answer()], 200, 1, id="date-in-the-past"),
-        pytest.param([busy("Thu, 01 Jan 1970 00:00:00 -0000"), answer()], 200, 1, id="date-without-a-zone"),
-        pytest.param([busy("0")], 429, 3, id="never-lets-in"),
-        pytest.param([busy("3600"), answer()], 429, 0, id="longer-than-the-patience"),
-        pytest.param([busy("Fri, 31 Dec 9999 23:59:59 GMT"), answer()], 429, 0, id="date-far-away"),
-        pytest.param([busy("0.06"), busy("0.06"), answer()], 429, 1, id="longer-in-all-than-the-patience"),
-        pytest.param([busy(None), busy(None), answer()], 200, 2, id="no-time-given"),
-        pytest.param([busy(None)], 429, 2, id="no-time-given-ever"),
-        pytest.param([busy("soon"), answer()], 200, 1, id="unintelligible"),
-        pytest.param([busy("9" * 5000), answer()], 200, 1, id="beyond-all-numbers"),
-        pytest.param([busy("-1"), answer()], 200, 1, id="negative"),
-        pytest.param([busy(None, DOWN), answer()], 200, 1, id="down-without-a-time"),
-        pytest.param([busy(None, DOWN)], 503, 1, id="down-without-a-time-again"),
-        pytest.param([busy("0", "500 Internal Server Error"), answer()], 500, 0, id="other-status"),
-        pytest.param([busy(None, "502 Bad Gateway"), answer()], 200, 1, id="lost-by-a-gateway"),
-        pytest.param([busy(None, "504 Gateway Timeout")], 504, 1, id="lost-by-a-gateway-again"),
-    ],
-)
-def test_retries_are_bounded(answers: list[bytes], status: int, retries: int) -> None:
-    """A target that asks to be asked later is, within limits, and the retries are counted."""
-    retry = Retries(max_wait=0.1, backoff=0.01)
-
-    async def run() -> Exchange:
-        async with serve(servers.in_turn(*answers)) as running, HttpClient(running.url, key=None) as client:
-            return await with_retries(lambda: client.send(REQUEST), retry)
-
-    exchange = asyncio.run(run())
-
-    assert (exchange.status, exchange.retries) == (status, retries)
-    assert exchange.fault is None
+# -- several at once
 
 
 def test_many_requests_at_once_to_bad_servers_stay_apart() -> None:
