@@ -171,6 +171,11 @@ OPTIONS = (
     ),
     Option("plan", "say what the selected checks would cost, and send nothing", schema="boolean"),
     Option(
+        "quick",
+        "judge only what is worth most for some 55 requests: core MUST, the cheapest first, and the rules over that",
+        schema="boolean",
+    ),
+    Option(
         "max-requests",
         "send at most this many requests",
         "N",
@@ -209,6 +214,19 @@ OPTIONS = (
         parse=_count,
         default="8",
         schema="integer",
+    ),
+    Option(
+        "rate",
+        "send no faster, such as `60/min`, `2/s` or `20/min,1000/day`; without it the pace is learned from the target",
+        "N/UNIT",
+    ),
+    Option(
+        "wait-ready",
+        "poll a server that is still starting for at most this long, before anything is judged",
+        "SECONDS",
+        takes=_NUMBER_OF_SECONDS,
+        parse=_above_zero,
+        schema="number",
     ),
     Option(
         "request-timeout",

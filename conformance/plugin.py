@@ -35,6 +35,7 @@ from conformance.run.plan import plan
 from conformance.run.results import Result, RunOutcome
 from conformance.run.results_document import result_to_json
 from conformance.run.run import Run
+from conformance.run.worth import load_worth
 
 ROOMS = tuple(Path(__file__).parent / room for room in ("scenarios", "rules"))
 """The folders whose files hold checks."""
@@ -255,6 +256,17 @@ def _new_run(config: pytest.Config, get: Get) -> Run:
     if not config.getoption("collectonly") and not run.only_plans:
         run.prepare()
     return run
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With `--quick`, keep what is worth most."""
+    checks = [item.check for item in items if isinstance(item, CheckItem)]
+    if not checks or not option_values(config)("quick"):
+        return
+    kept = load_worth().quick(checks)
+    left_out = [item for item in items if isinstance(item, CheckItem) and item.check not in kept]
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

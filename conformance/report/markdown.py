@@ -10,6 +10,7 @@ from conformance.report.escaping import escape_line
 from conformance.report.excerpt import duration
 from conformance.report.known_failures import is_known, is_stale, told
 from conformance.report.labels import PROBLEMS, in_order, label_of, moment
+from conformance.report.outcome import ending
 from conformance.report.rerun import pytest_line
 from conformance.report.text import name_of, verdict_in_words
 
@@ -56,6 +57,8 @@ def _lines(document: Document) -> Iterator[str]:
     if document["unusable"]:
         yield from ("", code(document["unusable"], 2_000))
         return
+    if ended := ending(document):
+        yield from ("", f"The run ended early: {code(ended['message'], 2_000)}")
     yield ""
     yield from _table(document)
     requirements = document["requirements"]

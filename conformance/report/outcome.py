@@ -42,6 +42,14 @@ def outcome_of(document: Document) -> str:
     return CONFORMS if whole and not document["failed"] else NOT_ENOUGH
 
 
+def ending(document: Document) -> Mapping[str, Any] | None:
+    """Why a run ended early, where nothing else in the report says so: a target that is gone is an incident, and told as one."""
+    ended: Mapping[str, Any] | None = document.get("ended")
+    if ended is None or document["unusable"] or ended["reason"] == "target_gone":
+        return None
+    return ended
+
+
 def is_partial(document: Document) -> bool:
     """Whether only a part of the requirements was selected."""
     return any(part["selected"] < part["total"] for part in document.get("selection", {}).values())

@@ -17,7 +17,7 @@ from conformance.report.excerpt import BRIEF, WHOLE, curl_line, duration, excerp
 from conformance.report.exchange_diff import exchange_diff
 from conformance.report.known_failures import consequence, is_known, is_stale
 from conformance.report.labels import PROBLEMS, SUPPORT, VERDICTS, in_order
-from conformance.report.outcome import NOT_ENOUGH, outcome_of
+from conformance.report.outcome import NOT_ENOUGH, ending, outcome_of
 from conformance.report.render import embed, render
 from conformance.report.rerun import pytest_line
 from conformance.report.text import name_of, verdict_in_words
@@ -70,6 +70,7 @@ def page(document: Document) -> str:
             )
             for name, found in document["capabilities"].items()
         ],
+        ending=_ending(document, exchanges, evidence),
         incidents=[
             (found, [_title(name, exchanges, evidence) for name in found["suspects"]])
             for found in document["incidents"]
@@ -77,6 +78,16 @@ def page(document: Document) -> str:
         consequence=consequence,
         data=embed({"exchanges": evidence, "differences": _differences(requirements, exchanges)}),
     )
+
+
+def _ending(
+    document: Document, exchanges: Mapping[str, Document], evidence: Mapping[str, Any]
+) -> tuple[Document, Any] | None:
+    """Why the run ended early, and the exchange that shows it, if one does."""
+    ended = ending(document)
+    if ended is None:
+        return None
+    return ended, ended["exchange"] and _title(ended["exchange"], exchanges, evidence)
 
 
 def overall(document: Document) -> str:
@@ -169,6 +180,9 @@ def _wanted(document: Document) -> Iterator[tuple[str, Any]]:
             if result["verdict"] == verdict:
                 bounds = BRIEF if verdict == "pass" else WHOLE
                 yield from ((name, bounds) for name in result["exchanges"][: _most(result)])
+    ended = ending(document)
+    if ended is not None and ended["exchange"] is not None:
+        yield ended["exchange"], WHOLE
     for incident in document["incidents"]:
         yield from ((name, WHOLE) for name in incident["suspects"])
     for capability in document["capabilities"].values():

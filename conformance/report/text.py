@@ -10,7 +10,7 @@ from conformance.contract.catalogue import Tier
 from conformance.report.escaping import escape_line, shorten
 from conformance.report.known_failures import explained, is_known, is_stale, told
 from conformance.report.labels import PROBLEMS, in_order, moment
-from conformance.report.outcome import CONFORMS, NOT_ENOUGH, not_judged, outcome_of, selected
+from conformance.report.outcome import CONFORMS, NOT_ENOUGH, ending, not_judged, outcome_of, selected
 
 _WIDTH = 110
 _SHOWN_BODY = 400
@@ -177,6 +177,8 @@ def summary_lines(document: Document) -> Iterator[str]:
     what = [*filter(None, [target["name"]]), target["url"], target["model"] or "(unknown model)"]
     named = " · ".join(shorten(part, _SHOWN_NAME) for part in what)
     yield escape_line(f"{named} · profile {document['profile']}:") + f" {verdict_in_words(document)}"
+    if ended := ending(document):
+        yield escape_line(f"The run ended early: {ended['message']}", 2 * _SHOWN_BODY)
     yield escape_line(_cost(document))
     if document["determinism"]["repeats"] is False:
         yield f"Checks that compare greedy answers are inconclusive: {escape_line(document['determinism']['note'])}."

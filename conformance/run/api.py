@@ -12,6 +12,7 @@ from conformance.run.configure import settings
 from conformance.run.discovery import all_checks
 from conformance.run.engine import Engine
 from conformance.run.results import Results
+from conformance.run.worth import load_worth
 
 _NOT_HERE = frozenset({"target-url", "plan", "report", "record", "replay"})
 """Options of a front end: what is written, and where."""
@@ -35,4 +36,5 @@ def judge(target_url: str, *, ids: Collection[str] = (), **options: Any) -> Resu
         if requirement_id not in {check.requirement_id for check in checks}:
             raise OptionError(f"no check has the id {requirement_id!r}")
     chosen = settings(lambda name: given.get(name.replace("-", "_")))
+    checks = load_worth().quick(checks) if chosen.quick else checks
     return asyncio.run(Engine(chosen, load_catalogue(), checks).run())

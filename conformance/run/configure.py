@@ -14,6 +14,7 @@ from conformance.contract.catalogue import Profile, load_profile
 from conformance.contract.known_failures import KnownFailures, load_known_failures
 from conformance.contract.yaml_files import DocumentError
 from conformance.options import OPTIONS, OptionError
+from conformance.run.rate import Rate
 from conformance.run.recording import Recording, load_recording
 from conformance.run.settings import Settings
 from conformance.wire.http import HttpClient
@@ -50,6 +51,7 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
             else None,  # a replay sends none, but removes it from what is written
             "key_variable": variable,
             "headers": headers,
+            "rate": _rate(given["rate"]),
             "known": _known_failures(given["known_failures"]),
             "seed": given["hypothesis_seed"] or 0,
         }
@@ -92,6 +94,13 @@ def _profile(name: str) -> Profile:
         return load_profile(name)
     except (DocumentError, OSError) as error:
         raise OptionError(f"--profile: {error}") from error
+
+
+def _rate(text: str | None) -> Rate | None:
+    try:
+        return None if text is None else Rate.parse(text)
+    except ValueError as error:
+        raise OptionError(f"--rate: {error}") from error
 
 
 def _known_failures(path: str | None) -> KnownFailures:

@@ -20,14 +20,14 @@ from conformance.run.budget import Cost, Purse, SpentError, Tokens
 from conformance.run.pace import Pace, Turn
 from conformance.run.results import End
 from conformance.wire.error_text import error_text
-from conformance.wire.exchange import Auth, Exchange, Intent, Request
+from conformance.wire.exchange import Auth, Exchange, FaultKind, Intent, Request
 from conformance.wire.quota import quota_words
 from conformance.wire.retry import is_transient, is_turned_away, time_of, wait_asked_for
 
 Send = Callable[[Request], Awaitable[Exchange]]
 
 BEFORE_ANYTHING = 60.0
-"""Seconds for which a target that has not served anything yet may say "later"."""
+"""Seconds for which a target that has not served anything yet may say "later"; `--wait-ready` gives it more."""
 _IN_THE_MIDDLE = 300.0
 """Seconds for which one that has served may do so, without a break."""
 LONGEST_WAIT = 600.0
@@ -83,6 +83,8 @@ class Delivery:
     """Sends a small valid request by `deliver`, with `is_canary`."""
     run_timeout: float | None = None
     """Seconds that the run may take."""
+    wait_ready: float | None = None
+    """Seconds for which the target may be starting."""
     ended: End | None = None
     """Why nothing more is sent, once that is so."""
     _served: int = 0
@@ -140,6 +142,15 @@ class Delivery:
                 return exchange
             tries += 1
 
+    async def poll(self, request: Request, reserved: Tokens) -> Exchange:
+        """The exchange of a request that is sent once and now: the pace of a server that is starting says nothing of its limits."""
+        exchange: Exchange | None = None
+        try:
+            exchange = await self._send(request)
+        finally:
+            self._settle(reserved, exchange)
+        return exchange
+
     async def _carry(
         self, request: Request, reserved: Tokens, *, is_canary: bool
     ) -> tuple[Exchange, str | None]:
@@ -163,11 +174,19 @@ class Delivery:
                         self._no_doubt.clear()
         finally:
             if sent:
-                self.purse.settle(reserved, exchange)
+                self._settle(reserved, exchange)
             else:
                 self.purse.take_back(reserved)
-            self.cost.requests = self.purse.requests
+                self.cost.requests = self.purse.requests
         return exchange, words
+
+    def _settle(self, reserved: Tokens, exchange: Exchange | None) -> None:
+        """Count what a request has cost for which there was a connection."""
+        if _never_left(exchange):
+            self.purse.take_back(reserved)
+        else:
+            self.purse.settle(reserved, exchange)
+        self.cost.requests = self.purse.requests
 
     async def _send(self, request: Request) -> Exchange:
         self.cost.in_flight += 1
@@ -231,7 +250,8 @@ class Delivery:
         refused_for = self._now - (self._refused_since if self._refused_since is not None else self._now)
         if patience is not None:
             return refused_for >= patience
-        if refused_for < (_IN_THE_MIDDLE if self._served else BEFORE_ANYTHING):
+        at_first = max(BEFORE_ANYTHING, self.wait_ready or 0.0)
+        if refused_for < (_IN_THE_MIDDLE if self._served else at_first):
             return False
         message = (
             f"the target turned every request away for {refused_for:.0f} s, the last one with status {exchange.status}:"
@@ -269,6 +289,11 @@ class Delivery:
     @property
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _never_left(exchange: Exchange | None) -> bool:
+    """Whether nothing was sent since there was no connection."""
+    return exchange is not None and exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT
 
 
 def _has_bad_luck(exchange: Exchange) -> bool:

@@ -23,6 +23,7 @@ from conformance.run.budget import Budget, Cost, Price
 from conformance.run.delivery import Send
 from conformance.run.ledger import Ledger
 from conformance.run.preflight import Needs, UnusableTarget, find_model, preflight
+from conformance.run.readiness import until_ready
 from conformance.run.results import Results
 from conformance.run.rule_pass import RulePass
 from conformance.run.scenario_pass import ScenarioPass
@@ -75,6 +76,7 @@ class Engine:
             rate=settings.rate,
             recovery=settings.recovery,
             run_timeout=settings.run_timeout,
+            wait_ready=settings.wait_ready,
         )
 
     async def run(self) -> Results:
@@ -106,6 +108,7 @@ class Engine:
     async def _judge(self) -> None:
         variable = self.settings.key_variable
         try:
+            await until_ready(self.session, self.settings.wait_ready or 0.0)
             model = self.settings.model or await find_model(self._target(), key_variable=variable)
             self.session.model, self.facts = model, Facts(model)
             self.facts = await preflight(self._target(), self._needs(), key_variable=variable)

@@ -14,6 +14,7 @@ from conformance.kit.facts import Facts
 from conformance.run.preconditions import unmet
 from conformance.run.results import Mark, Part, Result
 from conformance.run.settings import Settings
+from conformance.run.worth import is_core
 from conformance.wire.exchange import Exchange
 
 MOST_EVIDENCE = 10
@@ -49,6 +50,10 @@ class Ledger:
     def level(self, check: Check) -> Level:
         """The level of that requirement in the profile of the run."""
         return self.settings.profile.level(self.requirement(check))
+
+    def is_core(self, check: Check) -> bool:
+        """Whether all users of the endpoint rely on what a check judges, by the profile of the run."""
+        return is_core(self.requirement(check), self.level(check))
 
     @property
     def selection(self) -> Mapping[Tier, Part]:

@@ -40,6 +40,12 @@ def to_document(results: Results) -> dict[str, Any]:
         "profile": results.profile,
         "strict": results.strict,
         "unusable": results.unusable and text(results.unusable),
+        "ended": results.ended
+        and {
+            "reason": results.ended.reason.value,
+            "message": text(results.ended.message),
+            "exchange": results.ended.exchange,
+        },
         "failed": results.outcome is not RunOutcome.CONFORMS,
         "outcome": results.outcome.value,
         "selection": {

@@ -2,6 +2,9 @@
 
 First those that share the target, side by side. Then, one by one, those that want it for themselves, those that send what a weak server
 may die of, with a small valid request now and then, and what comes last of all. Within a phase the catalogue's order counts.
+
+A run with a bound may end at any time: it goes through the phases with core MUST first, then with the rest, each in the order of its worth
+(`worth.py`), a few at a time, and confirms what fails before it goes on.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from conformance.run.confirmation import Confirmation, Failure
 from conformance.run.ledger import MOST_EVIDENCE, Ledger
 from conformance.run.liveness import LivenessWatch
 from conformance.run.session import Session
+from conformance.run.worth import load_worth
 
 NewTarget = Callable[[str, int], Target]
 """Makes the target that a scenario talks to, from its requirement id and the number of the attempt."""
@@ -36,11 +40,23 @@ class ScenarioPass:
 
     async def run(self, checks: Sequence[Check]) -> None:
         """Run all of `checks`."""
-        in_order = sorted(checks, key=self._ledger.position)
-        shared = [check for check in in_order if check.phase is Phase.SHARED]
-        one_by_one = [check for phase in _ONE_BY_ONE for check in in_order if check.phase is phase]
-        failed = await asyncio.gather(*map(self._run_shared, shared))
-        left = await self._confirm_healthy([one for one in failed if one])
+        if not self._ledger.settings.is_bounded:
+            in_order = sorted(checks, key=self._ledger.position)
+            await self._run_phases(in_order, at_once=max(1, len(checks)))
+            return
+        by_worth = sorted(checks, key=load_worth().rank)
+        core = [check for check in by_worth if self._ledger.is_core(check)]
+        for part in (core, [check for check in by_worth if check not in core]):
+            await self._run_phases(part, at_once=self._session.concurrency)
+
+    async def _run_phases(self, checks: Sequence[Check], *, at_once: int) -> None:
+        """Run `checks` phase by phase, so many of those that share the target at once."""
+        shared = [check for check in checks if check.phase is Phase.SHARED]
+        one_by_one = [check for phase in _ONE_BY_ONE for check in checks if check.phase is phase]
+        left: list[Failure] = []
+        for start in range(0, len(shared), at_once):
+            failed = await asyncio.gather(*map(self._run_shared, shared[start : start + at_once]))
+            left += await self._confirm_healthy([one for one in failed if one])
         if one_by_one:
             # What died of the requests so far must not be blamed on those that follow.
             await self._session.still_serves(self._session.exchanges[-MOST_EVIDENCE:])

@@ -31,7 +31,7 @@ class Session:
     """Sends the requests of a run.
 
     `model` is the name that the canary asks for; `recovery` is how long, in seconds, a target that stopped answering is waited for;
-    `run_timeout` how long the run may take.
+    `run_timeout` how long the run may take, and `wait_ready` how long the target may take to start.
     """
 
     transport: Send
@@ -41,6 +41,7 @@ class Session:
     rate: Rate | None = None
     recovery: float = 20.0
     run_timeout: float | None = None
+    wait_ready: float | None = None
     cost: Cost = field(default_factory=Cost)
     determinism: Determinism = field(default_factory=Determinism)
 
@@ -50,7 +51,13 @@ class Session:
         self.pace = Pace(self.concurrency, self.rate, longest_wait=longest_wait)
         self.purse = Purse(self.budget)
         self.delivery = Delivery(
-            self.transport, self.purse, self.cost, self.pace, self._canary, run_timeout=self.run_timeout
+            self.transport,
+            self.purse,
+            self.cost,
+            self.pace,
+            self._canary,
+            run_timeout=self.run_timeout,
+            wait_ready=self.wait_ready,
         )
         self.liveness = Liveness(self, self._canary_of_liveness, self.delivery.end, self.recovery)
         self._sent: dict[tuple[Request, int, Hashable], asyncio.Task[Exchange]] = {}
@@ -106,12 +113,20 @@ class Session:
         await self.liveness.notice(exchange)
         return exchange
 
+    async def poll(self) -> Exchange:
+        """What a small valid request is answered, whatever that is. It is no evidence: a server that is starting owes nothing yet."""
+        request = self._small_request if self.model else Request(method="GET", path="/models", headers=())
+        reserved = self._reserve(request)
+        return await self.delivery.poll(request, reserved)
+
     async def _canary(self, patience: float | None = None) -> Exchange:
         """The exchange of a small valid request, sent anew each time: does the target still serve."""
-        request = Request.of(
-            {"model": self.model, "prompt": _CANARY_PROMPT, "max_tokens": 1, "temperature": 0}
-        )
+        request = self._small_request
         return await self._deliver(request, self._reserve(request), is_canary=True, patience=patience)
+
+    @property
+    def _small_request(self) -> Request:
+        return Request.of({"model": self.model, "prompt": _CANARY_PROMPT, "max_tokens": 1, "temperature": 0})
 
     async def _canary_of_liveness(self) -> Exchange:
         return await self._canary(self.recovery)

@@ -27,6 +27,8 @@ class Settings(ScenarioSettings):
     """No target was named: the reference server of the suite stands in for one."""
     strict: bool = False
     known: KnownFailures = field(default_factory=KnownFailures)
+    quick: bool = False
+    """Only what is worth most for few requests is judged."""
     concurrency: int = 8
     rate: Rate | None = None
     """How fast requests may go out; without it, it is learned from the target."""
@@ -37,6 +39,8 @@ class Settings(ScenarioSettings):
     """By `price`."""
     price: tuple[float, float] | None = None
     """What a million prompt tokens and a million generated tokens cost."""
+    wait_ready: float | None = None
+    """Seconds that a target which is still starting is polled for."""
     request_timeout: float = 60.0
     run_timeout: float | None = None
     """Seconds after which the run ends, whatever is left to be judged; None is no bound."""
@@ -44,6 +48,14 @@ class Settings(ScenarioSettings):
     """The port of the loopback interface on which the run serves the upstream of a gateway under test."""
     recovery: float = 20.0
     """Seconds that a target which stopped answering gets to come back."""
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the run may end before all is judged, so that what is worth most comes first."""
+        return any(
+            bound is not None
+            for bound in (self.max_requests, self.max_tokens, self.max_cost, self.run_timeout)
+        )
 
     @cached_property
     def redactor(self) -> Redactor:
