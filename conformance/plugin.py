@@ -27,6 +27,7 @@ from conformance.contract.verdict import Verdict
 from conformance.contract.yaml_files import did_you_mean
 from conformance.options import DEFAULT_REPORT, OPTIONS, OptionError
 from conformance.report.files import PAGE
+from conformance.report.labels import duration
 from conformance.report.pytest_html import Columns
 from conformance.report.text import failure_block, printable, summary_lines
 from conformance.run.config_file import load_config
@@ -41,6 +42,8 @@ ROOMS = tuple(Path(__file__).parent / room for room in ("scenarios", "rules"))
 """The folders whose files hold checks."""
 _QUIET_SECONDS = 5.0
 """After so long without news the reader is told that the run is alive."""
+_LONG = 60.0
+"""A run that will take so many seconds says so once it knows, in a log, too."""
 
 _ID = re.compile(r"\b[A-Za-z]+-\d+\b")
 _NODE_OF_A_CHECK = re.compile(r"::[A-Z]+-\d{3}$")
@@ -84,12 +87,14 @@ def option_values(config: pytest.Config) -> Get:
 
 
 _RUN = pytest.StashKey[Run]()
+_FORETOLD = pytest.StashKey[bool]()
 
 
 class _Progress:
     """A line that says how far the run is, on a terminal; gone as soon as there is something to report."""
 
     def __init__(self, config: pytest.Config) -> None:
+        self._config = config
         self._reporter = config.pluginmanager.getplugin("terminalreporter")
         self._live = self._reporter is not None and sys.stdout.isatty() and config.get_verbosity() >= 0
         self._since = time.monotonic()
@@ -99,6 +104,17 @@ class _Progress:
         if self._live and time.monotonic() - self._since > _QUIET_SECONDS:
             self._reporter.rewrite(f"… {text}", erase=True)
             self._shown = True
+
+    def foretell(self, seconds: float | None) -> None:
+        """Say once how long a long run will take."""
+        if self._reporter is None or seconds is None or self._config.stash.get(_FORETOLD, False):
+            return
+        self._config.stash[_FORETOLD] = True
+        if seconds >= _LONG and self._config.get_verbosity() >= 0:
+            self.clear()
+            self._reporter.write_line(
+                f"At the speed that was seen so far this will take some {duration(seconds)}."
+            )
 
     def clear(self) -> None:
         if self._shown:
@@ -150,8 +166,13 @@ class CheckItem(pytest.Item):
         if not run.started:
             run.start([other.check for other in self.session.items if isinstance(other, CheckItem)])
         progress = _Progress(self.config)
+
+        def waiting(how_far: str) -> None:
+            progress.foretell(run.seconds_left)
+            progress.show(how_far)
+
         try:
-            return run.verdict(self.check, progress.show)
+            return run.verdict(self.check, waiting)
         finally:
             progress.clear()
 

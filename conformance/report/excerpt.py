@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from conformance.report.escaping import escape_line, shorten
+from conformance.report.labels import duration
 from conformance.report.timeline import decode, timeline
 from conformance.wire.completion import Completion, is_stream
 from conformance.wire.exchange import Exchange, Response
@@ -92,11 +93,6 @@ def heading(data: Mapping[str, Any]) -> str:
     if fault is not None:
         parts.append(f"{fault['kind'].replace('_', ' ')} after {duration(data['seconds'])}")
     return escape_line(" · ".join(parts) or "no answer", 200)
-
-
-def duration(seconds: float) -> str:
-    """A time span as people say it."""
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _headers(headers: Collection[tuple[str, str]]) -> list[list[str]]:

@@ -97,6 +97,22 @@ def _catalogue() -> Catalogue:
     return load_catalogue()
 
 
+_MINUTE = 60
+"""Seconds in a minute, and minutes in an hour."""
+
+
 def moment(time: str) -> str:
     """A time of the document, to the minute: `2026-11-23 19:03 UTC`."""
     return f"{time[:10]} {time[11:16]} UTC"
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it: `340 ms`, `8.5 s`, `19 min 4 s`, `2 h 5 min`."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 2 * _MINUTE:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), _MINUTE)
+    if minutes < 2 * _MINUTE:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // _MINUTE} h {minutes % _MINUTE} min"

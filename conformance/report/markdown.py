@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.report.escaping import escape_line
-from conformance.report.excerpt import duration
 from conformance.report.known_failures import is_known, is_stale, told
-from conformance.report.labels import PROBLEMS, in_order, label_of, moment
+from conformance.report.labels import PROBLEMS, duration, in_order, label_of, moment
 from conformance.report.outcome import ending
 from conformance.report.rerun import pytest_line
-from conformance.report.text import name_of, verdict_in_words
+from conformance.report.text import money_in_words, name_of, verdict_in_words
 
 Document = Mapping[str, Any]
 
@@ -48,6 +47,8 @@ def _lines(document: Document) -> Iterator[str]:
     yield ""
     recorded = document["recorded"]
     spent = f"{cost['requests']} requests, {cost['generated_tokens']} tokens generated, {duration(cost['seconds'])}"
+    if money := money_in_words(cost):
+        spent += f", {money}"
     if recorded:
         spent = f"traffic of {moment(recorded['started'])} was judged, nothing was sent"
     yield (

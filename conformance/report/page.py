@@ -13,14 +13,14 @@ from itertools import groupby
 from typing import Any
 
 from conformance.contract.catalogue import Level, Tier
-from conformance.report.excerpt import BRIEF, WHOLE, curl_line, duration, excerpt, heading
+from conformance.report.excerpt import BRIEF, WHOLE, curl_line, excerpt, heading
 from conformance.report.exchange_diff import exchange_diff
 from conformance.report.known_failures import consequence, is_known, is_stale
-from conformance.report.labels import PROBLEMS, SUPPORT, VERDICTS, in_order
+from conformance.report.labels import PROBLEMS, SUPPORT, VERDICTS, duration, in_order
 from conformance.report.outcome import NOT_ENOUGH, ending, outcome_of
 from conformance.report.render import embed, render
 from conformance.report.rerun import pytest_line
-from conformance.report.text import name_of, verdict_in_words
+from conformance.report.text import money_in_words, name_of, verdict_in_words
 from conformance.wire.record import from_json
 
 _EVIDENCE_OF_PROBLEMS = 6
@@ -48,6 +48,8 @@ def page(document: Document) -> str:
         words=verdict_in_words(document),
         worst=overall(document),
         duration=duration,
+        pace=document["cost"].get("pace", ""),
+        money=money_in_words(document["cost"]),
         chart=chart(document),
         problems=problems[:_PROBLEMS_AT_THE_TOP],
         stale=[*filter(is_stale, requirements)],

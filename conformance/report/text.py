@@ -9,7 +9,7 @@ from typing import Any
 from conformance.contract.catalogue import Tier
 from conformance.report.escaping import escape_line, shorten
 from conformance.report.known_failures import explained, is_known, is_stale, told
-from conformance.report.labels import PROBLEMS, in_order, moment
+from conformance.report.labels import PROBLEMS, duration, in_order, moment
 from conformance.report.outcome import CONFORMS, NOT_ENOUGH, ending, not_judged, outcome_of, selected
 
 _WIDTH = 110
@@ -200,10 +200,27 @@ def _cost(document: Document) -> str:
     recorded, cost = document["recorded"], document["cost"]
     if recorded:
         return f"Traffic of {moment(recorded['started'])} was judged, {len(document['exchanges'])} exchanges; nothing was sent."
-    return (
-        f"{cost['requests']} requests, {cost['prompt_tokens']} prompt tokens, {cost['generated_tokens']} tokens generated,"
-        f" {cost['seconds']:.1f} s, at most {cost['most_in_flight']} requests at a time"
+    return "; ".join(
+        filter(
+            None,
+            [
+                f"{cost['requests']} requests, {cost['prompt_tokens']} prompt tokens, {cost['generated_tokens']} tokens generated",
+                f"{duration(cost['seconds'])}, at most {cost['most_in_flight']} requests at a time",
+                cost.get("pace"),
+                money_in_words(cost),
+            ],
+        )
     )
+
+
+def money_in_words(cost: Mapping[str, Any]) -> str:
+    """What a run cost by the prices that were given, and what the target says that it charges; empty where neither is known."""
+    said = []
+    if (money := cost.get("money")) is not None:
+        said.append(f"{money:.4f} by the prices that were given")
+    if (charged := cost.get("charged")) is not None:
+        said.append(f"{charged:.4f} as the target counts")
+    return ", ".join(said)
 
 
 def _groups(requirements: Sequence[Document]) -> Iterator[tuple[str, list[Document]]]:

@@ -66,6 +66,12 @@ class Cost:
     in_flight: int = 0
     most_in_flight: int = 0
     retries: int = 0
+    money: float | None = None
+    """By the prices that were given."""
+    charged: float | None = None
+    """What the target itself says that it charges (`usage.cost`, as OpenRouter has it), where it does."""
+    pace: str = ""
+    """What held requests back, in words."""
 
     def count(self, exchange: Exchange) -> None:
         """Add the tokens and retries of an exchange."""
@@ -74,6 +80,8 @@ class Cost:
             return
         completion = Completion.read(exchange)
         usage = completion.usage
+        if usage is not None and (charged := _amount(usage.raw.get("cost"))) is not None:
+            self.charged = (self.charged or 0.0) + charged
         if usage is not None:
             self.prompt_tokens += max(0, usage.prompt_tokens or 0)
         if usage is not None and usage.completion_tokens is not None:
@@ -84,6 +92,13 @@ class Cost:
                 len(choice.text.encode("utf-8", "replace")) for choice in completion.choices.values()
             )
             self.generated_tokens += min(produced, exchange.request.most_tokens)
+
+
+def _amount(value: object) -> float | None:
+    """A sum of money, where a value can be one."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < _MILLION:
+        return None
+    return float(value)
 
 
 class SpentError(Exception):

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from conformance.contract.verdict import Inconclusive, Reason
@@ -95,8 +95,10 @@ class Delivery:
     """The statuses with which it turns valid requests away."""
     _too_dear: int = 0
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _doubts: int = 0
+    """How many reasons there are to send nothing but the canary."""
     _no_doubt: asyncio.Event = field(default_factory=asyncio.Event)
-    """Not set while the canary finds out whether the money is at its end: until then nothing else is sent."""
+    """Set while there is none."""
     _began: float | None = None
     """When the first request was made."""
 
@@ -113,6 +115,24 @@ class Delivery:
         """Raise `Inconclusive` where nothing more is sent."""
         if self.ended is not None:
             raise Inconclusive(self.ended.message, self.ended.reason)
+
+    @contextlib.contextmanager
+    def only_the_canary(self) -> Iterator[None]:
+        """Within, nothing is sent but the canary: it finds out whether the target still serves, or wants money."""
+        self._begin_to_doubt()
+        try:
+            yield
+        finally:
+            self._end_a_doubt()
+
+    def _begin_to_doubt(self) -> None:
+        self._doubts += 1
+        self._no_doubt.clear()
+
+    def _end_a_doubt(self) -> None:
+        self._doubts -= 1
+        if not self._doubts:
+            self._no_doubt.set()
 
     async def deliver(
         self,
@@ -171,7 +191,7 @@ class Delivery:
                     if words is None:
                         self._tell(turn, exchange)
                     else:
-                        self._no_doubt.clear()
+                        self._begin_to_doubt()
         finally:
             if sent:
                 self._settle(reserved, exchange)
@@ -267,16 +287,18 @@ class Delivery:
 
     async def _without_money(self, words: str, exchange: Exchange, *, is_canary: bool) -> None:
         """End the run, unless the canary is served: then the request is only too dear."""
+        served = self._served
         said = f"the money or the quota of the key is used up, as the target says with status {exchange.status}: {words}"
-        if not is_canary:
-            async with self._asking:
-                if self.ended is None and not self._no_doubt.is_set():
-                    await self._let_the_canary_ask()
-                self._no_doubt.set()
-            self._too_dear += 1
-        if is_canary or self._too_dear >= _TOO_DEAR:
-            self.end(Reason.QUOTA, said, exchange.id)
-            self._no_doubt.set()
+        try:
+            if not is_canary:
+                async with self._asking:
+                    if self.ended is None and self._served == served:
+                        await self._let_the_canary_ask()
+                self._too_dear += 1
+            if is_canary or self._too_dear >= _TOO_DEAR:
+                self.end(Reason.QUOTA, said, exchange.id)
+        finally:
+            self._end_a_doubt()
         raise UnansweredError(self.ended or End(Reason.QUOTA, said, exchange.id), exchange)
 
     @property

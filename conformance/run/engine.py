@@ -11,7 +11,7 @@ import contextlib
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conformance.contract.catalogue import Catalogue
 from conformance.contract.check import Check, Scope
@@ -19,8 +19,9 @@ from conformance.contract.verdict import Inconclusive, Reason, Verdict
 from conformance.gateway.upstream import Upstream
 from conformance.kit.facts import Facts
 from conformance.kit.target import Target
-from conformance.run.budget import Budget, Cost, Price
+from conformance.run.budget import Budget, Cost, Price, Tokens
 from conformance.run.delivery import Send
+from conformance.run.forecast import forecast, seconds_each
 from conformance.run.ledger import Ledger
 from conformance.run.preflight import Needs, UnusableTarget, find_model, preflight
 from conformance.run.readiness import until_ready
@@ -29,6 +30,7 @@ from conformance.run.rule_pass import RulePass
 from conformance.run.scenario_pass import ScenarioPass
 from conformance.run.session import Session
 from conformance.run.settings import Settings
+from conformance.run.worth import load_worth
 from conformance.wire.exchange import Exchange
 from conformance.wire.http import HttpClient, Limits
 
@@ -154,6 +156,14 @@ class Engine:
             redactor=self.settings.redactor,
         )
 
+    def seconds_left(self, now: float) -> float | None:
+        """How long the run will still take, at the speed that was seen until `now`, by the loop's clock; None before the preflight is over."""
+        if not self._reached_the_target:
+            return None
+        pace, left = self.session.pace, forecast(self.ledger.unsettled, load_worth())
+        each = seconds_each(self.exchanges)
+        return max(left.seconds(each, self.session.concurrency), pace.estimate(left.requests, each, now))
+
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
         """Every exchange so far."""
@@ -162,7 +172,11 @@ class Engine:
     @property
     def cost(self) -> Cost:
         """What the run has cost so far."""
-        return self.session.cost
+        cost, price = self.session.cost, self.settings.price
+        tokens = Tokens(cost.prompt_tokens, cost.generated_tokens)
+        return replace(
+            cost, money=Price(*price).of(tokens) if price else None, pace=self.session.pace.describe()
+        )
 
     def _needs(self) -> Needs:
         needs = [self.ledger.requirement(check).needs for check in self.checks]

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Protocol
@@ -15,10 +17,15 @@ from typing import Protocol
 from conformance.contract.verdict import Inconclusive, Reason
 from conformance.kit.traffic import Incident, Traffic
 from conformance.run.attempt import Attempt
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, FaultKind, Intent
 
 _FAULTS_IN_A_ROW = 4
 """After so many faults without an answer between them the target is asked whether it is still alive."""
+_TIMEOUTS_IN_A_ROW = 2
+"""After so many valid requests that were never answered: each costs a minute."""
+_REFUSALS_IN_A_ROW = 6
+"""After so many valid requests that got the same status, none of them 2xx: a target may refuse several features, but not all."""
 _SUSPECTS = 10
 """So many exchanges are named of those after which a target stopped answering."""
 
@@ -44,20 +51,46 @@ class Liveness:
     canary: Callable[[], Awaitable[Exchange]]
     end: Callable[[Reason, str], object]
     """Ends the run, once the target is gone for good."""
+    only_the_canary: Callable[[], AbstractContextManager[None]]
+    """Within, nothing else is sent."""
     recovery: float
     incidents: list[Incident] = field(default_factory=list)
     _gone: bool = False
-    _faults_in_a_row: int = 0
+    _faults: int = 0
+    """How many came in a row."""
+    _timeouts: int = 0
+    """How many valid requests in a row were never answered."""
+    _refusals: Counter[int] = field(default_factory=Counter)
+    """How many valid requests in a row were refused, by their status; there is one at most."""
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def notice(self, exchange: Exchange) -> None:
-        """After several faults in a row find out whether the target is still there."""
-        if exchange.fault is None or exchange.fault.kind is FaultKind.UNSENDABLE:
-            self._faults_in_a_row = 0
-            return
-        self._faults_in_a_row += 1
-        if self._faults_in_a_row >= _FAULTS_IN_A_ROW:
+        """After several faults in a row, or several refusals that are alike, find out whether the target still serves."""
+        self._count(exchange)
+        if (
+            self._faults >= _FAULTS_IN_A_ROW
+            or self._timeouts >= _TIMEOUTS_IN_A_ROW
+            or any(count >= _REFUSALS_IN_A_ROW for count in self._refusals.values())
+        ):
             await self.still_serves((exchange,))
+
+    def _count(self, exchange: Exchange) -> None:
+        fault, is_valid = exchange.fault, exchange.request.intent is Intent.VALID
+        broken = fault is not None and fault.kind is not FaultKind.UNSENDABLE
+        self._faults = self._faults + 1 if broken else 0
+        if not is_valid:
+            return
+        timed_out = fault is not None and fault.kind is FaultKind.TIMEOUT and exchange.response is None
+        self._timeouts = self._timeouts + 1 if timed_out else 0
+        if exchange.status is None or exchange.served or exchange.status not in self._refusals:
+            self._refusals.clear()
+        if exchange.status is not None and not exchange.served:
+            self._refusals[exchange.status] += 1
+
+    def _forget(self) -> None:
+        """It serves: what was counted was not its end."""
+        self._faults = self._timeouts = 0
+        self._refusals.clear()
 
     async def still_serves(self, suspects: Sequence[Exchange]) -> bool:
         """Whether the target serves, after waiting for it if need be; notes an incident if it had stopped.
@@ -66,27 +99,32 @@ class Liveness:
         the caller had sent just before, the likeliest last.
         """
         async with self._asking:
-            if self._gone:
-                return False
-            sent = self.session.exchanges
-            try:
-                canary = await self.canary()
-            except Inconclusive:
-                return True  # the budget does not allow the question, and nothing else will be sent either
-            if _serves(canary):
-                self._faults_in_a_row = 0
-                return True
-            suspects = tuple(_unserved_end(sent)) or tuple(suspects)
-            if await self._comes_back():
-                self._faults_in_a_row = 0
-                message = _what_happened(canary, "it came back later")
-                self.incidents.append(Incident(message, suspects, recovered=True))
-                return True
-            self._gone = True
-            self.end(Reason.TARGET_GONE, f"the target stopped answering {_after(suspects)}: {_shown(canary)}")
-            message = _what_happened(canary, "it did not come back")
-            self.incidents.append(Incident(message, suspects, recovered=False))
+            with self.only_the_canary():
+                return await self._asks_the_canary(suspects)
+
+    async def _asks_the_canary(self, suspects: Sequence[Exchange]) -> bool:
+        if self._gone:
             return False
+        sent = self.session.exchanges
+        try:
+            canary = await self.canary()
+        except Inconclusive:
+            return True  # the budget does not allow the question, and nothing else will be sent either
+        if _serves(canary):
+            self._forget()
+            return True
+        suspects = tuple(_unserved_end(sent)) or tuple(suspects)
+        if await self._comes_back():
+            self._forget()
+            message = _what_happened(canary, "it came back later")
+            self.incidents.append(Incident(message, suspects, recovered=True))
+            return True
+        self._gone = True
+        what = "stopped answering" if canary.response is None else "serves nothing any more,"
+        self.end(Reason.TARGET_GONE, f"the target {what} {_after(suspects)}: {_shown(canary)}")
+        message = _what_happened(canary, "it did not come back")
+        self.incidents.append(Incident(message, suspects, recovered=False))
+        return False
 
     async def _comes_back(self) -> bool:
         clock = asyncio.get_running_loop().time
@@ -150,7 +188,7 @@ def _serves(exchange: Exchange) -> bool:
 def _shown(exchange: Exchange) -> str:
     if exchange.fault is not None:
         return exchange.fault.message
-    return f"status {exchange.status}"
+    return f"status {exchange.status}: {error_text(exchange)}"
 
 
 def _what_happened(canary: Exchange, end: str) -> str:

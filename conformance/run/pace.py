@@ -124,7 +124,7 @@ class Pace:
         return self._turned_away
 
     def describe(self) -> str:
-        """What holds requests back, for a human being: "20 a minute, as the target asked", "2 at a time"."""
+        """What holds requests back, for a human being: "20 a minute, as the target asked", "2 at a time"; empty where nothing does."""
         said = [f"{self._rate}, as given"] if self._rate else []
         if self._pacemaker.per_second is not None:
             known = self._pacemaker.limit or self._pacemaker.per_second
@@ -132,13 +132,15 @@ class Pace:
             said.append(f"{_per_minute(known)}, {why}")
         if self._concurrency.known is not None:
             said.append(f"{self._concurrency.known} at a time")
-        return "; ".join(said) or "as fast as the target answers"
+        return "; ".join(said)
 
-    def estimate(self, requests: int, seconds_each: float) -> float:
-        """The seconds that so many more requests will take, if each takes the target so long."""
+    def estimate(self, requests: int, seconds_each: float, now: float) -> float:
+        """The seconds from `now`, by the loop's clock, that so many more requests will take, if each takes the target so long.
+
+        It may be asked from any thread.
+        """
         if requests < 1:
             return 0.0
-        now = self._now()
         at_once = self._concurrency.known or self._concurrency.most
         learned = self._pacemaker.per_second
         bounds = [

@@ -37,6 +37,10 @@ class Replay:
         self.started = time.time()
         self.cost = Cost()
 
+    def seconds_left(self, now: float) -> float | None:  # noqa: ARG002 - there is nothing to wait for
+        """Nothing is sent, so nothing has to be waited for."""
+        return None
+
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
         """Every exchange of the recording."""

@@ -64,6 +64,9 @@ def to_document(results: Results) -> dict[str, Any]:
             "seconds": round(results.finished - results.started, 3),
             "most_in_flight": cost.most_in_flight,
             "retries": cost.retries,
+            "money": cost.money,
+            "charged": cost.charged,
+            "pace": cost.pace,
         },
         "summary": results.summary,
         "incidents": [

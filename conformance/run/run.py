@@ -81,6 +81,11 @@ class Run:
             )
         return Engine(self.settings, load_catalogue(), checks)
 
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the run will still take at the speed that was seen; None as long as none was."""
+        return None if self._background is None else self._background.seconds_left
+
     def verdict(self, check: Check, waiting: Callable[[str], None]) -> Result:
         """The verdict on one check; `waiting` is told every second how far the run is."""
         if self._background is None:

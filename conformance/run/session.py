@@ -59,7 +59,9 @@ class Session:
             run_timeout=self.run_timeout,
             wait_ready=self.wait_ready,
         )
-        self.liveness = Liveness(self, self._canary_of_liveness, self.delivery.end, self.recovery)
+        self.liveness = Liveness(
+            self, self._canary_of_liveness, self.delivery.end, self.delivery.only_the_canary, self.recovery
+        )
         self._sent: dict[tuple[Request, int, Hashable], asyncio.Task[Exchange]] = {}
         self._exchanges: list[Exchange | None] = []
 

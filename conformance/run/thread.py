@@ -10,6 +10,7 @@ from typing import Protocol
 
 from conformance.contract.check import Check
 from conformance.contract.verdict import Reason
+from conformance.report.labels import duration
 from conformance.run.budget import Cost
 from conformance.run.ledger import Ledger
 from conformance.run.results import Result, Results
@@ -31,6 +32,9 @@ class Judging(Protocol):
     @property
     def cost(self) -> Cost:
         """What it has cost so far."""
+
+    def seconds_left(self, now: float) -> float | None:
+        """How long it will still take, as far as is known at a moment of the loop's clock."""
 
     async def run(self) -> Results:
         """Judge everything."""
@@ -88,10 +92,19 @@ class RunThread:
     def progress(self) -> str:
         """How far the run is, in a few words."""
         ledger, cost = self._engine.ledger, self._engine.cost
-        return (
-            f"{len(ledger.settled)} of {len(ledger.checks)} checks, {cost.requests} requests, {cost.generated_tokens} tokens"
-            f" generated, {cost.in_flight} in flight"
+        left = self.seconds_left
+        return "".join(
+            [
+                f"{len(ledger.settled)} of {len(ledger.checks)} checks, {cost.requests} requests, {cost.generated_tokens} tokens generated",
+                f", {cost.pace}" if cost.pace else f", {cost.in_flight} in flight",
+                f", some {duration(left)} to go" if left else "",
+            ]
         )
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the run will still take at the speed that was seen; None as long as none was."""
+        return None if self._loop is None else self._engine.seconds_left(self._loop.time())
 
     def _deliver(self, check: Check, result: Result) -> None:
         future = self._verdicts[check.requirement_id]

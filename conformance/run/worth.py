@@ -38,6 +38,15 @@ class Worth:
         ]
 
     @property
+    def costs(self) -> Mapping[str, int]:
+        """How many requests each scenario sends that those before it have not sent."""
+        before = 0
+        costs = {}
+        for name, requests in self.requests.items():
+            costs[name], before = max(0, requests - before), max(before, requests)
+        return costs
+
+    @property
     def _ranks(self) -> Mapping[str, int]:
         return {name: place for place, name in enumerate(self.requests)}
 

@@ -228,3 +228,63 @@ def test_a_single_fault_is_weather() -> None:
 
     assert session.incidents == []
     assert session.ended is None
+
+
+def refused(sent: Request, status: int = 403) -> Exchange:
+    """An exchange in which a request was refused."""
+    return Exchange(sent, Response(status, (), (Piece(0.1, b'{"error": {"message": "No access"}}'),)))
+
+
+def test_a_row_of_equal_refusals_is_noticed() -> None:
+    """A target that refuses six valid requests alike is asked a small one; refuses it that too, nothing more is sent."""
+    wire = Wire(lambda sent, count: completion(sent) if count == 1 else refused(sent))
+
+    async def scenario(session: Session) -> None:
+        for seed in range(7):
+            await session.send(request(seed=seed))
+        with pytest.raises(Inconclusive, match=r"serves nothing any more, after x2.*status 403.*No access"):
+            await session.send(request(seed=99))
+
+    session = run(scenario, wire)
+
+    assert len(wire.sent) == 8
+    assert session.incidents[0].suspects[0].id == "x2"
+
+
+def test_refusals_of_several_features_are_no_end() -> None:
+    """A target may refuse one feature after the other, as long as it serves a plain request."""
+    wire = Wire(
+        lambda sent, _: completion(sent) if sent.params.get("max_tokens") == 1 else refused(sent, 400)
+    )
+
+    async def scenario(session: Session) -> None:
+        for seed in range(20):
+            await session.send(request(seed=seed))
+
+    session = run(scenario, wire)
+
+    assert session.ended is None
+    assert session.incidents == []
+    assert len(wire.sent) == 23
+
+
+def test_a_silent_target_is_asked_after_two_timeouts() -> None:
+    """Each costs a minute, so nobody waits for a third; meanwhile nothing else is sent."""
+
+    def silent(sent: Request) -> Exchange:
+        return Exchange(sent, fault=Fault(FaultKind.TIMEOUT, "Nothing came for 60 s."))
+
+    wire = Wire(lambda sent, count: completion(sent) if count == 1 else silent(sent))
+
+    async def scenario(session: Session) -> None:
+        await session.send(request(seed=0))
+        found = await asyncio.gather(
+            *(session.send(request(seed=seed)) for seed in range(1, 20)), return_exceptions=True
+        )
+        assert sum(isinstance(one, Inconclusive) for one in found) >= 15
+
+    session = run(scenario, wire, concurrency=2)
+
+    assert session.ended is not None
+    assert session.ended.reason is Reason.TARGET_GONE
+    assert len(wire.sent) <= 6
