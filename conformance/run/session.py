@@ -44,6 +44,8 @@ class Session:
     wait_ready: float | None = None
     cost: Cost = field(default_factory=Cost)
     determinism: Determinism = field(default_factory=Determinism)
+    short_of: End | None = None
+    """The first bound that kept a request from being sent, if any did."""
 
     def __post_init__(self) -> None:
         """Set up what only the session itself touches."""
@@ -72,8 +74,8 @@ class Session:
 
     @property
     def ended(self) -> End | None:
-        """Why nothing more is sent, if so."""
-        return self.delivery.ended
+        """Why not all was sent, if so."""
+        return self.delivery.ended or self.short_of
 
     @property
     def incidents(self) -> Sequence[Incident]:
@@ -138,6 +140,7 @@ class Session:
         try:
             reserved = self.purse.reserve(request)
         except SpentError as spent:
+            self.short_of = self.short_of or End(Reason.BUDGET, str(spent))
             raise Inconclusive(str(spent), Reason.BUDGET) from spent
         self.cost.requests = self.purse.requests
         return reserved
