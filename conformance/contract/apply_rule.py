@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from conformance.wire.retry import time_of
 
 _CLIENT_ERROR = 400
 
-_FEW = {Scope.RUN: 0, Scope.EXCHANGE: 3}
+_FEW = {Scope.RUN: 0, Scope.TRIES: 0, Scope.EXCHANGE: 3}
 """So many objections prove nothing yet, 1 where no other number is given: connections break by themselves now and then."""
 
 
@@ -48,10 +48,14 @@ def needs_confirmation(check: Check, judged: RuleResult) -> bool:
 def apply_rule(check: Check, exchanges: Iterable[Exchange], profile: Profile) -> RuleResult:
     """The judgement of a rule on every exchange within its scope.
 
-    What says that the money is at its end has no scope: it is about the account, and vendors say it with any status.
+    What says that the money is at its end has no scope: it is about the account, and vendors say it with any status. What was transient
+    says nothing of a request, and is judged as a whole by those that look at all tries.
     """
-    exchanges = [exchange for exchange in exchanges if quota_words(exchange, now=time_of(exchange)) is None]
     more = (profile,) if check.wants_profile else ()
+    exchanges = [exchange for exchange in exchanges if quota_words(exchange, now=time_of(exchange)) is None]
+    if check.scope is Scope.TRIES:
+        return _of_all(check, exchanges, check.function(exchanges, *more))
+    exchanges = [exchange for exchange in exchanges if not exchange.transient]
     if check.scope is Scope.RUN:
         completions = [view for view in map(_completion, exchanges) if view is not None]
         found = check.function(completions, *more)
@@ -60,6 +64,14 @@ def apply_rule(check: Check, exchanges: Iterable[Exchange], profile: Profile) ->
         (exchange, view) for exchange in exchanges if (view := _view(check.scope, exchange)) is not None
     )
     return _judged(check, ((exchange, check.function(view, *more)) for exchange, view in evidence))
+
+
+def _of_all(check: Check, exchanges: Sequence[Exchange], judgement: Any) -> RuleResult:
+    """One judgement on all exchanges: one objection, which the first few that it names show."""
+    if judgement is NOT_APPLICABLE:
+        return RuleResult(0)
+    result = _judged(check, [(exchange, judgement) for exchange in exchanges[:1]])
+    return RuleResult(len(exchanges), result.objections)
 
 
 def _judged(check: Check, judgements: Iterable[tuple[Exchange, Any]]) -> RuleResult:

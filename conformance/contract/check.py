@@ -39,6 +39,8 @@ class Scope(StrEnum):
     """Every 2xx answer to a request that asked for a stream."""
     REFUSAL = "refusal"
     """Every 4xx and 5xx answer."""
+    TRIES = "tries"
+    """All exchanges of the run, those included that were not served and then were."""
     RUN = "run"
     """All completions of the run, in the order in which they were asked for."""
 

@@ -76,6 +76,10 @@ class Broken(Outcome):
     kind = Kind.WRONG
 
 
+class NotServed(Broken):
+    """A request was not served, or met a failure of the server's: what may be chance, unless it comes often enough in a row."""
+
+
 class Ignored(Broken):
     """The target took a documented parameter with 200 and did nothing with it."""
 

@@ -7,6 +7,7 @@ other requirements that need the feature are then not run, so that one defect ma
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -73,14 +74,21 @@ async def has(target: Target, capability: str) -> bool:
 
 
 async def _probe(target: Target, name: str) -> Capability:
+    found = await _probe_once(target, name)
+    if found.support in {Support.BROKEN, Support.UNKNOWN} and target.used:
+        unserved = target.used[-1].unserved
+        if await target.still_serves(target.used[-1:]) and unserved:
+            # That was the weather, or it is the feature: a second request tells.
+            found = await _probe_once(replace(target, attempt=target.attempt + 1), name)
+    return found
+
+
+async def _probe_once(target: Target, name: str) -> Capability:
     try:
-        found = await PROBES[name](target)
+        return await PROBES[name](target)
     except Outcome as outcome:
         reason = outcome.reason if isinstance(outcome, Inconclusive) else None
-        found = Capability(Support.UNKNOWN, str(outcome), reason=reason)
-    if found.support in {Support.BROKEN, Support.UNKNOWN} and target.used:
-        await target.still_serves(target.used[-1:])
-    return found
+        return Capability(Support.UNKNOWN, str(outcome), reason=reason)
 
 
 def _unserved(exchange: Exchange) -> Capability | None:

@@ -51,12 +51,12 @@ async def relay(
     what: str = "",
     *,
     close_after: int | None = None,
-    takes_any_answer: bool = False,
+    takes_any_answer: bool = True,
     **changes: Any,
 ) -> Relayed:
     """Send an ordinary request whose prompt asks for `script`; `what` tells apart prompts of one script.
 
-    `takes_any_answer`: a rate limit is no reason to ask again, since the script says so.
+    `takes_any_answer`: a rate limit or an answer that breaks off is no reason to ask again, since the script says so.
     """
     behind = upstream(target)
     text = f"{MARK}{script} {target.name} {what} {target.attempt}"
@@ -85,7 +85,7 @@ async def _left(behind: Upstream, prompt: object) -> bool:
 
 async def served(target: Target, script: str, what: str = "", **changes: Any) -> tuple[Completion, Relayed]:
     """The completion of a request that the upstream serves; `Inconclusive` where it never came there."""
-    found = await relay(target, script, what, **changes)
+    found = await relay(target, script, what, takes_any_answer=False, **changes)
     exchange = found.exchange
     if not found.sent:
         said = error_text(exchange)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from conformance.contract.catalogue import Profile
-from conformance.contract.verdict import Broken, Inconclusive, NotRun, Reason, Unsupported
+from conformance.contract.verdict import Broken, Inconclusive, NotRun, NotServed, Reason, Unsupported
 from conformance.gateway.upstream import Upstream
 from conformance.kit.facts import Facts
 from conformance.kit.scenario_settings import ScenarioSettings
@@ -170,14 +170,14 @@ class Target:
             raise Inconclusive(
                 f"the target answers {exchange.status} to a request with the key of the run: {said}"
             )
-        raise Broken(f"a valid request was answered with status {exchange.status}: {said}")
+        raise NotServed(f"a valid request was answered with status {exchange.status}: {said}")
 
     def no_answer(self, exchange: Exchange) -> NoReturn:
         """Raise what it means that a request got no whole answer."""
         message = exchange.fault.message if exchange.fault else "the answer broke off"
         if exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT:
             raise Inconclusive(f"no connection to the target: {message}", Reason.TRANSIENT)
-        raise Broken(f"a valid request got no complete answer: {message}")
+        raise NotServed(f"a valid request got no complete answer: {message}")
 
     # -- negative requests -------------------------------------------------------------------------------------------------------
 
@@ -207,7 +207,7 @@ class Target:
         if exchange.refused:
             return
         if exchange.response is None:
-            raise Broken(f"{what} got no answer at all: {error_text(exchange)}")
+            raise NotServed(f"{what} got no answer at all: {error_text(exchange)}")
         if exchange.served:
             failed = [document for document in Completion.read(exchange).documents if document.get("error")]
             how = (
@@ -217,7 +217,7 @@ class Target:
             )
             raise Broken(f"{what} was {how}")
         if exchange.response.status >= 500:  # noqa: PLR2004 - the 5xx class
-            raise Broken(
+            raise NotServed(
                 f"{what} was answered with status {exchange.status}, which says that the server failed: {error_text(exchange)}"
             )
         raise Inconclusive(

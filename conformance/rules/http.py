@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.rules.headers import falls_short
@@ -11,6 +13,9 @@ from conformance.wire.exchange import NOT_JSON, Exchange, FaultKind, Intent
 from conformance.wire.shown import shown
 
 _OK = 200
+_ENOUGH = 40
+"""A share of fewer requests says nothing."""
+_ONE_IN = 20
 _ON_THE_CONNECTION = frozenset({FaultKind.DROPPED, FaultKind.PROTOCOL})
 
 
@@ -59,6 +64,30 @@ def every_request_gets_a_response(exchange: Exchange) -> Judgement:
     if fault is None or fault.kind not in _ON_THE_CONNECTION or falls_short(exchange):
         return NOT_APPLICABLE
     return broken(f"instead of a complete response: {fault.message}")
+
+
+@rule("HTTP-020", Scope.TRIES)
+def service_is_reliable(exchanges: Sequence[Exchange]) -> Judgement:
+    """Of all requests no more than one in twenty is not served at first, and is when it is sent again."""
+    sent = [exchange for exchange in exchanges if not exchange.closed_by_us]
+    lost = [exchange for exchange in sent if exchange.transient]
+    if len(sent) < _ENOUGH:
+        return NOT_APPLICABLE
+    if len(lost) <= len(sent) / _ONE_IN:
+        return None
+    kinds = Counter(
+        f"status {exchange.status}"
+        if exchange.fault is None
+        else "a broken connection"
+        if exchange.fault.kind is not FaultKind.TIMEOUT
+        else "no answer in time"
+        for exchange in lost
+    )
+    what = ", ".join(f"{kind} ({count})" for kind, count in kinds.most_common())
+    return broken(
+        f"{len(lost)} of {len(sent)} requests were not served, and were when they were sent again: {what}",
+        evidence=lost,
+    )
 
 
 def _why_no_json(body: bytes) -> tuple[str, int | None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from conformance.contract.check import Check
-from conformance.contract.verdict import Outcome
+from conformance.contract.verdict import NotServed, Outcome
 from conformance.kit.target import Target
 from conformance.wire.exchange import Exchange, Intent
 
@@ -33,6 +33,16 @@ class Attempt:
             exchange.status is not None and exchange.status < HTTPStatus.INTERNAL_SERVER_ERROR
             for exchange in self.used
         )
+
+    @property
+    def times_unserved(self) -> int | None:
+        """How often in a row each request was met by an error of the server's that this attempt blames; None where it blames something else.
+
+        A connection that broke is not counted: what brings a server down brings down others' requests, too.
+        """
+        if not isinstance(self.outcome, NotServed) or not self.all_complete:
+            return None
+        return min((exchange.unserved for exchange in self.used if exchange.unserved), default=None)
 
     @property
     def left_a_valid_request_unserved(self) -> bool:

@@ -1,8 +1,7 @@
 """Carries requests to the target: each when its turn has come, and again while the target turns it away.
 
-Three things an answer can say are not about the request: *later* (429, 503, 529: the pace hears of it, and the request waits in line again),
-*never* (the money or the quota is at its end: so is the run), and *something happened on the way* (502, 504: it is asked once more). All else
-is the answer.
+Two things an answer can say are not about the request: *later* (429, 503, 529: the pace hears of it, and the request waits in line again),
+and *never* (the money or the quota is at its end: so is the run). All else is the answer; what of that may be chance, `session.py` asks again.
 
 A target that turns one request away, again and again, and serves others in between, means that request: then that is the answer, too. Where
 no others are asked in between, a small valid request, the canary, is.
@@ -22,7 +21,7 @@ from conformance.run.results import End
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Auth, Exchange, FaultKind, Intent, Request
 from conformance.wire.quota import quota_words
-from conformance.wire.retry import is_transient, is_turned_away, time_of, wait_asked_for
+from conformance.wire.retry import is_turned_away, time_of, wait_asked_for
 
 Send = Callable[[Request], Awaitable[Exchange]]
 
@@ -36,8 +35,6 @@ _MEANT = 4
 """So often a request is turned away while others are served, until it is believed that it is meant."""
 _IN_A_ROW = 2
 """After so many refusals with nothing served in between the canary asks first: it is cheap, and nothing can be wrong with it."""
-_AFTER_BAD_LUCK = 0.5
-"""Seconds until what went wrong on the way is sent once more."""
 _TOO_DEAR = 3
 """So many requests are refused for money although the canary is served, until it is believed that what is left is too little."""
 
@@ -61,7 +58,6 @@ class _Refused:
     """How often, while others were served."""
     in_a_row: int = 0
     """How often since others were."""
-    had_bad_luck: bool = False
 
     def count(self, served: int) -> None:
         """It was turned away; so many others have been served by now."""
@@ -246,11 +242,7 @@ class Delivery:
     ) -> bool:
         """Whether a request is to be sent once more, after waiting for whatever has to be waited for but its turn."""
         if not self._is_turned_away(exchange):
-            if refused.had_bad_luck or not _has_bad_luck(exchange):
-                return False
-            refused.had_bad_luck = True
-            await asyncio.sleep(_AFTER_BAD_LUCK)
-            return True
+            return False
         refused.count(self._served)
         if refused.meant >= _MEANT or self._is_out_of_patience(exchange, patience):
             return False
@@ -316,16 +308,3 @@ class Delivery:
 def _never_left(exchange: Exchange | None) -> bool:
     """Whether nothing was sent since there was no connection."""
     return exchange is not None and exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT
-
-
-def _has_bad_luck(exchange: Exchange) -> bool:
-    """Whether an answer need not speak of the request at all, though nothing says "later".
-
-    > received an invalid response from an inbound server […] while attempting to fulfill the request (RFC 9110, 15.6.3, of 502)
-
-    Once that may be chance; what comes again stands.
-    """
-    response = exchange.response
-    if response is None or exchange.fault is not None or exchange.request.takes_any_answer:
-        return False
-    return is_turned_away(response) or is_transient(exchange)

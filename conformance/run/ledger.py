@@ -174,7 +174,7 @@ class Ledger:
             message = f"seen {times} in {judged.looked_at} exchanges, and {judged.unconfirmed}: {message}"
         else:
             verdict = self.verdict_when_broken(check, only_should=objections[0].finding.only_should)
-            if others and check.scope is not Scope.RUN:
+            if others and check.scope not in {Scope.RUN, Scope.TRIES}:
                 message += f" (and in {others} more of {judged.looked_at} exchanges)"
         shown = objections[:MOST_EVIDENCE]
         self.settle(

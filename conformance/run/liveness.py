@@ -54,6 +54,8 @@ class Liveness:
     only_the_canary: Callable[[], AbstractContextManager[None]]
     """Within, nothing else is sent."""
     recovery: float
+    is_flaky: Callable[[], bool] = lambda: False
+    """Whether it is known not to serve now and then, so that one canary that is not served says little."""
     incidents: list[Incident] = field(default_factory=list)
     _gone: bool = False
     _faults: int = 0
@@ -108,6 +110,8 @@ class Liveness:
         sent = self.session.exchanges
         try:
             canary = await self.canary()
+            if not _serves(canary) and self.is_flaky():
+                canary = await self.canary()
         except Inconclusive:
             return True  # the budget does not allow the question, and nothing else will be sent either
         if _serves(canary):

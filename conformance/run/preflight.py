@@ -63,8 +63,7 @@ async def preflight(target: Target, needs: Needs, *, key_variable: str = KEY_VAR
     await _usable(target, first, key_variable)
     target = _knowing(target, prompts=await _suitable_prompts(target), server=_server(first))
     if needs.det:
-        repeats, note = await _answers_repeat(target)
-        target = _knowing(target, repeats=repeats, repeats_note=note)
+        target = await _prefer_what_repeats(target)
     return replace(target.facts, capabilities=await learn(target, needs.capabilities))
 
 
@@ -211,7 +210,25 @@ async def _suitability(target: Target, prompt: str) -> int:
     return 1 + text.isascii() + enough + bool(answer.finish_reason == "length")
 
 
-async def _answers_repeat(target: Target) -> tuple[bool, str]:
+async def _prefer_what_repeats(target: Target) -> Target:
+    """The target, which knows whether its answers repeat, with a prompt in front whose answer does.
+
+    A model that is torn between two words in one text need not be in another, so where the first prompt's answer does not repeat, others
+    are tried.
+    """
+    first_note = ""
+    for prompt in dict.fromkeys((*target.facts.prompts, *PROMPTS)):
+        if prompt not in target.facts.prompts and await _suitability(target, prompt) < _BEST:
+            continue
+        repeats, note = await _answers_repeat(target, prompt)
+        first_note = first_note or note
+        if repeats:
+            others = (other for other in target.facts.prompts if other != prompt)
+            return _knowing(target, prompts=(prompt, *others), repeats=True, repeats_note=note)
+    return _knowing(target, repeats=False, repeats_note=first_note)
+
+
+async def _answers_repeat(target: Target, prompt: str) -> tuple[bool, str]:
     """Whether the same greedy request is answered with the same text several times in a row.
 
     No authority promises that it is: OpenAI calls its seed "best effort", and engines document that batching may change results. So this
@@ -219,7 +236,7 @@ async def _answers_repeat(target: Target) -> tuple[bool, str]:
     """
     first: Exchange | None = None
     for run in range(DET_RUNS):
-        exchange = await target.post(second=run == 1, fresh=run > 1)
+        exchange = await target.post(prompt=prompt, second=run == 1, fresh=run > 1)
         if not exchange.served:
             return False, f"a greedy request ({exchange.id}) was not served: {error_text(exchange)}"
         first = first or exchange

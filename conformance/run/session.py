@@ -10,20 +10,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from conformance.contract.verdict import Inconclusive, Reason
 from conformance.kit.traffic import Incident
 from conformance.run.budget import Budget, Cost, Purse, SpentError, Tokens
 from conformance.run.delivery import LONGEST_WAIT, Delivery, Send, UnansweredError
 from conformance.run.determinism import Determinism
+from conformance.run.forks import Forks
 from conformance.run.liveness import Liveness
 from conformance.run.pace import Pace
 from conformance.run.rate import Rate
+from conformance.run.reliability import Reliability, is_unserved
 from conformance.run.results import End
-from conformance.wire.exchange import Exchange, Request
+from conformance.wire.error_text import error_text
+from conformance.wire.exchange import Exchange, FaultKind, Request
 
 _CANARY_PROMPT = "Are you still there?"
+_PAUSE = 0.5
+"""Seconds until what was not served is sent again."""
 
 
 @dataclass
@@ -44,6 +49,8 @@ class Session:
     wait_ready: float | None = None
     cost: Cost = field(default_factory=Cost)
     determinism: Determinism = field(default_factory=Determinism)
+    forks: Forks = field(default_factory=Forks)
+    reliability: Reliability = field(default_factory=Reliability)
     short_of: End | None = None
     """The first bound that kept a request from being sent, if any did."""
 
@@ -62,9 +69,16 @@ class Session:
             wait_ready=self.wait_ready,
         )
         self.liveness = Liveness(
-            self, self._canary_of_liveness, self.delivery.end, self.delivery.only_the_canary, self.recovery
+            self,
+            self._canary_of_liveness,
+            self.delivery.end,
+            self.delivery.only_the_canary,
+            self.recovery,
+            lambda: self.reliability.rate > 0,
         )
         self._sent: dict[tuple[Request, int, Hashable], asyncio.Task[Exchange]] = {}
+        self._left: dict[Request, list[Exchange]] = {}
+        """The tries at requests that were not served so far."""
         self._exchanges: list[Exchange | None] = []
 
     @property
@@ -112,10 +126,59 @@ class Session:
         await asyncio.gather(*self._sent.values(), return_exceptions=True)
 
     async def _exchange(self, request: Request, reserved: Tokens) -> Exchange:
+        """The exchange of a request that is sent until it is served, or until chance does not explain any more that it is not."""
+        failed: list[Exchange] = []
         exchange = await self._deliver(request, reserved)
-        self.determinism.notice(exchange)
+        while is_unserved(exchange):
+            failed.append(exchange)
+            await self._after_a_failure(exchange)
+            if not self.reliability.may_try_again(exchange, len(failed)):
+                break
+            set_aside = self._again(request)
+            if set_aside is None:
+                break
+            exchange = await self._deliver(request, set_aside)
+        else:
+            self.determinism.notice(exchange)
+            self.forks.notice(exchange)
+            await self.liveness.notice(exchange)
+        return self._judge_tries(failed, exchange)
+
+    async def _after_a_failure(self, exchange: Exchange) -> None:
+        """Give what passes by itself some time to pass; where nobody listens any more, wait until somebody does."""
         await self.liveness.notice(exchange)
-        return exchange
+        await asyncio.sleep(_PAUSE)
+        if exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT:
+            await self.still_serves((exchange,))
+
+    def _again(self, request: Request) -> Tokens | None:
+        """What is set aside for one more try; None where there will be none."""
+        if self.ended is not None:
+            return None
+        try:
+            return self._reserve(request)
+        except Inconclusive:
+            return None
+
+    def _judge_tries(self, failed: Sequence[Exchange], last: Exchange) -> Exchange:
+        """Mark what was chance, and count it; the last try with what it proves. Raises `Inconclusive` where it proves nothing."""
+        before = self._left.pop(last.request, [])
+        if not failed or failed[-1] is not last:
+            self.reliability.served(len(failed) + len(before))
+            for exchange in (*before, *failed):
+                self._remember(replace(exchange, transient=True))
+            return last
+        last = replace(last, unserved=len(failed))
+        self._remember(last)
+        self._left[last.request] = [*before, *failed[:-1], last]
+        if self.reliability.enough > len(failed) > 1:
+            rate = self.reliability.rate
+            raise Inconclusive(
+                f"{last.id} was not served {len(failed)} times in a row ({error_text(last)}), which proves nothing about the request:"
+                f" {rate:.0%} of all requests are not served when they are first sent",
+                Reason.TRANSIENT,
+            )
+        return last
 
     async def poll(self) -> Exchange:
         """What a small valid request is answered, whatever that is. It is no evidence: a server that is starting owes nothing yet."""
@@ -133,7 +196,10 @@ class Session:
         return Request.of({"model": self.model, "prompt": _CANARY_PROMPT, "max_tokens": 1, "temperature": 0})
 
     async def _canary_of_liveness(self) -> Exchange:
-        return await self._canary(self.recovery)
+        exchange = await self._canary(self.recovery)
+        if is_unserved(exchange) and self.reliability.rate > 0:
+            self._remember(replace(exchange, transient=True))  # it will be asked again
+        return exchange
 
     def _reserve(self, request: Request) -> Tokens:
         """Set aside what a request may cost, before it waits for its turn. Raises `Inconclusive` where the budget is spent."""
@@ -160,8 +226,12 @@ class Session:
         try:
             exchange = await deliver
         except UnansweredError as stopped:
-            self._exchanges[number - 1] = stopped.exchange
+            self._remember(stopped.exchange)
             raise Inconclusive(stopped.end.message, stopped.end.reason) from stopped
-        self._exchanges[number - 1] = exchange
+        self._remember(exchange)
         self.cost.count(exchange)
         return exchange
+
+    def _remember(self, exchange: Exchange) -> None:
+        """Keep an exchange under its number, in place of what was known of it before."""
+        self._exchanges[int(exchange.id.removeprefix("x")) - 1] = exchange

@@ -231,6 +231,10 @@ class Exchange:
     """How often the target put this request off (429, 503, …) before this answer, and it was sent again."""
     url: str = ""
     """The full URL that the request went to."""
+    transient: bool = False
+    """It was not served, and the same request was when it was sent again: this says nothing about the request."""
+    unserved: int = 0
+    """How often in a row the request was not served, this time included."""
 
     @property
     def status(self) -> int | None:

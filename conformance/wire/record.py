@@ -51,6 +51,7 @@ def to_json(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
         "started": clean.started,
         "seconds": round(clean.seconds, 6),
         "retries": clean.retries,
+        "transient": clean.transient,
         "curl": curl(clean),
     }
 
@@ -79,6 +80,7 @@ def from_json(data: Mapping[str, Any]) -> Exchange:
         started=data["started"],
         seconds=data["seconds"],
         retries=data["retries"],
+        transient=data.get("transient", False),
         url=data["url"],
     )
 

@@ -1,0 +1,85 @@
+"""How reliably the target serves: what it did not serve, though it served the very same request when it was sent again.
+
+No single broken connection and no single 5xx says anything about a request, as long as the same happens to others by chance. So what is not
+served is sent again, until it is, or until chance is no explanation any more: with a background rate of p, a request fails k times in a row
+by chance with the probability p to the power of k; over all checks of a run that must be less than 1 in 1,000.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conformance.wire.exchange import Exchange, FaultKind, Intent, Request
+from conformance.wire.retry import is_transient, is_turned_away
+
+_AT_LEAST = 2
+_AT_MOST = 6
+"""Times that a request is sent; beyond that a target is too unreliable for a verdict."""
+_BY_CHANCE = 1e-3
+"""How probable it may be that a whole run blames something for what was chance."""
+_FEW = 20
+"""A share of fewer tries than that is not believed."""
+_SERVER_ERROR = 500
+_PLAIN = frozenset({"model", "prompt", "max_tokens", "temperature", "stream"})
+_LOST = frozenset({FaultKind.CONNECT, FaultKind.DROPPED, FaultKind.TIMEOUT})
+
+
+@dataclass
+class Reliability:
+    """Counts the tries at requests that were served in the end. `checks` is how many may blame the target."""
+
+    checks: int = 300
+    tries: int = 0
+    failed: int = 0
+
+    @property
+    def rate(self) -> float:
+        """The background rate of not serving, between 0 and 1."""
+        return self.failed / max(self.tries, _FEW)
+
+    def served(self, failed: int) -> None:
+        """A request was answered after so many tries that were not."""
+        self.tries += failed + 1
+        self.failed += failed
+
+    @property
+    def enough(self) -> int:
+        """How often in a row a request must fail to be blamed for it; more often than anything is tried where nothing would be enough."""
+        for times in range(_AT_LEAST, _AT_MOST + 1):
+            if self.rate**times * self.checks < _BY_CHANCE:
+                return times
+        return _AT_MOST + 1
+
+    def may_try_again(self, exchange: Exchange, failed: int) -> bool:
+        """Whether a request that failed so often in a row is sent once more.
+
+        What is not served may be what the target dies of, and is not sent again in the middle of a run (the confirmation does that in the
+        end), unless it is what everybody sends, or such failures are known to be the weather here.
+        """
+        if not self.rate and not _is_plain(exchange.request):
+            return False
+        return failed < min(self.enough, _AT_MOST)
+
+
+def _is_plain(request: Request) -> bool:
+    """Whether a request is one like most others: a text, a limit, greedy; plain or as a stream."""
+    return (
+        request.intent is Intent.VALID
+        and set(request.params) <= _PLAIN
+        and isinstance(request.params.get("prompt"), str)
+    )
+
+
+def is_unserved(exchange: Exchange) -> bool:
+    """Whether an exchange shows what may be the weather: a connection that broke, an answer that never came, a 5xx, or what is as good as one.
+
+    What is malformed came over a sound connection, and so is none of it.
+    """
+    if exchange.request.takes_any_answer or exchange.closed_by_us:
+        return False
+    if exchange.fault is not None:
+        return exchange.fault.kind in _LOST
+    response = exchange.response
+    if response is None or exchange.rate_limited:
+        return False
+    return response.status >= _SERVER_ERROR or is_turned_away(response) or is_transient(exchange)
