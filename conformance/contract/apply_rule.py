@@ -16,8 +16,11 @@ from conformance.wire.retry import time_of
 
 _CLIENT_ERROR = 400
 
-_FEW = {Scope.RUN: 0, Scope.TRIES: 0, Scope.EXCHANGE: 3}
-"""So many objections prove nothing yet, 1 where no other number is given: connections break by themselves now and then."""
+_FEW_FAULTS = 3
+"""So many broken connections prove nothing yet: they break by themselves now and then."""
+
+_SOFT = frozenset({408, 425, 429, 502, 503, 504, 529})
+"""Statuses that need not speak of the request: what was wrong with such an answer once may be the weather."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,16 @@ class RuleResult:
 
 
 def needs_confirmation(check: Check, judged: RuleResult) -> bool:
-    """Whether a rule has so few objections that they prove nothing until they come again."""
-    return 0 < len(judged.objections) <= _FEW.get(check.scope, 1)
+    """Whether what a rule objects to proves nothing until it comes again.
+
+    What stands in the bytes of a complete answer is proved, were it one in a thousand: no good answer before or after takes it back.
+    """
+    objections = judged.objections
+    if check.scope is Scope.EXCHANGE:
+        return 0 < len(objections) <= _FEW_FAULTS
+    if check.scope in {Scope.RUN, Scope.TRIES}:
+        return False
+    return len(objections) == 1 and objections[0].exchange.status in _SOFT
 
 
 def apply_rule(check: Check, exchanges: Iterable[Exchange], profile: Profile) -> RuleResult:

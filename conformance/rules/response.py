@@ -11,7 +11,7 @@ from typing import Any
 
 from conformance.contract.catalogue import Level, Profile
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
-from conformance.rules._shapes import choices_of, is_chat, is_given, plain, promised
+from conformance.rules._shapes import choices_of, is_chat, is_given, is_of_endpoint, plain, promised
 from conformance.wire.completion import COUNTERS, DETAILS, Completion
 from conformance.wire.exchange import Exchange, is_int
 from conformance.wire.shown import shown
@@ -44,14 +44,14 @@ def the_id_is_a_string_with_content(completion: Completion) -> Judgement:
     return _is_named(plain(completion), "id")
 
 
-@rule("RESP-003", Scope.RUN)
-def no_two_completions_share_an_id(completions: Sequence[Completion]) -> Judgement:
-    """Responses to different requests have different values of `id`."""
+@rule("RESP-003", Scope.TRIES)
+def no_two_completions_share_an_id(exchanges: Sequence[Exchange]) -> Judgement:
+    """Responses to different requests have different values of `id`, those that were cut off included."""
     first: dict[str, Exchange] = {}
     repeats: dict[str, list[Exchange]] = {}
-    for completion in completions:
-        exchange = completion.exchange
-        values = [document.get("id") for document in completion.documents]
+    completions = [exchange for exchange in exchanges if exchange.served and is_of_endpoint(exchange)]
+    for exchange in completions:
+        values = [document.get("id") for document in Completion.read(exchange).documents]
         for identity in {value for value in values if isinstance(value, str) and value}:
             # The same request again may have been answered from a cache, with the same completion.
             if first.setdefault(identity, exchange).request != exchange.request:

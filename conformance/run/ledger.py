@@ -174,8 +174,8 @@ class Ledger:
             message = f"seen {times} in {judged.looked_at} exchanges, and {judged.unconfirmed}: {message}"
         else:
             verdict = self.verdict_when_broken(check, only_should=objections[0].finding.only_should)
-            if others and check.scope not in {Scope.RUN, Scope.TRIES}:
-                message += f" (and in {others} more of {judged.looked_at} exchanges)"
+            if check.scope not in {Scope.RUN, Scope.TRIES}:
+                message += _how_often(others, judged.looked_at)
         shown = objections[:MOST_EVIDENCE]
         self.settle(
             check,
@@ -191,3 +191,10 @@ class Ledger:
             reason=judged.reason,
             seconds=seconds,
         )
+
+
+def _how_often(others: int, looked_at: int) -> str:
+    """In how many of the exchanges that a rule looked at it was seen besides the first, in brackets."""
+    if others:
+        return f" (and in {others} more of {looked_at} exchanges)"
+    return f" (in 1 of {looked_at} exchanges)" if looked_at > 1 else ""

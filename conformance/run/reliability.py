@@ -31,6 +31,8 @@ class Reliability:
     checks: int = 300
     tries: int = 0
     failed: int = 0
+    may_learn: bool = True
+    """Whether only what is valid and harmless is being sent, so that a failure of it is the weather."""
 
     @property
     def rate(self) -> float:
@@ -54,9 +56,10 @@ class Reliability:
         """Whether a request that failed so often in a row is sent once more.
 
         What is not served may be what the target dies of, and is not sent again in the middle of a run (the confirmation does that in the
-        end), unless it is what everybody sends, or such failures are known to be the weather here.
+        end), unless it is what everybody sends, or such failures are known to be the weather here. Nor is what was sent to see whether the
+        target still serves after something else: the first answer is what counts.
         """
-        if not self.rate and not _is_plain(exchange.request):
+        if not self.rate and not (self.may_learn and _is_plain(exchange.request)):
             return False
         return failed < min(self.enough, _AT_MOST)
 

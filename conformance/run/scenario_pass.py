@@ -56,9 +56,11 @@ class ScenarioPass:
         shared = [check for check in checks if check.phase is Phase.SHARED]
         one_by_one = [check for phase in _ONE_BY_ONE for check in checks if check.phase is phase]
         left: list[Failure] = []
+        self._session.reliability.may_learn = True
         for start in range(0, len(shared), at_once):
             failed = await asyncio.gather(*map(self._run_shared, shared[start : start + at_once]))
             left += await self._confirm_healthy([one for one in failed if one])
+        self._session.reliability.may_learn = False
         if one_by_one:
             # What died of the requests so far must not be blamed on those that follow.
             await self._session.still_serves(self._session.exchanges[-MOST_EVIDENCE:])
