@@ -16,8 +16,8 @@ from conformance.wire.retry import time_of
 
 _CLIENT_ERROR = 400
 
-_FEW_FAULTS = 3
-"""So many broken connections prove nothing yet: they break by themselves now and then."""
+_FEW = 3
+"""So many broken connections, or answers of gateways, prove nothing yet: they come by themselves now and then."""
 
 _SOFT = frozenset({408, 425, 429, 502, 503, 504, 529})
 """Statuses that need not speak of the request: what was wrong with such an answer once may be the weather."""
@@ -49,11 +49,9 @@ def needs_confirmation(check: Check, judged: RuleResult) -> bool:
     What stands in the bytes of a complete answer is proved, were it one in a thousand: no good answer before or after takes it back.
     """
     objections = judged.objections
-    if check.scope is Scope.EXCHANGE:
-        return 0 < len(objections) <= _FEW_FAULTS
-    if check.scope in {Scope.RUN, Scope.TRIES}:
+    if check.scope in {Scope.RUN, Scope.TRIES} or not 0 < len(objections) <= _FEW:
         return False
-    return len(objections) == 1 and objections[0].exchange.status in _SOFT
+    return check.scope is Scope.EXCHANGE or all(one.exchange.status in _SOFT for one in objections)
 
 
 def apply_rule(check: Check, exchanges: Iterable[Exchange], profile: Profile) -> RuleResult:

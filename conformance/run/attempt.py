@@ -45,6 +45,13 @@ class Attempt:
         return min((exchange.unserved for exchange in self.used if exchange.unserved), default=None)
 
     @property
+    def blames_the_first_time(self) -> bool:
+        """Whether this attempt failed since something was not served the first time, which is what it was after."""
+        return isinstance(self.outcome, NotServed) and any(
+            exchange.request.once and exchange.unserved for exchange in self.used
+        )
+
+    @property
     def left_a_valid_request_unserved(self) -> bool:
         """Whether a valid request was neither served to the end nor refused for what it asks."""
         return any(

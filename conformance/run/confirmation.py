@@ -13,17 +13,17 @@ from conformance.contract.check import Check
 from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotServed, Reason, Verdict
 from conformance.run.attempt import Attempt
 from conformance.run.determinism import Determinism
-from conformance.run.forks import Forks
+from conformance.run.divergence import diverge
 from conformance.run.ledger import MOST_EVIDENCE, Ledger
 from conformance.run.reliability import Reliability
 from conformance.wire.exchange import Request
 from conformance.wire.greedy import fingerprint, is_greedy
-from conformance.wire.shown import shown
 
 _ATTEMPTS = {(False, False): 2, (False, True): 3, (True, False): 5, (True, True): 8}
 """How often in all a check must fail: on a target that was seen to contradict itself, and where it compares texts that differ. Two forms of
 asking between which a near tie tosses a coin are told apart eight times in a row, each with one way of its own, twice in 65,000."""
 
+_MOST_ATTEMPTS = 6
 ALWAYS = 5
 """What was answered otherwise each of so many times is sampled, not tied."""
 
@@ -37,7 +37,6 @@ class Confirmation:
 
     ledger: Ledger
     determinism: Determinism
-    forks: Forks
     reliability: Reliability
     repeat: Callable[[Check, int], Awaitable[Attempt]]
 
@@ -55,7 +54,9 @@ class Confirmation:
             last = attempts[-1]
             if not isinstance(last.outcome, Broken):
                 self._settle_unconfirmed(check, attempts[-2], last)
-            elif reason := self._known_fork(attempts) or why_flaky(attempts):
+            elif last.blames_the_first_time and len(attempts) < self.reliability.enough:
+                self._settle_flaky(check, last.outcome, last)
+            elif reason := why_flaky(attempts):
                 self.ledger.settle(
                     check,
                     Verdict.INCONCLUSIVE,
@@ -73,18 +74,12 @@ class Confirmation:
     def _needs_another(self, attempts: Sequence[Attempt]) -> bool:
         """Whether a failure needs one more attempt: where texts differ that are to be equal, each attempt asks for them in turn once more."""
         last = attempts[-1]
-        if not isinstance(last.outcome, Broken) or self._known_fork(attempts):
+        if not isinstance(last.outcome, Broken):
             return False
-        noisy, differ = bool(self.determinism.contradictions), bool(self.forks.differences(last.used))
-        return len(attempts) < _ATTEMPTS[noisy, differ]
-
-    def _known_fork(self, attempts: Sequence[Attempt]) -> str | None:
-        """Why attempts that failed prove nothing: what they compare differs where the target goes on in two ways by itself."""
-        for attempt in attempts:
-            prefix = self.forks.known(attempt.used)
-            if prefix is not None and not isinstance(attempt.outcome, NotServed):
-                return f"the target contradicts itself: after the text {shown(prefix)} it goes on now one way, now another, when the same is asked"
-        return None
+        if last.blames_the_first_time:
+            return len(attempts) < min(self.reliability.enough, _MOST_ATTEMPTS)
+        noisy, differ = bool(self.determinism.contradictions), diverge(last.used)
+        return len(attempts) < _ATTEMPTS[noisy, differ] and not _come_and_go(attempts)
 
     def _settle_unconfirmed(self, check: Check, failed: Attempt, passed: Attempt) -> None:
         if passed.outcome is None and isinstance(failed.outcome, NotServed):
@@ -106,6 +101,16 @@ class Confirmation:
             seconds=failed.seconds,
         )
 
+    def _settle_flaky(self, check: Check, outcome: Broken, last: Attempt) -> None:
+        """Settle a check that failed as often as it was tried, on a target that serves so little that this proves nothing."""
+        self.ledger.settle(
+            check,
+            Verdict.INCONCLUSIVE,
+            f"{self.reliability.rate:.0%} of all requests are not served when they are first sent, so this proves nothing: {outcome}",
+            evidence=last.used,
+            reason=Reason.TRANSIENT,
+        )
+
     def _settle_broken(self, check: Check, outcome: Broken, attempt: Attempt) -> None:
         verdict = self.ledger.verdict_when_broken(check, only_should=isinstance(outcome, BrokenShould))
         # The exchange that was looked at last is mostly the one that shows it.
@@ -115,6 +120,13 @@ class Confirmation:
         )
 
 
+def _come_and_go(attempts: Sequence[Attempt]) -> bool:
+    """Whether answers have varied between attempts and come again, as those at a near tie do, so that no further attempt would prove more."""
+    return why_flaky(attempts) is not None and not any(
+        len(set(map(repr, answers))) == len(answers) for answers in _answers(attempts).values()
+    )
+
+
 def why_flaky(attempts: Sequence[Attempt]) -> str | None:
     """Why attempts that all failed prove nothing: answers to the same greedy requests came and went between them. None where they prove it.
 
@@ -122,23 +134,27 @@ def why_flaky(attempts: Sequence[Attempt]) -> str | None:
     one answer in a few), and where a request was answered differently every single time (what is sampled is no near tie). A check whose
     attempt asks the same twice judges just that, and is not kept from it.
     """
-    seen = []
-    for attempt in attempts:
-        greedy = [exchange for exchange in attempt.used if is_greedy(exchange)]
-        seen.append({exchange.request: fingerprint(exchange) for exchange in greedy})
-        if len(seen[-1]) < len(greedy):
-            return None
-    by_request: dict[Request, list[object]] = {}
-    for answers in seen:
-        for request, answer in answers.items():
-            by_request.setdefault(request, []).append(answer)
+    greedy = [[exchange for exchange in attempt.used if is_greedy(exchange)] for attempt in attempts]
+    if any(len({exchange.request for exchange in found}) < len(found) for found in greedy):
+        return None
+    by_request = _answers(attempts)
     if any(_always_different(found) for found in by_request.values()):
         return None
     if any(
-        all(_mostly(by_request[request], answer) for request, answer in answers.items()) for answers in seen
+        all(_mostly(by_request[exchange.request], fingerprint(exchange)) for exchange in found)
+        for found in greedy
     ):
         return None
     return "the target contradicts itself: the same greedy requests were answered differently from one attempt to the next"
+
+
+def _answers(attempts: Sequence[Attempt]) -> dict[Request, list[object]]:
+    """What each greedy request was answered, attempt by attempt."""
+    found: dict[Request, list[object]] = {}
+    for attempt in attempts:
+        for exchange in filter(is_greedy, attempt.used):
+            found.setdefault(exchange.request, []).append(fingerprint(exchange))
+    return found
 
 
 def _mostly(answers: list[object], answer: object) -> bool:

@@ -40,9 +40,10 @@ class Reliability:
         return self.failed / max(self.tries, _FEW)
 
     def served(self, failed: int) -> None:
-        """A request was answered after so many tries that were not."""
-        self.tries += failed + 1
-        self.failed += failed
+        """A request was answered after so many tries that were not; what follows malformed requests is no weather."""
+        if self.may_learn:
+            self.tries += failed + 1
+            self.failed += failed
 
     @property
     def enough(self) -> int:
@@ -56,12 +57,24 @@ class Reliability:
         """Whether a request that failed so often in a row is sent once more.
 
         What is not served may be what the target dies of, and is not sent again in the middle of a run (the confirmation does that in the
-        end), unless it is what everybody sends, or such failures are known to be the weather here. Nor is what was sent to see whether the
-        target still serves after something else: the first answer is what counts.
+        end), unless it is what everybody sends, the answer speaks of somebody behind the target, or such failures are known to be the weather
+        here.
         """
-        if not self.rate and not (self.may_learn and _is_plain(exchange.request)):
+        if exchange.request.once:
+            return False
+        if (
+            not self.rate
+            and not _speaks_of_others(exchange)
+            and not (self.may_learn and _is_plain(exchange.request))
+        ):
             return False
         return failed < min(self.enough, _AT_MOST)
+
+
+def _speaks_of_others(exchange: Exchange) -> bool:
+    """Whether an answer says that something went wrong on the way (502, 504, 408, 425), or that there are too many (503, 529)."""
+    response = exchange.response
+    return response is not None and (is_turned_away(response) or is_transient(exchange))
 
 
 def _is_plain(request: Request) -> bool:
@@ -85,4 +98,4 @@ def is_unserved(exchange: Exchange) -> bool:
     response = exchange.response
     if response is None or exchange.rate_limited:
         return False
-    return response.status >= _SERVER_ERROR or is_turned_away(response) or is_transient(exchange)
+    return response.status >= _SERVER_ERROR or _speaks_of_others(exchange)

@@ -36,9 +36,7 @@ class ScenarioPass:
         """Prepare; nothing is sent before `run`."""
         self._session, self._ledger, self._new_target = session, ledger, new_target
         self._watch = LivenessWatch(session)
-        self._confirmation = Confirmation(
-            ledger, session.determinism, session.forks, session.reliability, self._repeat
-        )
+        self._confirmation = Confirmation(ledger, session.determinism, session.reliability, self._repeat)
 
     async def run(self, checks: Sequence[Check]) -> None:
         """Run all of `checks`."""

@@ -17,7 +17,6 @@ from conformance.kit.traffic import Incident
 from conformance.run.budget import Budget, Cost, Purse, SpentError, Tokens
 from conformance.run.delivery import LONGEST_WAIT, Delivery, Send, UnansweredError
 from conformance.run.determinism import Determinism
-from conformance.run.forks import Forks
 from conformance.run.liveness import Liveness
 from conformance.run.pace import Pace
 from conformance.run.rate import Rate
@@ -49,7 +48,6 @@ class Session:
     wait_ready: float | None = None
     cost: Cost = field(default_factory=Cost)
     determinism: Determinism = field(default_factory=Determinism)
-    forks: Forks = field(default_factory=Forks)
     reliability: Reliability = field(default_factory=Reliability)
     short_of: End | None = None
     """The first bound that kept a request from being sent, if any did."""
@@ -140,7 +138,6 @@ class Session:
             exchange = await self._deliver(request, set_aside)
         else:
             self.determinism.notice(exchange)
-            self.forks.notice(exchange)
             await self.liveness.notice(exchange)
         return self._judge_tries(failed, exchange)
 
@@ -162,7 +159,7 @@ class Session:
 
     def _judge_tries(self, failed: Sequence[Exchange], last: Exchange) -> Exchange:
         """Mark what was chance, and count it; the last try with what it proves. Raises `Inconclusive` where it proves nothing."""
-        before = self._left.pop(last.request, [])
+        before = [] if last.request.once else self._left.pop(last.request, [])
         if not failed or failed[-1] is not last:
             self.reliability.served(len(failed) + len(before))
             for exchange in (*before, *failed):
@@ -170,6 +167,10 @@ class Session:
             return last
         last = replace(last, unserved=len(failed))
         self._remember(last)
+        if last.request.once:
+            # Its check makes of it what it can; where such things happen by chance, nobody else does.
+            self._remember(replace(last, transient=self.reliability.rate > 0))
+            return last
         self._left[last.request] = [*before, *failed[:-1], last]
         if self.reliability.enough > len(failed) > 1:
             rate = self.reliability.rate

@@ -82,7 +82,7 @@ async def a_closed_stream_frees_the_server(target: Target) -> None:
             target.not_served(exchange, optional=f"max_tokens {_LONG}")
     if not any(exchange.closed_by_us and exchange.served for exchange in left):
         raise NotRun("no stream lasted long enough to be closed in the middle")
-    after = await target.complete(max_tokens=_SHORT, fresh=True)
+    after = await target.complete(max_tokens=_SHORT, fresh=True, once=True)
     usual, seconds = before.exchange.seconds, after.exchange.seconds
     what = f"after {len(left)} clients had closed their streams a short request"
     if seconds > max(_AT_ONCE, _SLOWER * usual):

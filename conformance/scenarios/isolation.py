@@ -118,7 +118,7 @@ async def a_client_that_leaves_before_its_answer_frees_the_server(target: Target
     if not all(exchange.closed_by_us for exchange in left):
         raise NotRun("the requests could not be closed before their answers came")
     await asyncio.sleep(_A_MOMENT)
-    after = await target.complete(fresh=True)
+    after = await target.complete(fresh=True, once=True)
     usual, seconds = before.exchange.seconds, after.exchange.seconds
     what = (
         f"after {_CLIENTS} clients had left before their answers of {_LONG} tokens came, an ordinary request"

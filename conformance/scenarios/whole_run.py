@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conformance.contract.check import Phase, scenario
-from conformance.contract.verdict import Broken, Inconclusive, Reason
+from conformance.contract.verdict import Broken, Inconclusive, NotServed, Reason
 from conformance.kit.target import Target
 from conformance.kit.traffic import Incident
 from conformance.wire.error_text import error_text
@@ -25,7 +25,7 @@ async def service_goes_on_after_a_refusal(target: Target) -> None:
     for incident in target.incidents[:_INCIDENTS]:
         await _judge(target, incident)
     await target.valid_twin_is_served()
-    ordinary = Request.of(target.params(max_tokens=1))
+    ordinary = Request.of(target.params(max_tokens=1), once=True)
     for what, malformed in _battery(target):
         refused = await target.send(malformed, fresh=True)
         _expect_served(await target.send(ordinary, fresh=True), f"{what} ({refused.id})")
@@ -35,7 +35,7 @@ async def service_goes_on_after_a_refusal(target: Target) -> None:
 
 def _expect_served(exchange: Exchange, after: str) -> None:
     if not exchange.served:
-        raise Broken(
+        raise NotServed(
             f"after {after} a valid request was not served: {exchange.status or 'no answer'}, {error_text(exchange)}"
         )
 

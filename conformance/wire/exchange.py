@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from http import HTTPStatus
@@ -114,6 +114,8 @@ class Request:
     """Do not take a connection from the pool."""
     takes_any_answer: bool = False
     """Whatever comes is the answer, "later" and "no money" too: a script says so."""
+    once: bool = field(default=False, compare=False)
+    """Whether it is served the first time is what the request is for."""
 
     @classmethod
     def of(cls, params: Mapping[str, Any], **fields: Any) -> Request:

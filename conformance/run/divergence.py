@@ -1,0 +1,97 @@
+"""Where greedy texts after the same prompt go on in different ways: what a near tie does by chance, and many a defect always.
+
+At a near tie a server takes now one token, now another, as batches and caches have it. That is no defect, and a comparison that fails there
+proves nothing by itself: both sides have to be asked again, in turn.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, takewhile
+
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Exchange, Request
+from conformance.wire.greedy import is_greedy
+
+_ANY = frozenset(
+    {
+        "model",
+        "prompt",
+        "max_tokens",
+        "stream",
+        "stream_options",
+        "n",
+        "best_of",
+        "echo",
+        "logprobs",
+        "stop",
+        "user",
+        "seed",
+    }
+)
+"""Parameters that are not to change which text a model chooses."""
+_UNFINISHED = "\ufffd"
+"""What a character over several tokens ends in where the limit cuts it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One greedy text, and what decides it."""
+
+    key: Hashable
+    """The prompt, and what parameters change the model's choice."""
+    text: str
+    stops: tuple[str, ...] = ()
+    """What it may have gone on with, where it was ended by a stop sequence."""
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The texts that the model may have written."""
+        return tuple(self.text + stop for stop in self.stops) or (self.text,)
+
+
+def diverge(exchanges: Sequence[Exchange]) -> bool:
+    """Whether greedy texts of some exchanges go on in different ways after the same prompt."""
+    found = [text for exchange in exchanges for text in texts_of(exchange)]
+    return any(one.key == other.key and _part(one, other) for one, other in combinations(found, 2))
+
+
+def texts_of(exchange: Exchange) -> Iterator[Text]:
+    """The texts of a greedy exchange, each with its own prompt."""
+    request = exchange.request
+    each = max(1, request.integer("n", 1))
+    if not is_greedy(exchange) or len(request.prompts) * each != request.choices:
+        return
+    others = {name: value for name, value in request.params.items() if name not in _ANY}
+    for index, choice in Completion.read(exchange).choices.items():
+        if not 0 <= index < request.choices:
+            continue
+        prompt, text = request.prompts[index // each], choice.text
+        if request.params.get("echo") is True:
+            if not isinstance(prompt, str) or not text.startswith(prompt):
+                continue
+            text = text[len(prompt) :]
+        stops = _stops(request) if choice.finish_reason == "stop" else ()
+        yield Text((prompt, json.dumps(others, sort_keys=True)), text.rstrip(_UNFINISHED), stops)
+
+
+def _part(one: Text, other: Text) -> bool:
+    """Whether two texts part, and not only because one of them ended."""
+    return not any(
+        len(_common(first, second)) == min(len(first), len(second))
+        for first in one.ways
+        for second in other.ways
+    )
+
+
+def _common(one: str, other: str) -> str:
+    """What two texts begin with alike."""
+    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    return one[:alike]
+
+
+def _stops(request: Request) -> tuple[str, ...]:
+    stop = request.params.get("stop")
+    return (stop,) if isinstance(stop, str) else tuple(one for one in stop or () if isinstance(one, str))
