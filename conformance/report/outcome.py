@@ -9,6 +9,7 @@ from typing import Any
 
 from conformance.contract.catalogue import Tier
 from conformance.contract.verdict import LOST
+from conformance.report.known_failures import is_known
 
 Document = Mapping[str, Any]
 
@@ -64,8 +65,8 @@ def selected(document: Document, tier: Tier) -> tuple[int, int] | None:
 
 
 def not_judged(document: Document) -> Iterator[str]:
-    """What was not judged, and what it was lost to: "107 requirements to the time of the run"."""
-    reasons = Counter(result.get("reason") for result in document["requirements"])
+    """What was not judged, and what it was lost to: "107 requirements to the time of the run". What is known for it is left out."""
+    reasons = Counter(result.get("reason") for result in document["requirements"] if not is_known(result))
     for reason, words in (LOST_TO if any(reasons[one] for one in LOST) else _UNSURE).items():
         if count := reasons[reason]:
             yield f"{count} requirement{'s' * (count > 1)} to {words}"
