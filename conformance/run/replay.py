@@ -54,6 +54,8 @@ class Replay:
         return self.snapshot(complete=True)
 
     def _judge(self, check: Check) -> None:
+        if self.ledger.settle_missing(check, self.recording.facts):
+            return
         if not check.is_rule:
             self.ledger.settle(check, Verdict.NOT_RUN, RULES_ONLY)
             return
