@@ -26,6 +26,7 @@ from conformance.contract.known_failures import Excused, KnownFailureState
 from conformance.contract.verdict import Verdict
 from conformance.contract.yaml_files import did_you_mean
 from conformance.options import DEFAULT_REPORT, OPTIONS, OptionError
+from conformance.report import junit
 from conformance.report.files import PAGE
 from conformance.report.labels import duration
 from conformance.report.pytest_html import Columns
@@ -363,6 +364,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run.write()
     if run.unwritten:
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+    if run.document is not None:
+        junit.tell(session.config, run.document)
     if run.document is not None and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = RunOutcome(run.document["outcome"]).exit_status
 
