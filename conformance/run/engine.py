@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from conformance.contract.catalogue import Catalogue
 from conformance.contract.check import Check, Scope
-from conformance.contract.verdict import Inconclusive, Reason, Verdict
+from conformance.contract.verdict import LOST, Inconclusive, Reason, Verdict
 from conformance.gateway.upstream import Upstream
 from conformance.kit.facts import Facts
 from conformance.kit.target import Target
@@ -131,6 +131,8 @@ class Engine:
         self.unusable = (
             said if isinstance(why, UnusableTarget) else f"Nothing could be judged: {said}. {_NOT_KNOWN_YET}"
         )
+        if why.reason in LOST:
+            self.session.delivery.end(why.reason, said)
         self.ledger.settle_all(Verdict.INCONCLUSIVE, _NOTHING_JUDGED, why.reason)
 
     def conclude(self, why: str, reason: Reason) -> None:
