@@ -15,7 +15,7 @@ from conformance.report.known_failures import (
     told,
 )
 from conformance.report.labels import PROBLEMS, duration, in_order, label_of, moment
-from conformance.report.outcome import ending
+from conformance.report.outcome import ending, part_in_words
 from conformance.report.rerun import pytest_line
 from conformance.report.text import money_in_words, name_of, verdict_in_words
 
@@ -61,6 +61,8 @@ def _lines(document: Document) -> Iterator[str]:
         f"{code(target['url'])}, model {code(target['model'] or '(none found)')}, profile {code(document['profile'])}, "
         f"{moment(document['started'])}: {spent}"
     )
+    if part := part_in_words(document):
+        yield from ("", f"A partial run: {part}.")
     if document["unusable"]:
         yield from ("", code(document["unusable"], 2_000))
         return
