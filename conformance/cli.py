@@ -46,7 +46,8 @@ completions-conformance {__version__}
   completions-conformance merge [NAME=]FILE... -o DIR
       show several targets side by side in one page, from the results.json of each.
   completions-conformance diff OLD NEW [--format text|markdown|html] [-o FILE]
-      show what was gained and lost between two runs; exit status 1 says that something was lost.
+      show what was gained and lost between two runs; exit status 1 says that something was lost, 6 that nothing is known to be,
+      since the new run did not get to what the old one judged.
 """
 
 

@@ -22,10 +22,11 @@ import pytest
 
 from conformance.contract.catalogue import load_catalogue
 from conformance.contract.check import Check, checks_in
-from conformance.contract.known_failures import KnownFailureState
+from conformance.contract.known_failures import Excused, KnownFailureState
 from conformance.contract.verdict import Verdict
 from conformance.contract.yaml_files import did_you_mean
 from conformance.options import DEFAULT_REPORT, OPTIONS, OptionError
+from conformance.report import junit
 from conformance.report.files import PAGE
 from conformance.report.labels import duration
 from conformance.report.pytest_html import Columns
@@ -152,9 +153,12 @@ class CheckItem(pytest.Item):
             self.user_properties.append(("listed", result.known.standing.value))
         if result.fails:
             raise CheckFailed
-        if result.known is not None and result.known.standing is KnownFailureState.KNOWN:
+        if result.known is not None and result.is_excused:
+            excused = result.known.failure
+            if excused.verdict is not Excused.BROKEN:
+                pytest.skip(printable(f"known to be {excused.verdict.value}: {excused.reason}"))
             # What pytest calls an expected failure: no failure in any of its reports, unless --runxfail makes it one.
-            raise pytest.xfail.Exception(printable(f"known failure: {result.known.failure.reason}"))
+            raise pytest.xfail.Exception(printable(f"known failure: {excused.reason}"))
         if result.verdict is Verdict.WARN:
             self.add_report_section("call", "warning", self._explanation())
         elif result.verdict is not Verdict.PASS:
@@ -360,6 +364,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run.write()
     if run.unwritten:
         session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+    if run.document is not None:
+        junit.tell(session.config, run.document)
     if run.document is not None and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = RunOutcome(run.document["outcome"]).exit_status
 

@@ -101,6 +101,55 @@ def test_junit_carries_the_requirement(run: Any, pytester: pytest.Pytester) -> N
     assert properties["verdict"] == "pass"
 
 
+def junit(pytester: pytest.Pytester) -> tuple[dict[str | None, str | None], list[ET.Element]]:
+    """The properties of the suite in the JUnit file that the run wrote, and its errors."""
+    [suite] = ET.parse(pytester.path / "junit.xml").getroot()  # noqa: S314 - this process has just written it
+    properties = suite.find("properties")
+    assert properties is not None
+    assert suite.get("errors") == str(len([*suite.iter("error")]))
+    assert suite.get("tests") == str(len([*suite.iter("testcase")]))
+    return {found.get("name"): found.get("value") for found in properties}, [*suite.iter("error")]
+
+
+@pytest.mark.parametrize("spread", [[], ["-n", "2"]])
+def test_junit_turns_red_where_not_enough_was_judged(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: str, spread: list[str]
+) -> None:
+    """What was lost is skipped, so the file has an error of its own besides, which says the sentence of the report."""
+    monkeypatch.setenv("COMPLETIONS_API_KEY", KEY)
+    result = pytester.runpytest_subprocess(
+        f"--target-url={server}", "--report=out", "--max-requests=60", "--junitxml=junit.xml", *spread
+    )
+    properties, [error] = junit(pytester)
+
+    assert result.ret == 6
+    assert properties == {"outcome": "not_enough", "ended": "budget"}
+    assert str(error.get("message")).startswith("not enough was judged, which lost ")
+    assert str(error.text).endswith(
+        "The run ended early: the budget of 60 requests is spent (--max-requests)"
+    )
+    assert '<testcase classname="conformance" name="outcome"' in (pytester.path / "junit.xml").read_text()
+
+
+def test_junit_says_why_nothing_could_be_judged(run: Any, pytester: pytest.Pytester) -> None:
+    """A target that is down is an error, with what to do about it."""
+    run("-k", "MAXTOK-002", "--junitxml=junit.xml", "--junitprefix=mine", url="http://127.0.0.1:9/v1")
+    properties, [error] = junit(pytester)
+
+    assert properties["outcome"] == "not_enough"
+    assert error.get("message") == "nothing could be judged"
+    assert "Is the server running" in str(error.text)
+    assert 'classname="mine.conformance" name="outcome"' in (pytester.path / "junit.xml").read_text()
+
+
+def test_junit_names_any_outcome(run: Any, pytester: pytest.Pytester, broken: str) -> None:
+    """A run that conforms or breaks something has no error of its own."""
+    run("-k", "MAXTOK-002", "--junitxml=junit.xml")
+    assert junit(pytester) == ({"outcome": "conforms"}, [])
+    run("-k", "STOP-002", "--junitxml=junit.xml", url=broken)
+    assert junit(pytester) == ({"outcome": "breaks"}, [])
+
+
 @pytest.mark.parametrize("named", [[], ["--model=m"]])
 def test_a_target_that_is_down_is_said_once(run: Any, pytester: pytest.Pytester, named: list[str]) -> None:
     """Without a connection there is one message, status 6, a report, and no traceback."""

@@ -24,7 +24,7 @@ from conformance.contract.yaml_files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
     from importlib.resources.abc import Traversable
 
 T = TypeVar("T")
@@ -130,6 +130,11 @@ class Catalogue:
     def _by_id(self) -> Mapping[str, Requirement]:
         return {requirement.id: requirement for requirement in self.requirements}
 
+    @cached_property
+    def capabilities(self) -> frozenset[str]:
+        """The names of the optional features that requirements need."""
+        return frozenset(name for requirement in self.requirements for name in requirement.needs.capabilities)
+
     def __iter__(self) -> Iterator[Requirement]:
         """Iterate over `requirements`."""
         return iter(self.requirements)
@@ -184,6 +189,8 @@ class Profile:
     default_max_tokens: Limit[int | None] = field(default_factory=lambda: Limit(16))
     completion_tokens_slack: Limit[int] = field(default_factory=lambda: Limit(0))
     errors_in_200: Limit[bool] = field(default_factory=lambda: Limit(value=False))
+    requires: tuple[str, ...] = ()
+    """The capabilities that the server must have, so that refusing one is a failure."""
 
     def level(self, requirement: Requirement) -> Level:
         """Return the level at which this profile judges a requirement."""
@@ -219,8 +226,8 @@ def load_profile(
 ) -> Profile:
     """Read a profile: a name of `spec/profiles/`, or the path of a YAML file of the same form.
 
-    A file of the user's is checked against the schema and may only speak of requirements that exist (in
-    `catalogue`, by default the one of `root`). Raises `DocumentError` for that, and for a name that is neither.
+    A file of the user's is checked against the schema and may only speak of requirements and capabilities that exist
+    (in `catalogue`, by default the one of `root`). Raises `DocumentError` for that, and for a name that is neither.
     """
     root = spec_root() if root is None else root
     if name_or_path in (names := profile_names(root)):
@@ -233,12 +240,17 @@ def load_profile(
             f"there is no profile {name_or_path!r}, and no file of that name{hint} Profiles: {known}."
         )
     profile = _profile(_read(path, load_schema(root, "profile")))
-    ids = {requirement.id for requirement in catalogue or load_catalogue(root)}
-    for requirement_id in profile.levels:
-        if requirement_id not in ids:
-            hint = did_you_mean(requirement_id, ids)
-            raise DocumentError(f"{path.name}, levels: there is no requirement {requirement_id!r}{hint}")
+    catalogue = catalogue or load_catalogue(root)
+    _refuse_unknown(path.name, "levels", "requirement", profile.levels, {one.id for one in catalogue})
+    _refuse_unknown(path.name, "requires", "capability", profile.requires, catalogue.capabilities)
     return profile
+
+
+def _refuse_unknown(file: str, key: str, kind: str, names: Iterable[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known)
+            raise DocumentError(f"{file}, {key}: there is no {kind} {name!r}{hint}")
 
 
 def _yaml_files(folder: Traversable, order: tuple[str, ...] = ()) -> list[Traversable]:
@@ -307,5 +319,6 @@ def _profile(document: Mapping[str, Any]) -> Profile:
         document["description"],
         MappingProxyType({key: Override(Level(one["level"]), one["reason"]) for key, one in levels}),
         MappingProxyType(reasons),
+        requires=tuple(document.get("requires", ())),
         **limits,
     )

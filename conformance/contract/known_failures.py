@@ -1,7 +1,8 @@
 """Known failures: what a server is known to break, so that a pipeline fails of what is new only.
 
 Nothing is hidden. A listed requirement is judged and shown like any other, and keeps its verdict; the list decides only whether it fails
-the run. A list that is no longer true fails the run as well, or it would grow and excuse what nobody looked at.
+the run, or whether enough was judged without it. A list that is no longer true fails the run as well, or it would grow and excuse what
+nobody looked at.
 """
 
 from __future__ import annotations
@@ -26,17 +27,42 @@ from conformance.contract.yaml_files import (
 from conformance.wire.redact import Redactor
 
 
+class Excused(StrEnum):
+    """What an entry of the list excuses."""
+
+    BROKEN = "broken"
+    INCONCLUSIVE = "inconclusive"
+    UNSUPPORTED = "unsupported"
+
+    @property
+    def verdicts(self) -> frozenset[Verdict]:
+        """The verdicts that are excused."""
+        return _VERDICTS[self]
+
+
+_VERDICTS = {
+    Excused.BROKEN: frozenset({Verdict.FAIL, Verdict.WARN}),
+    Excused.INCONCLUSIVE: frozenset({Verdict.INCONCLUSIVE}),
+    Excused.UNSUPPORTED: frozenset({Verdict.UNSUPPORTED}),
+}
+_CANNOT_TELL = frozenset({Verdict.INCONCLUSIVE, Verdict.NOT_RUN, Verdict.ERROR})
+
+
 class KnownFailureState(StrEnum):
     """How an entry of the list stands after a run."""
 
     KNOWN = "known"
-    """The requirement is broken, as the entry says: it does not fail the run."""
+    """The verdict is the one that the entry excuses: it does not count against the run."""
     EXPIRED = "expired"
-    """It is broken, and the entry excuses it no longer."""
+    """It is that verdict, and the entry excuses it no longer."""
     STALE = "stale"
     """It passes: the entry has to go, and the run fails until it is gone."""
+    UNNEEDED = "unneeded"
+    """It passes, and the entry excuses what comes and goes: it may stay."""
+    MISMATCHED = "mismatched"
+    """It is another verdict than the entry excuses, so that the entry excuses nothing."""
     UNJUDGED = "unjudged"
-    """The run can't tell whether it is still broken."""
+    """The run can't tell whether it is still so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +75,7 @@ class KnownFailure:
     """Where it is tracked, a URL."""
     expires: date | None = None
     """The last day (UTC) on which the entry excuses the failure."""
+    verdict: Excused = Excused.BROKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +91,7 @@ class ListedFailure:
         failure = self.failure
         return {
             "standing": self.standing.value,
+            "verdict": failure.verdict.value,
             "reason": redactor.text(failure.reason),
             "issue": failure.issue and redactor.text(failure.issue),
             "expires": failure.expires and failure.expires.isoformat(),
@@ -87,12 +115,14 @@ class KnownFailures:
         )
 
     def _standing(self, failure: KnownFailure, verdict: Verdict) -> KnownFailureState:
+        if verdict in failure.verdict.verdicts:
+            expired = failure.expires is not None and self.today > failure.expires
+            return KnownFailureState.EXPIRED if expired else KnownFailureState.KNOWN
         if verdict is Verdict.PASS:
-            return KnownFailureState.STALE
-        if verdict not in {Verdict.FAIL, Verdict.WARN}:
-            return KnownFailureState.UNJUDGED
-        expired = failure.expires is not None and self.today > failure.expires
-        return KnownFailureState.EXPIRED if expired else KnownFailureState.KNOWN
+            # Whether a run can tell is chance, so one that can proves nothing about the next.
+            by_chance = failure.verdict is Excused.INCONCLUSIVE
+            return KnownFailureState.UNNEEDED if by_chance else KnownFailureState.STALE
+        return KnownFailureState.UNJUDGED if verdict in _CANNOT_TELL else KnownFailureState.MISMATCHED
 
 
 def load_known_failures(path: Path, *, today: date | None = None) -> KnownFailures:
@@ -110,7 +140,11 @@ def load_known_failures(path: Path, *, today: date | None = None) -> KnownFailur
         if identifier in failures:
             raise DocumentError(f"{path.name}, {identifier}: it is listed twice; keep one of the entries")
         failures[identifier] = KnownFailure(
-            identifier, entry["reason"], entry.get("issue"), _date(path.name, entry)
+            identifier,
+            entry["reason"],
+            entry.get("issue"),
+            _date(path.name, entry),
+            Excused(entry.get("verdict", Excused.BROKEN)),
         )
     return KnownFailures(failures, path.name, today or datetime.now(UTC).date())
 

@@ -15,7 +15,8 @@ from conformance.report.matrix import matrix
 
 _LOST = 1
 _REFUSED = 2
-"""Exit statuses; the second is argparse's own for a bad command line."""
+_HIDDEN = 6
+"""Exit statuses; the second is argparse's own for a bad command line, the third that of a run which has not judged enough."""
 
 _FORMS = {"text": differences.as_text, "markdown": differences.as_markdown, "html": differences.as_html}
 
@@ -53,10 +54,14 @@ def _named(argument: str) -> tuple[str, Path]:
 
 
 def diff(arguments: Sequence[str]) -> int:
-    """Show what was gained and lost between two runs; 1 where something was lost, 2 where they can't be compared."""
+    """Show what was gained and lost between two runs; 1 where something was lost, 2 where they can't be compared.
+
+    6 where nothing was lost as far as the new run shows, which did not get to something that the old one judged.
+    """
     parser = argparse.ArgumentParser(
         prog="completions-conformance diff",
-        description="Show what was gained and lost from one run to another. Exit status 1 says that something was lost.",
+        description="Show what was gained and lost from one run to another. Exit status 1 says that something was lost,"
+        " 6 that nothing is known to be, since the new run did not get to what the old one judged.",
     )
     parser.add_argument("old", type=Path, help="a results.json or the folder it is in")
     parser.add_argument("new", type=Path, help="the same of the later run")
@@ -74,7 +79,9 @@ def diff(arguments: Sequence[str]) -> int:
         write_atomically(given.output, text.encode())
     else:
         sys.stdout.write(text)
-    return _LOST if found.lost else 0
+    if found.lost:
+        return _LOST
+    return _HIDDEN if found.hidden else 0
 
 
 def _refuse(command: str, error: RefusedError) -> int:

@@ -9,8 +9,18 @@ Document = Mapping[str, Any]
 
 
 def is_known(result: Document) -> bool:
-    """Whether the requirement is broken, as the list of known failures says: it does not fail the run."""
+    """Whether the verdict is the one that the list of known failures excuses: it does not count against the run."""
     return standing(result) == "known"
+
+
+def is_known_failure(result: Document) -> bool:
+    """Whether the requirement is broken, and known to be."""
+    return is_known(result) and _excused(result["known"]) == "broken"
+
+
+def is_known_otherwise(result: Document) -> bool:
+    """Whether the requirement is inconclusive or unsupported, and known to be."""
+    return is_known(result) and not is_known_failure(result)
 
 
 def is_stale(result: Document) -> bool:
@@ -25,7 +35,14 @@ def standing(result: Document) -> str:
 
 def explained(known: Document) -> str:
     """What the entry means for the run, and what to do about it."""
-    return f"{known['file']} lists it as a known failure: {_reason(known)}. {consequence(known)}"
+    excused = _excused(known)
+    what = "a known failure" if excused == "broken" else f"known to be {excused}"
+    return f"{known['file']} lists it as {what}: {_reason(known)}. {consequence(known)}"
+
+
+def _excused(known: Document) -> str:
+    """What the entry excuses; a document of the first version does not say it, and knows failures only."""
+    return str(known.get("verdict", "broken"))
 
 
 def _reason(known: Document) -> str:
@@ -39,15 +56,24 @@ def consequence(known: Document) -> str:
         "known": f"It does not fail the run{' until ' + known['expires'] if known['expires'] else ''}.",
         "expired": f"That excused it until {known['expires']} only: fix it, or give the entry a new date.",
         "stale": "But it passes: remove the entry.",
-        "unjudged": "This run can't tell whether it still fails.",
+        "unneeded": "It passes this time; since that may be chance, the entry may stay.",
+        "mismatched": f"It excuses {_only(known)} only, and so excuses nothing here.",
+        "unjudged": "This run can't tell whether that is still so.",
     }[known["standing"]]
+
+
+def _only(known: Document) -> str:
+    """What the entry excuses, in words that go before "only"."""
+    excused = _excused(known)
+    return "a failure" if excused == "broken" else excused
 
 
 def told(result: Document) -> str:
     """What to say of a requirement on a line: what was found, or why it is in the list of known failures."""
     known, found = result["known"], str(result["message"])
     if is_known(result):
-        return _reason(known) + (f"; until {known['expires']}" if known["expires"] else "")
+        what = f"{_excused(known)}: " if is_known_otherwise(result) else ""
+        return f"{what}{_reason(known)}" + (f"; until {known['expires']}" if known["expires"] else "")
     if is_stale(result):
         return f"it passes; remove the entry from {known['file']} ({_reason(known)})"
     return f"{explained(known)} Found: {found}" if known else found

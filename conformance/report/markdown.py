@@ -7,9 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.report.escaping import escape_line
-from conformance.report.known_failures import is_known, is_stale, told
+from conformance.report.known_failures import (
+    is_known,
+    is_known_failure,
+    is_known_otherwise,
+    is_stale,
+    told,
+)
 from conformance.report.labels import PROBLEMS, duration, in_order, label_of, moment
-from conformance.report.outcome import ending
+from conformance.report.outcome import ending, part_in_words
 from conformance.report.rerun import pytest_line
 from conformance.report.text import money_in_words, name_of, verdict_in_words
 
@@ -55,6 +61,8 @@ def _lines(document: Document) -> Iterator[str]:
         f"{code(target['url'])}, model {code(target['model'] or '(none found)')}, profile {code(document['profile'])}, "
         f"{moment(document['started'])}: {spent}"
     )
+    if part := part_in_words(document):
+        yield from ("", f"A partial run: {part}.")
     if document["unusable"]:
         yield from ("", code(document["unusable"], 2_000))
         return
@@ -66,7 +74,8 @@ def _lines(document: Document) -> Iterator[str]:
     for verdict in PROBLEMS:
         found = [result for result in requirements if result["verdict"] == verdict and not is_known(result)]
         yield from _list(label_of(verdict).text.capitalize(), found)
-    yield from _list("Known failures", [*filter(is_known, requirements)])
+    yield from _list("Known failures", [*filter(is_known_failure, requirements)])
+    yield from _list("Known to be inconclusive or unsupported", [*filter(is_known_otherwise, requirements)])
     yield from _list("Stale known failures", [*filter(is_stale, requirements)])
     failed = [result for result in requirements if result["verdict"] == "fail"]
     if failed:

@@ -8,6 +8,7 @@ from typing import Any
 from conformance.report.escaping import shorten
 from conformance.report.labels import VERDICTS
 from conformance.report.load import RefusedError, same_edition
+from conformance.report.outcome import SHOWN_AS, in_a_word, outcome_of
 from conformance.report.page import chart, overall
 from conformance.report.render import embed, render
 from conformance.report.text import name_of, verdict_in_words
@@ -50,6 +51,8 @@ def matrix(documents: Sequence[tuple[str, Document]]) -> str:
                 "document": document,
                 "words": verdict_in_words(document),
                 "worst": overall(document),
+                "outcome": in_a_word(document),
+                "shown_as": SHOWN_AS[outcome_of(document)],
                 "chart": chart(document),
             }
             for name, (_, document) in zip(called, documents, strict=True)

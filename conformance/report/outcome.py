@@ -9,6 +9,7 @@ from typing import Any
 
 from conformance.contract.catalogue import Tier
 from conformance.contract.verdict import LOST
+from conformance.report.known_failures import is_known
 
 Document = Mapping[str, Any]
 
@@ -26,9 +27,13 @@ LOST_TO: Mapping[str, str] = MappingProxyType(
 )
 """What the run lost requirements to, by the reason of their verdicts."""
 
-_UNSURE: Mapping[str, str] = MappingProxyType(
+UNSURE_FOR: Mapping[str, str] = MappingProxyType(
     {"noise": "the target's own noise", "transient": "a target that does not serve now and then"}
 )
+"""What hid the answer where the run did get to a requirement."""
+
+SHOWN_AS: Mapping[str, str] = MappingProxyType({CONFORMS: "pass", BREAKS: "fail", NOT_ENOUGH: "inconclusive"})
+"""The verdict with whose colour and sign an outcome is shown."""
 
 
 def outcome_of(document: Document) -> str:
@@ -40,6 +45,12 @@ def outcome_of(document: Document) -> str:
         return BREAKS if document["failed"] else CONFORMS
     whole = document["complete"] and not document["unusable"]
     return CONFORMS if whole and not document["failed"] else NOT_ENOUGH
+
+
+def in_a_word(document: Document) -> str:
+    """The outcome where there is no room for a sentence."""
+    said = {CONFORMS: "conforms", BREAKS: "breaks", NOT_ENOUGH: "not enough judged"}[outcome_of(document)]
+    return f"partial: {said}" if is_partial(document) else said
 
 
 def ending(document: Document) -> Mapping[str, Any] | None:
@@ -63,9 +74,17 @@ def selected(document: Document, tier: Tier) -> tuple[int, int] | None:
     return part["selected"], part["total"]
 
 
+def part_in_words(document: Document) -> str:
+    """How much a partial run selected: "41 of 182 core and 3 of 115 extended requirements were selected"; empty for a whole run."""
+    if not is_partial(document):
+        return ""
+    parts = [f"{part['selected']} of {part['total']} {tier}" for tier, part in document["selection"].items()]
+    return f"{' and '.join(parts)} requirements were selected"
+
+
 def not_judged(document: Document) -> Iterator[str]:
-    """What was not judged, and what it was lost to: "107 requirements to the time of the run"."""
-    reasons = Counter(result.get("reason") for result in document["requirements"])
-    for reason, words in (LOST_TO if any(reasons[one] for one in LOST) else _UNSURE).items():
+    """What was not judged, and what it was lost to: "107 requirements to the time of the run". What is known for it is left out."""
+    reasons = Counter(result.get("reason") for result in document["requirements"] if not is_known(result))
+    for reason, words in (LOST_TO if any(reasons[one] for one in LOST) else UNSURE_FOR).items():
         if count := reasons[reason]:
             yield f"{count} requirement{'s' * (count > 1)} to {words}"

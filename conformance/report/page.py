@@ -17,7 +17,7 @@ from conformance.report.excerpt import BRIEF, WHOLE, curl_line, excerpt, heading
 from conformance.report.exchange_diff import exchange_diff
 from conformance.report.known_failures import consequence, is_known, is_stale
 from conformance.report.labels import PROBLEMS, SUPPORT, VERDICTS, duration, in_order
-from conformance.report.outcome import NOT_ENOUGH, ending, outcome_of
+from conformance.report.outcome import BREAKS, NOT_ENOUGH, ending, outcome_of
 from conformance.report.render import embed, render
 from conformance.report.rerun import pytest_line
 from conformance.report.text import money_in_words, name_of, verdict_in_words
@@ -94,9 +94,11 @@ def _ending(
 
 def overall(document: Document) -> str:
     """The verdict that colours the whole."""
-    found = {result["verdict"] for result in document["requirements"]}
-    if document["unusable"] or not document["complete"] or outcome_of(document) == NOT_ENOUGH:
+    found, outcome = {result["verdict"] for result in document["requirements"]}, outcome_of(document)
+    if document["unusable"] or not document["complete"] or outcome == NOT_ENOUGH:
         return "inconclusive"
+    if outcome == BREAKS and found.isdisjoint({"fail", "error"}):
+        return "fail"  # nothing does, but for a list of known failures that is stale
     return next(
         (verdict for verdict in PROBLEMS if verdict in found), "pass" if "pass" in found else "inconclusive"
     )

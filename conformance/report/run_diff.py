@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from conformance.contract.catalogue import Level
 from conformance.report.escaping import escape_line
+from conformance.report.known_failures import is_known
 from conformance.report.labels import VERDICTS, label_of, moment
 from conformance.report.load import same_edition
 from conformance.report.markdown import code, words_of
+from conformance.report.outcome import LOST_TO, NOT_ENOUGH, UNSURE_FOR, outcome_of
 from conformance.report.render import render
 from conformance.report.text import name_of
 
@@ -40,6 +43,8 @@ class Change:
     after: str | None
     message: str
     """What the later run found."""
+    hidden_by: str = ""
+    """What keeps the later run from having judged enough, where that is why it can't tell."""
 
     @property
     def kind(self) -> str:
@@ -71,6 +76,11 @@ class Difference:
         """Whether something got worse."""
         return any(change.kind == "lost" for change in self.changes)
 
+    @property
+    def hidden(self) -> tuple[Change, ...]:
+        """What the old run judged and the new one did not get to, so that nobody knows whether it got worse."""
+        return tuple(change for change in self.of("unclear") if change.hidden_by)
+
 
 def run_diff(old: Document, new: Document) -> Difference:
     """The difference of two results documents. Raises `RefusedError` where they are of different editions."""
@@ -90,20 +100,40 @@ def run_diff(old: Document, new: Document) -> Difference:
                     was and was["verdict"],
                     now and now["verdict"],
                     now["message"] if now else "",
+                    _hidden_by(now, outcome_of(new)) if now else "",
                 )
             )
     return Difference(old, new, tuple(changes))
 
 
+def _hidden_by(result: Document, outcome: str) -> str:
+    """What a requirement was lost to, in words; noise only where it keeps the run from having judged enough. Nothing where that is known."""
+    reason = result.get("reason") or ""
+    if is_known(result):
+        return ""
+    return LOST_TO.get(reason) or (UNSURE_FOR.get(reason, "") if outcome == NOT_ENOUGH else "")
+
+
 def sentence(difference: Difference) -> str:
-    """The difference in one sentence."""
+    """The difference in one sentence, which says where the later run is no proof that nothing got worse."""
     counts = {kind: len(difference.of(kind)) for kind in _HEADINGS}
     parts = [f"{counts[kind]} {kind}" for kind in ("lost", "gained")]
     if counts["unclear"]:
-        parts.append(f"{counts['unclear']} no longer judged")
+        parts.append(f"{counts['unclear']} no longer judged{_owing(difference.hidden)}")
     if counts["judged"]:
         parts.append(f"{counts['judged']} judged for the first time")
-    return ", ".join(parts) if any(counts.values()) else "nothing changed"
+    said = ", ".join(parts) if any(counts.values()) else "nothing changed"
+    return f"{said}; the later run has not judged enough" if _is_short(difference.new) else said
+
+
+def _owing(hidden: Sequence[Change]) -> str:
+    """What kept the later run from judging: " (5 owing to the time of the run)"; nothing where nothing did."""
+    found = Counter(change.hidden_by for change in hidden)
+    return f" ({', '.join(f'{count} owing to {words}' for words, count in found.items())})" if found else ""
+
+
+def _is_short(document: Document) -> bool:
+    return outcome_of(document) == NOT_ENOUGH
 
 
 def as_text(difference: Difference) -> str:
@@ -118,6 +148,8 @@ def as_text(difference: Difference) -> str:
 
 def _line(change: Change) -> str:
     found = f": {change.message}" if change.message and change.kind == "lost" else ""
+    if change.hidden_by:
+        found = f", owing to {change.hidden_by}"
     return f"  {change.id:<11} {_step(change):<22} {change.title} ({change.tier} {change.level}){found}"
 
 
@@ -148,6 +180,8 @@ def _markdown_lines(difference: Difference) -> Iterator[str]:
             yield from ("", f"**{heading}**", "")
             for change in changes:
                 found = f": {code(change.message)}" if change.message and kind == "lost" else ""
+                if change.hidden_by:
+                    found = f", owing to {change.hidden_by}"
                 yield f"- {code(change.id)} {_step(change)}, {words_of(change.title)} ({change.tier} {change.level}){found}"
 
 
@@ -160,9 +194,16 @@ def as_html(difference: Difference) -> str:
         old_name=name_of(difference.old),
         new_name=name_of(difference.new),
         words=sentence(difference),
-        worst="fail" if difference.lost else "pass",
+        worst=_worst(difference),
         groups=[
             (kind, heading, difference.of(kind)) for kind, heading in _HEADINGS.items() if difference.of(kind)
         ],
         verdicts=VERDICTS,
     )
+
+
+def _worst(difference: Difference) -> str:
+    """The verdict that colours the page: green only where the later run could have shown what got worse."""
+    if difference.lost:
+        return "fail"
+    return "inconclusive" if difference.hidden or _is_short(difference.new) else "pass"

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.contract.catalogue import Tier
 from conformance.report.escaping import escape_line, shorten
-from conformance.report.known_failures import explained, is_known, is_stale, told
+from conformance.report.known_failures import (
+    explained,
+    is_known,
+    is_known_failure,
+    is_known_otherwise,
+    is_stale,
+    told,
+)
 from conformance.report.labels import PROBLEMS, duration, in_order, moment
 from conformance.report.outcome import CONFORMS, NOT_ENOUGH, ending, not_judged, outcome_of, selected
 
@@ -136,7 +144,8 @@ def _tier_in_words(document: Document, tier: Tier, outcome: str) -> str:
         return ""
     judged += counts.get("unsupported", 0)
     total = sum(counts.values())
-    scope = f" ({judged} of {total} requirements judged)" if judged < total else ""
+    known = _known_otherwise(document, tier)
+    scope = f" ({judged} of {total} requirements judged{known})" if judged < total or known else ""
     if part:
         return f"{part[0]} of {part[1]} {tier} requirements selected: {'all hold' if judged == total else f'none fails{scope}'}"
     # A target that breaks core does not conform to anything that builds on it, and what was not judged conforms to nothing.
@@ -157,6 +166,16 @@ def _known(document: Document, tier: str, failed: int) -> str:
     if known == failed:
         return " (known)" if failed == 1 else " (all known)"
     return f" ({known} known)" if known else ""
+
+
+def _known_otherwise(document: Document, tier: str) -> str:
+    """How many are known to be inconclusive or unsupported: ", 2 known to be inconclusive"; nothing where none is."""
+    found = Counter(
+        result["verdict"]
+        for result in document["requirements"]
+        if result["tier"] == tier and is_known_otherwise(result)
+    )
+    return "".join(f", {count} known to be {verdict}" for verdict, count in sorted(found.items()))
 
 
 def counts_of(document: Document, tier: str) -> dict[str, int]:
@@ -230,7 +249,11 @@ def _groups(requirements: Sequence[Document]) -> Iterator[tuple[str, list[Docume
             _HEADINGS[verdict],
             [result for result in requirements if result["verdict"] == verdict and not is_known(result)],
         )
-    yield "Known failures, which do not fail the run", [*filter(is_known, requirements)]
+    yield "Known failures, which do not fail the run", [*filter(is_known_failure, requirements)]
+    yield (
+        "Known to be inconclusive or unsupported, which does not count against the run",
+        [*filter(is_known_otherwise, requirements)],
+    )
     yield "Stale known failures, which fail the run", [*filter(is_stale, requirements)]
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from conformance.contract.catalogue import Catalogue
 from conformance.contract.check import Check, Scope
-from conformance.contract.verdict import Inconclusive, Reason, Verdict
+from conformance.contract.verdict import LOST, Inconclusive, Reason, Verdict
 from conformance.gateway.upstream import Upstream
 from conformance.kit.facts import Facts
 from conformance.kit.target import Target
@@ -35,6 +35,7 @@ from conformance.wire.exchange import Exchange
 from conformance.wire.http import HttpClient, Limits
 
 _NOTHING_JUDGED = "the target could not be judged; see the message of the run"
+_NOT_KNOWN_YET = "Before it judges, a run gets to know the target, and it had not come to the end of that."
 
 
 @dataclass
@@ -114,9 +115,8 @@ class Engine:
             model = self.settings.model or await find_model(self._target(), key_variable=variable)
             self.session.model, self.facts = model, Facts(model)
             self.facts = await preflight(self._target(), self._needs(), key_variable=variable)
-        except (UnusableTarget, Inconclusive) as reason:
-            self.unusable = str(reason)
-            self.ledger.settle_all(Verdict.INCONCLUSIVE, _NOTHING_JUDGED, reason.reason)
+        except (UnusableTarget, Inconclusive) as why:
+            self._judge_nothing(why)
             return
         self._reached_the_target = True
         runnable = [check for check in self.checks if not self.ledger.settle_unmet(check, self.facts)]
@@ -124,6 +124,16 @@ class Engine:
         await ScenarioPass(self.session, self.ledger, self._target).run(scenarios)
         rules = [check for check in runnable if check.scope is not Scope.SCENARIO]
         await RulePass(self.session, self.ledger, self._target).run(rules)
+
+    def _judge_nothing(self, why: UnusableTarget | Inconclusive) -> None:
+        """Settle everything as not judged, since the target can't be used or the run did not come so far as to know it."""
+        said = str(why)
+        self.unusable = (
+            said if isinstance(why, UnusableTarget) else f"Nothing could be judged: {said}. {_NOT_KNOWN_YET}"
+        )
+        if why.reason in LOST:
+            self.session.delivery.end(why.reason, said)
+        self.ledger.settle_all(Verdict.INCONCLUSIVE, _NOTHING_JUDGED, why.reason)
 
     def conclude(self, why: str, reason: Reason) -> None:
         """Judge by rules what is there, and settle the rest as not judged: however a run ends, what it has seen counts."""

@@ -11,7 +11,7 @@ from conformance.contract.catalogue import Catalogue, Level, Requirement, Tier
 from conformance.contract.check import Check, Scope
 from conformance.contract.verdict import Broken, Kind, Reason, Verdict
 from conformance.kit.facts import Facts
-from conformance.run.preconditions import unmet
+from conformance.run.preconditions import Unmet, missing, speakers, unmet
 from conformance.run.results import Mark, Part, Result
 from conformance.run.settings import Settings
 from conformance.run.worth import is_core
@@ -36,8 +36,10 @@ class Ledger:
     """What failed and is not confirmed yet, by requirement."""
 
     def __post_init__(self) -> None:
-        """Number the requirements."""
+        """Number the requirements, and find those that speak for what the profile requires."""
         self._positions = {requirement.id: number for number, requirement in enumerate(self.catalogue)}
+        in_order = sorted(map(self.requirement, self.checks), key=lambda one: self._positions[one.id])
+        self._speakers = speakers(in_order, self.settings.profile.requires, expensive=self.settings.expensive)
 
     def position(self, check: Check) -> int:
         """Where the catalogue has the requirement that a check judges."""
@@ -140,10 +142,25 @@ class Ledger:
 
     def settle_unmet(self, check: Check, facts: Facts) -> bool:
         """Settle a check whose precondition is not met; False where it may run."""
-        found = unmet(self.requirement(check), facts, expensive=self.settings.expensive)
+        return self.settle_missing(check, facts) or self._settle_as(
+            check, unmet(self.requirement(check), facts, expensive=self.settings.expensive)
+        )
+
+    def settle_missing(self, check: Check, facts: Facts) -> bool:
+        """Fail a check that speaks for a capability which the profile requires and the target refuses; False where it does not."""
+        return self._settle_as(check, missing(self._speakers.get(check.requirement_id, ()), facts))
+
+    def _settle_as(self, check: Check, found: Unmet | None) -> bool:
         if found is None:
             return False
-        self.settle(check, found.verdict, found.message, evidence=found.evidence, reason=found.reason)
+        self.settle(
+            check,
+            found.verdict,
+            found.message,
+            evidence=found.evidence,
+            kind=Kind.WRONG,
+            reason=found.reason,
+        )
         return True
 
     def verdict_when_broken(self, check: Check, *, only_should: bool) -> Verdict:

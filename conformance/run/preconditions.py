@@ -1,7 +1,8 @@
-"""What must be given before a check may run; without it the verdict is never a failure."""
+"""What must be given before a check may run; without it the verdict is never a failure, but for a capability that the profile requires."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from conformance.contract.catalogue import Requirement
@@ -21,6 +22,32 @@ class Unmet:
     evidence: tuple[str, ...] = ()
 
 
+def speakers(
+    requirements: Iterable[Requirement], required: Iterable[str], *, expensive: bool
+) -> Mapping[str, tuple[str, ...]]:
+    """The requirements that speak for the required capabilities, and for which: the first of `requirements` that needs one does.
+
+    One missing capability is one finding; whatever else needs it stays unsupported.
+    """
+    judged = [one for one in requirements if expensive or not one.needs.expensive]
+    found: dict[str, tuple[str, ...]] = {}
+    for name in required:
+        speaker = next((one.id for one in judged if name in one.needs.capabilities), None)
+        if speaker is not None:
+            found[speaker] = (*found.get(speaker, ()), name)
+    return found
+
+
+def missing(required: Iterable[str], facts: Facts) -> Unmet | None:
+    """The failure of a requirement that speaks for the capabilities `required`; None where the target refuses none of them."""
+    for name in required:
+        found = facts.capabilities.get(name)
+        if found is not None and found.support is Support.REFUSED:
+            message = f"the profile requires `{name}`, which is missing: {found.note}"
+            return Unmet(Verdict.FAIL, message, evidence=_evidence(found))
+    return None
+
+
 def unmet(requirement: Requirement, facts: Facts, *, expensive: bool) -> Unmet | None:
     """Why the check of `requirement` can't run; None where it can."""
     needs = requirement.needs
@@ -37,7 +64,7 @@ def unmet(requirement: Requirement, facts: Facts, *, expensive: bool) -> Unmet |
 
 
 def _lacking(name: str, found: Capability) -> Unmet:
-    evidence = (found.exchange,) if found.exchange else ()
+    evidence = _evidence(found)
     if found.support is Support.REFUSED:
         return Unmet(Verdict.UNSUPPORTED, f"needs {name}: {found.note}", evidence=evidence)
     if found.support is Support.UNKNOWN:
@@ -49,3 +76,7 @@ def _lacking(name: str, found: Capability) -> Unmet:
         )
     see = f"; see {JUDGED_BY[name]}" if name in JUDGED_BY else ""
     return Unmet(Verdict.NOT_RUN, f"needs {name}, which does not work: {found.note}{see}", evidence=evidence)
+
+
+def _evidence(found: Capability) -> tuple[str, ...]:
+    return (found.exchange,) if found.exchange else ()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
-from conformance.contract.verdict import Inconclusive, Outcome, Reason
+from conformance.contract.verdict import LOST, Inconclusive, Outcome, Reason
 from conformance.kit.capabilities import learn
 from conformance.kit.facts import DET_RUNS, Facts
 from conformance.kit.target import Target
@@ -76,10 +76,10 @@ async def _first_answer(target: Target) -> Exchange:
     try:
         return await target.post(max_tokens=1)
     except Inconclusive as limited:
-        exchange = target.used[-1] if target.used else None
-        where = f"POST {exchange.url}: " if exchange else ""
+        if not target.used:  # it was never sent, so there is nothing to say of the target
+            raise
         advice = _ADVICE.get(limited.reason, "")
-        raise UnusableTarget(f"{where}{limited}{advice}", limited.reason) from limited
+        raise UnusableTarget(f"POST {target.used[-1].url}: {limited}{advice}", limited.reason) from limited
 
 
 _ADVICE = {
@@ -184,25 +184,34 @@ def _server(exchange: Exchange) -> str:
 async def _suitable_prompts(target: Target) -> tuple[str, ...]:
     """The prompts that the model continues best, the most suitable first.
 
-    Few are tried at once, since each costs an answer: the first three are enough for most models.
+    Few are tried at once, since each costs an answer: the first three are enough for most models. Raises `Inconclusive` where the run did
+    not get to one that suits.
     """
     found: list[tuple[int, str]] = []
+    lost: list[Inconclusive] = []
     for start in range(0, len(PROMPTS), _WANTED_PROMPTS):
         batch = PROMPTS[start : start + _WANTED_PROMPTS]
-        scores = await asyncio.gather(*(_suitability(target, prompt) for prompt in batch))
+        scores = await asyncio.gather(*(_suitability(target, prompt, lost) for prompt in batch))
         found += zip(scores, batch, strict=True)
         if sum(score == _BEST for score, _ in found) >= _WANTED_PROMPTS:
             break
     ranked = sorted(found, key=lambda item: -item[0])  # stable: among equals the order of PROMPTS
-    return tuple(prompt for score, prompt in ranked if score > 0)
+    suitable = tuple(prompt for score, prompt in ranked if score > 0)
+    if lost and not suitable:
+        raise lost[0]
+    return suitable
 
 
 _BEST = 4
 
 
-async def _suitability(target: Target, prompt: str) -> int:
+async def _suitability(target: Target, prompt: str, lost: list[Inconclusive]) -> int:
+    """How well the model goes on from a prompt, 0 to 4. Why the run did not get to it, if so, is added to `lost`."""
     try:
         answer = await target.complete(prompt=prompt)
+    except Inconclusive as why:
+        lost += [why] if why.reason in LOST else []
+        return 0
     except Outcome:
         return 0
     text = answer.text

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.contract.verdict import Reason
 from conformance.contract.yaml_files import DocumentError, load_schema, spec_root
 from conformance.kit.facts import Capability, Facts, Support
+from conformance.run.results import End
 from conformance.run.results_document import FORMATS as RESULTS_FORMATS
 from conformance.wire.exchange import Exchange
 from conformance.wire.record import from_json
@@ -42,6 +44,8 @@ class Recording:
     finished: str
     complete: bool
     """Whether the run went to its end."""
+    ended: End | None = None
+    """Why it ended before it had sent all that it would have, if so."""
 
 
 def to_lines(document: Document) -> Iterator[bytes]:
@@ -60,6 +64,7 @@ def _ends(document: Document, exchanges: Sequence[Any]) -> tuple[Document, Docum
         "finished": document.get("finished"),
         "exchanges": len(exchanges),
         "complete": document.get("complete"),
+        "ended": document.get("ended"),
     }
     return head, foot
 
@@ -86,6 +91,7 @@ def load_recording(path: Path) -> Recording:
         head["started"],
         foot["finished"],
         foot["complete"],
+        _end(foot.get("ended")),
     )
 
 
@@ -149,6 +155,10 @@ def _exchanges(name: str, found: Iterable[Any]) -> tuple[Exchange, ...]:
         except ValueError as error:  # a lone surrogate in a body, bad Base64: what the schema can't see
             raise DocumentError(f"{place}: {shown(str(error))}") from error
     return tuple(exchanges.values())
+
+
+def _end(ended: Document | None) -> End | None:
+    return None if ended is None else End(Reason(ended["reason"]), ended["message"], ended["exchange"])
 
 
 def _facts(head: Document) -> Facts:

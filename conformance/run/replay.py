@@ -54,6 +54,8 @@ class Replay:
         return self.snapshot(complete=True)
 
     def _judge(self, check: Check) -> None:
+        if self.ledger.settle_missing(check, self.recording.facts):
+            return
         if not check.is_rule:
             self.ledger.settle(check, Verdict.NOT_RUN, RULES_ONLY)
             return
@@ -68,7 +70,12 @@ class Replay:
         if needs_confirmation(check, judged):
             # One observation is no verdict. A run would ask again, and what it was answered is recorded, too.
             judged = replace(judged, unconfirmed="recorded requests can't be sent again")
-        self.ledger.settle_rule(check, judged, time.monotonic() - started)
+        ended = self.recording.ended
+        if ended is not None and not judged.looked_at:
+            why = f"nothing that this requirement is about was recorded before the run ended: {ended.message}"
+            self.ledger.settle(check, Verdict.INCONCLUSIVE, why, reason=ended.reason)
+        else:
+            self.ledger.settle_rule(check, judged, time.monotonic() - started)
 
     def conclude(self, why: str, reason: Reason) -> None:
         """Settle what was not judged."""
@@ -91,5 +98,6 @@ class Replay:
             complete=complete and recording.complete,
             selection=self.ledger.selection,
             recorded=Recorded(recording.started, recording.finished),
+            ended=recording.ended,
             redactor=settings.redactor,
         )

@@ -53,8 +53,13 @@ class Result:
         """Whether it fails the run: a failure that is not known does, and so does a known failure that is gone."""
         standing = self.known and self.known.standing
         if self.verdict is Verdict.FAIL:
-            return standing is not KnownFailureState.KNOWN
+            return not self.is_excused
         return self.verdict is Verdict.ERROR or standing is KnownFailureState.STALE
+
+    @property
+    def is_excused(self) -> bool:
+        """Whether the list of known failures excuses the verdict."""
+        return self.known is not None and self.known.standing is KnownFailureState.KNOWN
 
 
 class RunOutcome(StrEnum):
@@ -147,17 +152,21 @@ class Results:
 
     @property
     def outcome(self) -> RunOutcome:
-        """What the run says: what fails comes before what was not judged, and nothing conforms that was not judged."""
+        """What the run says: what fails comes before what was not judged, and nothing conforms that was not judged.
+
+        What could not be judged and is known for it counts for nothing.
+        """
         if any(result.fails for result in self.results):
             return RunOutcome.BREAKS
-        core = [one for one in self.results if one.requirement.tier is Tier.CORE and one.level is Level.MUST]
+        counted = [one for one in self.results if one.verdict in _JUDGED or not one.is_excused]
+        core = [one for one in counted if one.requirement.tier is Tier.CORE and one.level is Level.MUST]
         unsure = sum(one.reason in {Reason.NOISE, Reason.TRANSIENT} for one in core)
         enough = (
             self.complete
             and self.unusable is None
             and all(incident.recovered for incident in self.incidents)
-            and any(one.verdict in _JUDGED for one in self.results)
-            and not any(one.reason in LOST for one in self.results)
+            and any(one.verdict in _JUDGED for one in counted)
+            and not any(one.reason in LOST for one in counted)
             and unsure <= _MOST_UNSURE * len(core)
         )
         return RunOutcome.CONFORMS if enough else RunOutcome.NOT_ENOUGH

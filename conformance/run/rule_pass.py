@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from conformance.contract.apply_rule import Objection, RuleResult, apply_rule, needs_confirmation
 from conformance.contract.check import Check, Scope
-from conformance.contract.verdict import Inconclusive, Outcome, Reason, Verdict
+from conformance.contract.verdict import LOST, Inconclusive, Outcome, Reason, Verdict
 from conformance.kit import typical_requests
 from conformance.kit.target import Target
 from conformance.run.ledger import Ledger
@@ -34,6 +33,8 @@ class RulePass:
     session: Session
     ledger: Ledger
     new_target: Callable[[], Target]
+    _unsent: Inconclusive | None = field(default=None, init=False)
+    """Why the run did not get to some of the typical requests, if so."""
 
     async def run(self, checks: Sequence[Check]) -> None:
         """Apply all of `checks`."""
@@ -64,8 +65,13 @@ class RulePass:
     async def _send_typical_requests(self, *, refusals: bool) -> None:
         """Give rules that are run alone something to look at; in a whole run nearly all of this has been sent already."""
         for send in typical_requests.VALID + (typical_requests.MALFORMED if refusals else ()):
-            with contextlib.suppress(Outcome):
+            try:
                 await send(self.new_target())
+            except Inconclusive as why:
+                if why.reason in LOST:
+                    self._unsent = why
+            except Outcome:
+                pass
 
     async def _apply(self, check: Check) -> None:
         started = time.monotonic()
@@ -77,7 +83,11 @@ class RulePass:
         except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
             self.ledger.settle(check, Verdict.ERROR, traceback.format_exc())
             return
-        self.ledger.settle_rule(check, result, time.monotonic() - started)
+        if self._unsent is not None and not result.looked_at:
+            why = f"nothing that this requirement is about was seen before the run ended: {self._unsent}"
+            self.ledger.settle(check, Verdict.INCONCLUSIVE, why, reason=self._unsent.reason)
+        else:
+            self.ledger.settle_rule(check, result, time.monotonic() - started)
 
     async def _confirm(self, check: Check, result: RuleResult) -> RuleResult:
         """Send the few requests whose answers a rule objects to once more; one observation is no verdict."""

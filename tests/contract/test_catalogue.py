@@ -294,6 +294,8 @@ def test_a_missing_folder_is_named(spec: Path) -> None:
             "levels: {STOP-002: {level: MAY, reason: We do not do that.}}",
             "user.yaml, levels: there is no requirement 'STOP-002'; did you mean 'STOP-001'",
         ),
+        ("requires: [echo, echo]", r"user.yaml, requires: \['echo', 'echo'\] has non-unique elements"),
+        ("requires: echo", "user.yaml, requires: 'echo' is not of type 'array'"),
         (
             "limits: {max_stop: {value: 0, reason: We take none.}}",
             "user.yaml, limits, max_stop, value: 0 is less",
@@ -312,6 +314,19 @@ def test_broken_profiles_are_explained(spec: Path, extra: str, message: str) -> 
 
     with pytest.raises(DocumentError, match=message):
         load_profile(str(path), spec)
+
+
+def test_a_capability_that_nothing_needs_cannot_be_required(tmp_path: Path) -> None:
+    """A misspelt name gets the nearest one that a requirement needs."""
+    path = tmp_path / "user.yaml"
+    path.write_text(PROFILE + "requires: [n, ehco]", encoding="utf-8")
+
+    with pytest.raises(
+        DocumentError, match=r"user\.yaml, requires: there is no capability 'ehco'; did you mean 'echo'"
+    ):
+        load_profile(str(path))
+    path.write_text(PROFILE + "requires: [n, echo]", encoding="utf-8")
+    assert load_profile(str(path)).requires == ("n", "echo")
 
 
 def test_a_profile_of_ones_own_counts(spec: Path) -> None:

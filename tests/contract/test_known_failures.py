@@ -101,6 +101,7 @@ def test_a_known_failure_does_not_fail_the_run(run: Any, pytester: pytest.Pytest
     assert listed(pytester)[SOUND] is None
     assert listed(pytester)[BROKEN] == {
         "standing": "known",
+        "verdict": "broken",
         "reason": "our engine takes 0 for a missing value",
         "issue": "https://tracker.example/7",
         "expires": None,
@@ -160,6 +161,31 @@ def test_an_entry_that_is_not_judged_is_neither(run: Any, pytester: pytest.Pytes
     assert {one["standing"] for one in listed(pytester).values()} <= {"unjudged", "known"}
     assert listed(pytester)[expensive]["standing"] == "unjudged"
     assert "STOP-001" not in result.stdout.str()
+
+
+def test_what_could_not_be_judged_can_be_known(run: Any, pytester: pytest.Pytester) -> None:
+    """What was lost to a bound and is listed for it lets the run conform, is skipped as known, and is named; without the list it does not."""
+    bounded = ("-k", f"{SOUND} or STOP-002", "--max-requests=9", "-v", "--junitxml=junit.xml")
+    assert run("[]", *bounded, double="sound").ret == 6
+    results = json.loads((pytester.path / "out" / "results.json").read_text())
+    lost = [found["id"] for found in results["requirements"] if found["verdict"] == "inconclusive"]
+    entry = "- id: {}\n  reason: we have no money for it\n  verdict: inconclusive\n"
+    result = run("".join(map(entry.format, lost)), *bounded, "--runxfail", double="sound")
+
+    assert lost
+    assert result.ret == 0
+    assert result.parseoutcomes()["known"] == len(lost)
+    assert {listed(pytester)[identifier]["standing"] for identifier in lost} == {"known"}
+    result.stdout.fnmatch_lines(
+        [
+            f"*::{lost[0]} KNOWN*",
+            f"*, {len(lost)} known to be inconclusive)*",
+            "Known to be inconclusive or unsupported, which does not count against the run:",
+            f"*{lost[0]}*: inconclusive: we have no money for it",
+        ]
+    )
+    skipped = (pytester.path / "junit.xml").read_text()
+    assert "known to be inconclusive: we have no money for it" in skipped
 
 
 def test_a_warning_is_known_where_a_strict_run_fails_it(run: Any, pytester: pytest.Pytester) -> None:
@@ -231,6 +257,7 @@ def test_the_page_of_pytest_html_explains_what_is_known(run: Any, pytester: pyte
         (ENTRY + "  expires: 2027-02-30\n", "known.yaml*"),
         (ENTRY + "  expires: '2027-02-30'\n", "known.yaml, MAXTOK-007, expires: 2027-02-30 is not a day*"),
         ("- id: [", "known.yaml cannot be read*"),
+        (ENTRY + "  verdict: flaky\n", "known.yaml, MAXTOK-007, verdict: 'flaky' is none of broken, inconclusive, unsupported"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_ends_before_anything_is_sent(
@@ -273,7 +300,7 @@ def test_the_schema_is_one() -> None:
         (Verdict.PASS, "2027-01-01", KnownFailureState.STALE),
         (Verdict.PASS, "2027-02-01", KnownFailureState.STALE),
         (Verdict.INCONCLUSIVE, "2027-01-01", KnownFailureState.UNJUDGED),
-        (Verdict.UNSUPPORTED, "2027-01-01", KnownFailureState.UNJUDGED),
+        (Verdict.UNSUPPORTED, "2027-01-01", KnownFailureState.MISMATCHED),
         (Verdict.NOT_RUN, "2027-01-01", KnownFailureState.UNJUDGED),
         (Verdict.ERROR, "2027-01-01", KnownFailureState.UNJUDGED),
     ],

@@ -10,7 +10,7 @@ from typing import Any
 LEVELS = ("MUST", "SHOULD", "MAY")
 TIERS = ("core", "extended")
 VERDICTS = ("pass", "fail", "warn", "unsupported", "inconclusive", "not_run", "error")
-STANDINGS = ("known", "stale", "expired", "unjudged")
+STANDINGS = ("known", "stale", "expired", "unneeded", "mismatched", "unjudged")
 
 Document = dict[str, Any]
 
@@ -45,6 +45,7 @@ def known(standing: str = "known", **fields: Any) -> Document:
     """The member `known` of a requirement in a list of known failures."""
     return {
         "standing": standing,
+        "verdict": "broken",
         "reason": "we know",
         "issue": "https://tracker.example/7?a=1&b=2",
         "expires": None,
@@ -301,7 +302,9 @@ def hostile() -> Document:
             message=next(texts),
             exchanges=[f"x{number % len(exchanges) + 1}", f"x{(number + 7) % len(exchanges) + 1}"],
             marks=[{"exchange": f"x{number % len(exchanges) + 1}", "offset": 20}],
-            known=known(STANDINGS[number % 4], reason=next(texts), issue=next(texts), file=next(texts)),
+            known=known(
+                STANDINGS[number % len(STANDINGS)], reason=next(texts), issue=next(texts), file=next(texts)
+            ),
         )
         for number, verdict in enumerate(verdicts, 1)
     ]

@@ -122,6 +122,17 @@ def test_a_run_without_a_target_is_a_self_test() -> None:
     assert badge.color(found) == "lightgrey"
 
 
+def test_the_summary_of_a_job_says_the_outcome_and_that_it_is_partial() -> None:
+    """The heading of the Markdown is the sentence of the report; a run of a part says how large that is."""
+    part = {"core": {"selected": 2, "total": 180}, "extended": {"selected": 0, "total": 115}}
+    found = [requirement("STOP-001"), requirement("STOP-002", "inconclusive", reason="time")]
+    text = markdown.summary(document(found, outcome="not_enough", selection=part))
+
+    assert "not enough was judged, which lost 1 requirement to the time of the run" in text.partition("\n")[0]
+    assert "A partial run: 2 of 180 core and 0 of 115 extended requirements were selected." in text
+    assert "partial" not in markdown.summary(document(found[:1]))
+
+
 def test_the_summary_of_a_hostile_run_is_harmless() -> None:
     """In Markdown everything from a target is a code span on one line, and the whole fits into a comment."""
     text = markdown.summary(hostile())

@@ -102,6 +102,37 @@ def test_what_differs_comes_first() -> None:
     assert page.index('<tr id="STOP-002">') < page.index('<tr id="STOP-001">')
 
 
+def test_every_column_has_its_outcome() -> None:
+    """What has not judged enough is not green, nor is a list of known failures that is stale; a part says that it is one."""
+    part = {"core": {"selected": 1, "total": 180}, "extended": {"selected": 0, "total": 115}}
+    stale = requirement("STOP-001", known=documents.known("stale"))
+    page = matrix(
+        [
+            ("sound", document([requirement("STOP-001")], outcome="conforms")),
+            ("cut", cut_short(STOP_001="time")),
+            ("part", document([requirement("STOP-001")], outcome="conforms", selection=part)),
+            ("stale", document([stale], outcome="breaks", failed=True)),
+        ]
+    )
+    heads = page.partition("<thead>")[2].partition("</thead>")[0].split("<th ")[2:]
+    cards = page.partition('<ul class="targets">')[2].split('<li class="')[1:]
+
+    assert [head.partition('"outcome ')[2].partition('"')[0] for head in heads] == [
+        "v-pass",
+        "v-inconclusive",
+        "v-pass",
+        "v-fail",
+    ]
+    assert [card.partition('"')[0] for card in cards] == ["v-pass", "v-inconclusive", "v-pass", "v-fail"]
+    assert [head.partition("</span>")[2].partition("<")[0] for head in heads] == [
+        "conforms",
+        "not enough judged",
+        "partial: conforms",
+        "breaks",
+    ]
+    assert "Not enough was judged, which lost 1 requirement to the time of the run" in cards[1]
+
+
 def test_a_requirement_that_one_run_left_out_is_no_pass() -> None:
     """A run that did not select it has its own word."""
     page = matrix([("a", run(STOP_001="pass")), ("b", run(STOP_002="pass"))])
@@ -151,6 +182,83 @@ def test_a_loss_is_status_1(save: Any, capsys: pytest.CaptureFixture[str]) -> No
     assert main(["diff", str(bad), str(good)]) == 0
     assert main(["diff", str(good), str(good)]) == 0
     assert "nothing changed" in capsys.readouterr().out
+
+
+def cut_short(**reasons: str) -> dict[str, Any]:
+    """A document of a run that has not judged enough: these requirements were lost for these reasons."""
+    found = [
+        requirement(name.replace("_", "-"), "inconclusive", reason=reason) for name, reason in reasons.items()
+    ]
+    return document([*found, requirement("STOP-009")], outcome="not_enough", failed=True)
+
+
+def test_what_a_run_did_not_get_to_is_status_6(save: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that was cut off does not pass for one in which nothing got worse; each form names what kept it from judging."""
+    old = save("old.json", run(STOP_001="pass", STOP_002="fail", STOP_003="pass", STOP_009="pass"))
+    new = save("new.json", cut_short(STOP_001="time", STOP_002="time", STOP_003="quota"))
+
+    for form in ("text", "markdown", "html"):
+        assert main(["diff", str(old), str(new), "--format", form]) == 6
+        said = capsys.readouterr().out
+        assert (
+            "0 lost, 0 gained, 3 no longer judged (2 owing to the time of the run, 1 owing to a quota that was used up);"
+            " the later run has not judged enough"
+        ) in said
+        assert form == "html" or said.count("owing to the time of the run") == 3
+        assert form != "html" or '<div class="sentence v-inconclusive">' in said
+
+
+def test_what_got_worse_comes_before_what_is_not_known(save: Any) -> None:
+    """A loss is status 1, whatever else was not judged."""
+    lost = requirement("STOP-002", "fail")
+    new = document([requirement("STOP-001", "inconclusive", reason="time"), lost], outcome="breaks")
+
+    assert main(
+        ["diff", str(save("old.json", run(STOP_001="pass", STOP_002="pass"))), str(save("new.json", new))]
+    ) == 1  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("new", "status"),
+    [
+        (document([requirement("STOP-001", "inconclusive", reason="noise")], outcome="conforms"), 0),
+        (document([requirement("STOP-001", "inconclusive", reason="noise")], outcome="not_enough"), 6),
+        (document([requirement("STOP-001", "inconclusive", reason="precondition")], outcome="conforms"), 0),
+        (
+            document(
+                [requirement("STOP-001", "inconclusive", reason="time", known=documents.known())],
+                outcome="conforms",
+            ),
+            0,
+        ),
+        (run(STOP_001="not_run"), 0),
+        (run(STOP_002="pass"), 0),
+    ],
+    ids=[
+        "a little noise",
+        "too much noise",
+        "no precondition",
+        "known to be inconclusive",
+        "not run",
+        "not selected",
+    ],
+)
+def test_what_is_hidden_counts_where_too_much_is(save: Any, new: dict[str, Any], status: int) -> None:
+    """What a run that judged enough can't tell is told, and is no reason to stop."""
+    old = save("old.json", run(STOP_001="pass"))
+
+    assert main(["diff", str(old), str(save("new.json", new))]) == status
+
+
+def test_two_runs_that_were_cut_off_alike_do_not_differ(
+    save: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The new one did not lose what the old one had not either; that it proves little is said."""
+    short = save("short.json", cut_short(STOP_001="time"))
+
+    assert main(["diff", str(short), str(short)]) == 0
+    assert "nothing changed; the later run has not judged enough" in capsys.readouterr().out
+    assert '<div class="sentence v-inconclusive">' in as_html(run_diff(load(short), load(short)))
 
 
 def test_a_refusal_is_status_2(save: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.contract.catalogue import load_catalogue, load_profile
-from conformance.contract.verdict import Inconclusive
+from conformance.contract.verdict import Inconclusive, Reason, Verdict
 from conformance.run.budget import LARGEST_DEFAULT, Budget, Price, Purse, SpentError, Tokens
 from conformance.run.discovery import all_checks
 from conformance.run.engine import Engine
@@ -119,11 +119,12 @@ def test_retries_count() -> None:
     assert virtual_time.run(main()).retries == 1
 
 
-def run(shape: Shape, **bounds: Any) -> tuple[Results, int]:
-    """The results of a bounded run, and how many requests the server saw."""
+def run(shape: Shape, *selected: str, **bounds: Any) -> tuple[Results, int]:
+    """The results of a bounded run of all checks, or of those that are selected, and how many requests the server saw."""
     shaper = shaped(shape)
     settings = Settings(BASE_URL, MODEL, KEY, profile=load_profile("reference"), recovery=0.1, **bounds)
-    engine = Engine(settings, load_catalogue(), all_checks(), InProcess(shaper, KEY).send)
+    checks = [check for check in all_checks() if not selected or check.requirement_id in selected]
+    engine = Engine(settings, load_catalogue(), checks, InProcess(shaper, KEY).send)
     return virtual_time.run(engine.run()), shaper.counters.received
 
 
@@ -148,3 +149,39 @@ def test_no_run_generates_more_than_its_bound(bound: int) -> None:
 
     assert results.cost.generated_tokens <= bound
     assert results.outcome is not RunOutcome.CONFORMS
+
+
+@pytest.mark.parametrize(
+    ("bounds", "said"),
+    [
+        ({"max_requests": 1}, "the budget of 1 requests is spent (--max-requests)"),
+        ({"max_requests": 3}, "the budget of 3 requests is spent (--max-requests)"),
+        ({"max_tokens": 3}, "the budget of 3 generated tokens is spent (--max-tokens)"),
+        (
+            {"max_cost": 0.00001, "price": (1.0, 1.0)},
+            "the budget of 1e-05 is spent (--max-cost)",
+        ),
+    ],
+)
+def test_a_bound_that_ends_a_run_before_it_knows_the_target_is_told(
+    bounds: dict[str, Any], said: str
+) -> None:
+    """Nothing is judged, everything is lost to the bound, and the report says which bound that was."""
+    results, _ = run(Shape(), **bounds)
+
+    assert results.unusable is not None
+    assert results.unusable.startswith(f"Nothing could be judged: {said}. Before it judges")
+    assert results.ended is not None
+    assert (results.ended.reason, results.ended.message) == (Reason.BUDGET, said)
+    assert {(one.verdict, one.reason) for one in results.results} == {(Verdict.INCONCLUSIVE, Reason.BUDGET)}
+    assert results.outcome is RunOutcome.NOT_ENOUGH
+
+
+@pytest.mark.parametrize("bound", [1, 2, 5])
+def test_a_rule_for_which_nothing_could_be_sent_is_lost_to_the_bound(bound: int) -> None:
+    """What a rule looks at was not seen since it was not asked for, so a run of rules does not conform by the others that pass."""
+    results, _ = run(Shape(), "HTTP-009", "STOP-001", max_requests=bound)
+    found = {one.requirement.id: (one.verdict, one.reason) for one in results.results}
+
+    assert found["STOP-001"] == (Verdict.INCONCLUSIVE, Reason.BUDGET)
+    assert results.outcome is RunOutcome.NOT_ENOUGH

@@ -150,11 +150,46 @@ def test_one_observation_is_no_verdict(run: Any, pytester: pytest.Pytester) -> N
     assert "seen once in 1 exchanges, and recorded requests can't be sent again" in found["message"]
 
 
-def test_a_run_that_was_cut_off_stays_so(run: Any, pytester: pytest.Pytester) -> None:
-    """The traffic of an interrupted run is judged, and the report says that it is a part."""
-    run(lines(lambda values: values[-1].update(complete=False)), "-k", BROKEN)
+@pytest.mark.parametrize(("rule", "status"), [(BROKEN, 1), ("USAGE-001", 6)])
+def test_a_run_that_was_cut_off_stays_so(run: Any, pytester: pytest.Pytester, rule: str, status: int) -> None:
+    """The traffic of an interrupted run is judged, and the report says that it is a part: what is broken fails, and nothing conforms."""
+    result = run(lines(lambda values: values[-1].update(complete=False)), "-k", rule)
 
     assert results(pytester)["complete"] is False
+    assert result.ret == status
+
+
+def test_what_a_bound_kept_out_of_a_recording_is_lost_to_it(run: Any, pytester: pytest.Pytester) -> None:
+    """A rule for which there is nothing in the traffic of a run that ended early is inconclusive, and the replay says why it ended."""
+    ended = {"reason": "time", "message": "the time for the run was up", "exchange": None}
+
+    def nothing_sent(values: list[Any]) -> None:
+        values[1:-1] = []
+        values[-1].update(exchanges=0, ended=ended)
+
+    result = run(lines(nothing_sent), "-k", BROKEN)
+    [found] = results(pytester)["requirements"]
+
+    assert result.ret == 6
+    assert results(pytester)["ended"] == ended
+    assert (found["verdict"], found["reason"]) == ("inconclusive", "time")
+    assert found["message"].endswith("before the run ended: the time for the run was up")
+    result.stdout.fnmatch_lines(["*which lost 1 requirement to the time of the run*"])
+
+
+@pytest.mark.parametrize(("key", "reason"), [(KEY, "budget"), ("sk-another", "target_gone")])
+def test_a_recording_says_why_its_run_ended(  # noqa: PLR0913, PLR0917 - fixtures
+    run: Any, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, server: str, key: str, reason: str
+) -> None:
+    """What a run recorded that had a bound, or could judge nothing, is judged no greener than the run itself was."""
+    bounded = (f"--target-url={server}", "--report=live", "--record=traffic", "--max-requests=9")
+    with monkeypatch.context() as patch:
+        patch.setenv("COMPLETIONS_API_KEY", key)
+        live = pytester.runpytest_inprocess(*bounded)
+    replayed = run((pytester.path / "traffic").read_bytes())
+
+    assert live.ret == replayed.ret == 6
+    assert results(pytester)["ended"]["reason"] == reason
 
 
 def test_a_profile_and_a_name_can_be_given(run: Any, pytester: pytest.Pytester) -> None:
