@@ -16,6 +16,8 @@ ANSWERS = (" jumps over the lazy dog", " there was a small mill", "! This is a t
         (" a b \n", "a b"),  # a server that trims
         ("日本\ufffd", "日本"),  # a limit inside a character
         ("日本\ufffd\ufffd", "日本\ufffd"),
+        ("日本\ufffd\n", "日本\ufffd"),  # white space behind what a limit left of a character
+        ("日本 \ufffd", "日本"),
         ("\ud83d\ude00", "😀"),  # joined from two chunks
         ("", "\n"),
     ],
@@ -45,6 +47,7 @@ def test_a_text_goes_on_where_it_says_more() -> None:
     [
         ("日本", None),
         ("日本\ufffd", None),
+        ("日本\ufffd\n", None),
         ("日\ufffd本", "U+FFFD"),
         ("a\ud83d", "a lone surrogate"),
         ("", None),
