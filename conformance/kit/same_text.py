@@ -39,6 +39,17 @@ def same(text: str, other: str) -> bool:
     return normalised(text) == normalised(other)
 
 
+def ends_differ(text: str, other: str) -> bool:
+    """Whether two texts are the same but for the white space at their ends."""
+    return same(text, other) and _ends(text) != _ends(other)
+
+
+def _ends(text: str) -> tuple[str, str]:
+    """The white space before and behind a text; of what a limit left of a character nothing."""
+    text = _joined(text).replace(REPLACEMENT, "")
+    return text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
+
+
 def begins(text: str, part: str) -> bool:
     """Whether `part` is how `text` begins, but for what says nothing about a server."""
     return normalised(text).startswith(normalised(part))

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.kit.same_text import begins, broken_characters, closest_answer, goes_on, reordered, same
+from conformance.kit.same_text import (
+    begins,
+    broken_characters,
+    closest_answer,
+    ends_differ,
+    goes_on,
+    reordered,
+    same,
+)
 
 ANSWERS = (" jumps over the lazy dog", " there was a small mill", "! This is a test")
 
@@ -33,6 +41,15 @@ def test_what_says_nothing_about_a_server_is_set_aside(text: str, other: str) ->
 def test_everything_else_is_a_difference(text: str, other: str) -> None:
     """White space and U+FFFD within a text count."""
     assert not same(text, other)
+
+
+def test_white_space_at_the_ends_can_be_told() -> None:
+    """Only the white space counts: not what a limit left of a character, and nothing where the texts differ otherwise."""
+    assert ends_differ(" a b", "a b")
+    assert ends_differ("a b\n", "a b")
+    assert not ends_differ(" a b", " a b\ufffd")
+    assert not ends_differ(" a b\n\ufffd", " a b\n")
+    assert not ends_differ(" a b", "a c")
 
 
 def test_a_text_goes_on_where_it_says_more() -> None:
