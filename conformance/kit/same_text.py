@@ -73,7 +73,7 @@ def broken_characters(text: str) -> str | None:
     """What is broken about the characters of a text: a lone surrogate, or U+FFFD elsewhere than at the end; else None."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         return "a lone surrogate"
-    return "U+FFFD" if REPLACEMENT in without_end(text) else None
+    return "U+FFFD" if REPLACEMENT in text.rstrip().rstrip(REPLACEMENT) else None
 
 
 def reordered(text: str, other: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotRun, Unsupported
+from conformance.kit import beyond_ascii
 from conformance.kit.capabilities import has
 from conformance.kit.same_text import broken_characters, ends_differ, goes_on, normalised, reordered, same
 from conformance.kit.several_choices import LENGTH, by_prompts
@@ -17,8 +18,7 @@ from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent, is_int
 from conformance.wire.shown import shown
 
-_BEYOND_ASCII = ("日本語のテキスト。", "Emoji: 😀 😃 😄")
-"""Beginnings that a model probably goes on with in kind."""
+_BEYOND_ASCII = beyond_ascii.PROMPTS[:2]
 _SHORT = 2
 
 Twins = tuple[Completion, Completion]
@@ -32,8 +32,12 @@ async def _twins(target: Target, prompt: str) -> Twins:
 
 async def _beyond_ascii(target: Target) -> list[Twins]:
     """Twins whose text is not ASCII, as far as the model has such answers."""
-    twins = await asyncio.gather(*(_twins(target, prompt) for prompt in _BEYOND_ASCII))
-    return [(plain, stream) for plain, stream in twins if not normalised(plain.text).isascii()]
+    answers = await asyncio.gather(*(beyond_ascii.plain_answer(target, prompt) for prompt in _BEYOND_ASCII))
+    return [
+        (plain, await target.stream(prompt=prompt))
+        for prompt, plain in zip(_BEYOND_ASCII, answers, strict=True)
+        if plain is not None and not normalised(plain.text).isascii()
+    ]
 
 
 @scenario("STREAM-014")

@@ -65,6 +65,7 @@ def test_a_text_goes_on_where_it_says_more() -> None:
         ("日本", None),
         ("日本\ufffd", None),
         ("日本\ufffd\n", None),
+        ("日本\ufffd\n\ufffd", "U+FFFD"),
         ("日\ufffd本", "U+FFFD"),
         ("a\ud83d", "a lone surrogate"),
         ("", None),
