@@ -11,9 +11,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from conformance.contract.verdict import Broken, Inconclusive, NotRun, Reason
+from conformance.contract.openapi import Params
+from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotRun, Reason
 from conformance.fuzz.drawing import OPTIONAL_FORMS, Inputs, request, valid_requests
-from conformance.fuzz.schema import CAPABILITIES, CHEAP, EXPENSIVE, Bounds, Params
+from conformance.fuzz.schema import CAPABILITIES, CHEAP, EXPENSIVE, Bounds
 from conformance.fuzz.shrinking import Fails, Shrunk, shrink
 from conformance.kit.capabilities import support
 from conformance.kit.daemon_thread import in_daemon_thread
@@ -143,8 +144,14 @@ def _explains(known: Shrunk, params: Params) -> bool:
     return bool(causes) and causes <= params.keys()
 
 
-async def confirm(target: Target, judge: Judge, found: Sequence[Shrunk]) -> None:
-    """Raise `Broken` for the first of these failures, sent anew where this attempt is a confirmation."""
+async def confirm(
+    target: Target,
+    judge: Judge,
+    found: Sequence[Shrunk],
+    *,
+    is_lapse: Callable[[Target, Shrunk], bool] = lambda _target, _found: False,
+) -> None:
+    """Raise `Broken` for the first of these failures, sent anew where this attempt is a confirmation; for a lapse `BrokenShould`."""
     if not found:
         return
     worst = found[0]
@@ -156,7 +163,8 @@ async def confirm(target: Target, judge: Judge, found: Sequence[Shrunk]) -> None
     more = f" {len(found) - 1} more of {len(found)} causes were found." if len(found) > 1 else ""
     evidence = await _evidence(target, worst, judge)
     target.used[:] = evidence
-    raise Broken(
+    kind = BrokenShould if is_lapse(target, worst) else Broken
+    raise kind(
         f"the request {shown(dict(worst.params), _REQUEST_SHOWN)}: {said}; {worst.difference}."
         f" Drawn with --examples={target.settings.examples} --hypothesis-seed={target.settings.seed}.{more}"
     )

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from conformance.contract.openapi import properties, whole
 from conformance.fuzz.drawing import Inputs
-from conformance.fuzz.schema import limits, numeric, properties, whole
+from conformance.fuzz.schema import limits, numeric
 from conformance.fuzz.values import deal
 from conformance.wire.exchange import Intent, Request
 

@@ -14,19 +14,16 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
+from conformance.contract.openapi import Params, odd, properties, whole
 from conformance.fuzz.covering_design import rows
 from conformance.fuzz.relations import comparable, plain
 from conformance.fuzz.schema import (
     CHEAP,
     FEATURES,
     Bounds,
-    Params,
     bodies,
     default,
     nullable,
-    odd,
-    properties,
-    whole,
 )
 from conformance.fuzz.values import (
     BESIDE,

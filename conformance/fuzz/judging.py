@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from types import MappingProxyType
@@ -14,11 +14,20 @@ import conformance.rules
 from conformance.contract.apply_rule import apply_rule
 from conformance.contract.catalogue import Catalogue, Level, load_catalogue
 from conformance.contract.check import Check, Scope, checks_of
+from conformance.contract.openapi import Params, undecided_value
 from conformance.contract.verdict import Inconclusive, NotRun, Outcome, Reason
 from conformance.fuzz.campaign import Judge, ask, confirm, drawn, failures, first_pass
 from conformance.fuzz.drawing import request
-from conformance.fuzz.relations import Relation, broken_relation, comparable, difference, plain, relations_of
-from conformance.fuzz.schema import Params, numeric, open_value
+from conformance.fuzz.relations import (
+    Relation,
+    broken_relation,
+    comparable,
+    difference,
+    plain,
+    prompts,
+    relations_of,
+)
+from conformance.fuzz.schema import numeric
 from conformance.fuzz.shrinking import Shrunk
 from conformance.kit import typical_requests
 from conformance.kit.capabilities import NONCE, has
@@ -28,6 +37,7 @@ from conformance.kit.target import Target
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, FaultKind
+from conformance.wire.moderation import is_moderated
 
 _SERVER_ERROR = 500
 
@@ -66,21 +76,26 @@ async def served(target: Target, params: Params) -> str | None:
     """A well-formed request is served, or refused for what it asks, not for a value that the documentation allows."""
     exchange = await target.send(request(params))
     found = failed(exchange)
-    if found is not None or not exchange.refused:
+    if found is not None or not exchange.refused or is_moderated(exchange):
         return found
     # First the values that may be refused become ordinary ones, then all: only what lies between is no reason to refuse.
     decided = {
-        name: _ordinary(target, name, value) if open_value(name, value) else value
+        name: _ordinary(target, name, value) if _is_open(name, value) else value
         for name, value in params.items()
         if value is not None
     }
     ordinary = {name: _ordinary(target, name, value) for name, value in decided.items()}
-    still_open = any(open_value(name, value) for name, value in decided.items())
+    still_open = any(_is_open(name, value) for name, value in decided.items())
     if still_open or ordinary == decided or (await target.send(request(decided))).served:
         return None
     if not (await target.send(request(ordinary))).served:
         return None  # it lacks a feature and says so
     return f"it was refused with status {exchange.status}, though the same with ordinary values is served: {error_text(exchange)}"
+
+
+def _is_open(name: str, value: Any) -> bool:
+    """Whether a value may be refused for its own sake."""
+    return name == "suffix" or bool(undecided_value(name, value))
 
 
 def _ordinary(target: Target, name: str, value: Any) -> Any:
@@ -122,9 +137,13 @@ async def _ordinary_exchanges(target: Target, examples: Sequence[Params]) -> lis
     for send in typical_requests.VALID:
         with contextlib.suppress(Outcome):
             await send(usual)
+    return [*_before(target, examples), *usual.used]
+
+
+def _before(target: Target, examples: Sequence[Params]) -> list[Exchange]:
+    """The exchanges of the run from before the first generated request."""
     generated = {request(params) for params in examples}
-    before = takewhile(lambda exchange: exchange.request not in generated, target.exchanges)
-    return [*before, *usual.used]
+    return list(takewhile(lambda exchange: exchange.request not in generated, target.exchanges))
 
 
 def holds(check: Check) -> Judge:
@@ -250,4 +269,41 @@ async def _any_breaks(target: Target, requests: Sequence[dict[str, Any]]) -> boo
 
 async def all_served(target: Target) -> None:
     """Raise `Broken` for a well-formed request that brings the server to fail, or is refused for no reason."""
-    await confirm(target, served, await failures(target, served, await drawn(target)))
+    examples = await drawn(target)
+    known = _known_to_fail(target, examples)
+    unknown = [params for params in examples if not known & {*_kinds(params)}]
+    found = await failures(target, served, unknown)
+    # What the authorities leave open has the level of the requirement that speaks of it.
+    await confirm(target, served, sorted(found, key=lambda one: _is_lapse(target, one)), is_lapse=_is_lapse)
+
+
+def _kinds(params: Params) -> Iterator[tuple[str, str]]:
+    """What of a request has a requirement of its own: the parameter, and the requirement. Most of it is what the authorities leave open."""
+    if not all(map(str.isascii, prompts(params))):
+        yield "prompt", "REQ-038"
+    for name, value in params.items():
+        if value is not None:
+            yield from ((name, kind.requirement_id) for kind in undecided_value(name, value))
+
+
+def _known_to_fail(target: Target, examples: Sequence[Params]) -> set[tuple[str, str]]:
+    """The kinds with which an ordinary check has seen the server fail, and so says it itself."""
+    return {
+        kind
+        for exchange in _before(target, examples)
+        for kind in _kinds(exchange.request.params)
+        if _fails(exchange)
+    }
+
+
+def _fails(exchange: Exchange) -> bool:
+    with contextlib.suppress(Inconclusive):
+        return not exchange.closed_by_us and failed(exchange) is not None
+    return False
+
+
+def _is_lapse(target: Target, one: Shrunk) -> bool:
+    """Whether a failure takes a value of which no authority says that it is served, and whose requirement is a SHOULD."""
+    catalogue = load_catalogue()
+    levels = [target.profile.level(catalogue.requirement(name)) for _, name in _kinds(one.params)]
+    return bool(levels) and Level.MUST not in levels

@@ -13,9 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import repeat
 from typing import Any
 
-from conformance.fuzz.schema import Params, default
+from conformance.contract.openapi import Params
+from conformance.fuzz.schema import default
 from conformance.kit.same_text import same
 from conformance.wire.completion import Choice, Completion
 from conformance.wire.shown import shown
@@ -57,11 +59,17 @@ def comparable(params: Params) -> bool:
         and bool(prompts(params))
         and not params.get("suffix")
         and bool(params.get("max_tokens"))
-        # Whether a stop sequence in an echoed prompt counts, no authority says.
-        and not (
-            params.get("echo") and any(stop in prompt for stop in stops(params) for prompt in prompts(params))
-        )
+        and not (params.get("echo") and any(map(_echo_is_open, repeat(params), prompts(params))))
     )
+
+
+def _echo_is_open(params: Params, prompt: str) -> bool:
+    """Whether no authority says what the echo of a prompt is: where a stop sequence stands in it, and where a part of it is no character.
+
+    > The behavior of software that receives JSON texts containing such values is unpredictable (RFC 8259, 8.2, of lone surrogates)
+    """
+    halves = any("\ud800" <= character <= "\udfff" for character in prompt)
+    return halves or any(stop in prompt for stop in stops(params))
 
 
 def plain(params: Params) -> list[dict[str, Any]]:
@@ -160,6 +168,12 @@ def _endings(whole: Choice, stopping: Sequence[str]) -> Iterator[Ending]:
             )
     if not found:
         yield Ending(text, frozenset({whole.finish_reason}))
+    for stop in stopping:
+        # It may have been found in white space that the target takes off the ends of a text.
+        if stop[:1].isspace() and not text[:1].isspace() and text.startswith(stop.lstrip()):
+            yield Ending("", frozenset({"stop"}))
+        if stop[-1:].isspace() and not text[-1:].isspace() and text.endswith(stop.rstrip()):
+            yield Ending(text[: len(text) - len(stop.rstrip())], frozenset({"stop", whole.finish_reason}))
 
 
 def _at_the_end(text: str, at: int, stopping: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""What `spec/openapi.yaml` says about a request: its parameters, their ranges and defaults, and what the authorities leave open.
+"""What `spec/openapi.yaml` says about the parameters of a request: their ranges, their defaults, what a run may draw of them.
 
 The schema is the source of what is generated. Schemathesis makes a strategy of it, after it has been narrowed to what a run may cost and
 to what the target can do.
@@ -7,20 +7,16 @@ to what the target can do.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from conformance.contract.yaml_files import spec_root
+from conformance.contract.openapi import properties, schemas, types
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
-
-Params = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +52,6 @@ CAPABILITIES = frozenset({*FEATURES.values(), "multi_prompt"})
 """Everything that decides what is drawn."""
 
 
-@lru_cache(maxsize=1)
-def document() -> Mapping[str, Any]:
-    """The OpenAPI document."""
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    text = (spec_root() / "openapi.yaml").read_text(encoding="utf-8")
-    found: Mapping[str, Any] = yaml.load(text, loader)  # noqa: S506 - one of the two safe loaders
-    return found
-
-
-def properties() -> Mapping[str, Any]:
-    """The schema of each parameter, in the order of the document."""
-    found: Mapping[str, Any] = _schemas()["CreateCompletionRequest"]["properties"]
-    return found
-
-
 def default(name: str) -> Any:
     """What a parameter is without being sent; `...` where the document gives no default."""
     return properties()[name].get("default", ...)
@@ -79,91 +60,18 @@ def default(name: str) -> Any:
 def nullable(name: str) -> bool:
     """Whether null may be sent for a parameter."""
     schema = properties()[name]
-    return "null" in _types(schema) or any("null" in _types(one) for one in schema.get("anyOf", ()))
+    return "null" in types(schema) or any("null" in types(one) for one in schema.get("anyOf", ()))
 
 
 def numeric(name: str) -> bool:
     """Whether a parameter is a number."""
-    return bool({"integer", "number"} & _types(properties()[name]))
-
-
-def whole(name: str) -> bool:
-    """Whether a parameter is an integer."""
-    return "integer" in _types(properties()[name])
+    return bool({"integer", "number"} & types(properties()[name]))
 
 
 def limits(name: str) -> tuple[float, float]:
     """The least and the greatest value of a number."""
     schema = properties()[name]
     return schema["minimum"], schema.get("maximum", 2**31 - 1)
-
-
-def _types(schema: Mapping[str, Any]) -> set[str]:
-    types = schema.get("type", ())
-    return {types} if isinstance(types, str) else set(types)
-
-
-def _schemas() -> Mapping[str, Any]:
-    found: Mapping[str, Any] = document()["components"]["schemas"]
-    return found
-
-
-# -- what is left open -----------------------------------------------------------------------------------------------------------------
-
-
-def fits(params: Params) -> bool:
-    """Whether a request is one that the document calls valid."""
-    return _is_valid("CreateCompletionRequest", params)
-
-
-def open_value(name: str, value: Any) -> bool:
-    """Whether a value may be refused for its own sake, whatever it stands beside."""
-    alone = {"model": "m", "prompt": "a", "max_tokens": 1, "echo": name == "max_tokens", name: value}
-    if name == "stream_options":
-        alone["stream"] = True
-    return value is None or odd(alone) or _is_valid("UndecidedRequest", alone)
-
-
-def odd(params: Params) -> bool:
-    """Whether a request is well-formed in a way that some readers of JSON take otherwise.
-
-    Integers that are written as 5.0, texts that are blank or have characters that are none, negative seeds, a suffix.
-    """
-    seed = params.get("seed")
-    return (
-        any(isinstance(params.get(name), float) for name in properties() if whole(name))
-        or any(_is_odd(text) for text in texts(params))
-        or (isinstance(seed, int) and seed < 0)
-        or params.get("suffix") is not None
-    )
-
-
-def texts(params: Params) -> Sequence[str]:
-    """Every text in a request that a model or a stop sequence sees."""
-    found: list[str] = []
-    for name in ("prompt", "stop", "suffix"):
-        value = params.get(name)
-        found += [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
-    return found
-
-
-def _is_odd(text: str) -> bool:
-    """Blank, or with characters that JSON can spell and some servers refuse."""
-    return not text.strip() or any(
-        (character < " " and character not in "\t\n\r") or "\ud800" <= character <= "\udfff"
-        for character in text
-    )
-
-
-def _is_valid(name: str, params: Params) -> bool:
-    return bool(_validator(name).is_valid(dict(params)))
-
-
-@lru_cache(maxsize=2)
-def _validator(name: str) -> Any:
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - costs more than everything else here
-
-    return Draft202012Validator({**_schemas()[name], "components": {"schemas": _schemas()}})
 
 
 # -- strategies ------------------------------------------------------------------------------------------------------------------------
@@ -182,7 +90,7 @@ def _bodies(capabilities: frozenset[str], bounds: Bounds) -> SearchStrategy[Any]
         "openapi": "3.1.0",
         "info": {"title": "requests within bounds", "version": "1"},
         "paths": {"/completions": {"post": _operation(capabilities, bounds)}},
-        "components": {"schemas": {name: _schemas()[name] for name in ("TokenId", "StreamOptions")}},
+        "components": {"schemas": {name: schemas()[name] for name in ("TokenId", "StreamOptions")}},
     }
     # Drawing from schemas is what Schemathesis is taken for. Its checks are not: that of streams breaks on `[DONE]`, its reports filter
     # `max_tokens` out as a secret, and its coverage phase sends methods that are not documented.
@@ -191,7 +99,7 @@ def _bodies(capabilities: frozenset[str], bounds: Bounds) -> SearchStrategy[Any]
 
 
 def _operation(capabilities: frozenset[str], bounds: Bounds) -> dict[str, Any]:
-    request = copy.deepcopy(dict(_schemas()["CreateCompletionRequest"]))
+    request = copy.deepcopy(dict(schemas()["CreateCompletionRequest"]))
     found = request["properties"]
     for name, capability in FEATURES.items():
         if capability not in capabilities:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from conformance.contract.openapi import Params, fits
 from conformance.contract.verdict import Inconclusive
-from conformance.fuzz.schema import Params, fits
 from conformance.wire.shown import shown
 
 Fails = Callable[[Params], Awaitable[str | None]]

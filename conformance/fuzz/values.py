@@ -6,7 +6,8 @@ import random
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from conformance.fuzz.schema import limits, properties, whole
+from conformance.contract.openapi import properties, whole
+from conformance.fuzz.schema import limits
 from conformance.kit.stop_sequences import NEVER
 
 FRAGMENTS: tuple[str, ...] = (

@@ -20,6 +20,7 @@ from conformance.kit.target import Target
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, Intent
+from conformance.wire.moderation import is_moderated
 
 Probe = Callable[[Target], Awaitable[Capability]]
 
@@ -95,6 +96,10 @@ def _unserved(exchange: Exchange) -> Capability | None:
     """What a probe that got no 2xx says, None where it got one."""
     if exchange.served:
         return None
+    if is_moderated(exchange):
+        return Capability(
+            Support.UNKNOWN, f"a moderator refuses the prompt: {error_text(exchange)}", exchange.id
+        )
     if exchange.refused:
         return Capability(
             Support.REFUSED, f"refused with status {exchange.status}: {error_text(exchange)}", exchange.id

@@ -23,12 +23,31 @@ _TELLING_WHOLE = 3
 
 def normalised(text: str) -> str:
     """The part of a text that two answers must agree on."""
-    return _joined(text).rstrip(REPLACEMENT).strip()
+    return without_end(_joined(text)).lstrip()
+
+
+def without_end(text: str) -> str:
+    """The text without what is set aside at its end: white space and U+FFFD, in whatever order they come."""
+    end = len(text)
+    while end and (text[end - 1] == REPLACEMENT or text[end - 1].isspace()):
+        end -= 1
+    return text[:end]
 
 
 def same(text: str, other: str) -> bool:
     """Whether two texts agree, but for what says nothing about a server."""
     return normalised(text) == normalised(other)
+
+
+def ends_differ(text: str, other: str) -> bool:
+    """Whether two texts are the same but for the white space at their ends."""
+    return same(text, other) and _ends(text) != _ends(other)
+
+
+def _ends(text: str) -> tuple[str, str]:
+    """The white space before and behind a text; of what a limit left of a character nothing."""
+    text = _joined(text).replace(REPLACEMENT, "")
+    return text[: len(text) - len(text.lstrip())], text[len(text.rstrip()) :]
 
 
 def begins(text: str, part: str) -> bool:
@@ -54,12 +73,12 @@ def broken_characters(text: str) -> str | None:
     """What is broken about the characters of a text: a lone surrogate, or U+FFFD elsewhere than at the end; else None."""
     if any("\ud800" <= character <= "\udfff" for character in text):
         return "a lone surrogate"
-    return "U+FFFD" if REPLACEMENT in text.rstrip(REPLACEMENT) else None
+    return "U+FFFD" if REPLACEMENT in text.rstrip().rstrip(REPLACEMENT) else None
 
 
 def reordered(text: str, other: str) -> bool:
     """Whether two texts are different orders of the same characters."""
-    text, other = (_joined(each).rstrip(REPLACEMENT) for each in (text, other))
+    text, other = (without_end(_joined(each)) for each in (text, other))
     return text != other and sorted(text) == sorted(other)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from conformance.contract.catalogue import Profile
+from conformance.contract.openapi import undecided
 from conformance.contract.verdict import Broken, Inconclusive, NotRun, NotServed, Reason, Unsupported
 from conformance.gateway.upstream import Upstream
 from conformance.kit.facts import Facts
@@ -19,6 +20,7 @@ from conformance.kit.traffic import Incident, Traffic
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, FaultKind, Intent, Request
+from conformance.wire.moderation import is_moderated
 
 MAX_TOKENS = 24
 """The length of an ordinary answer: long enough to be cut in several places, short enough to be cheap."""
@@ -171,8 +173,14 @@ class Target:
         if exchange.response is None:
             self.no_answer(exchange)
         said = error_text(exchange)
+        if is_moderated(exchange):
+            raise Inconclusive(f"a moderator refuses the prompt with status {exchange.status}: {said}")
         if exchange.refused and optional is not None:
             raise Unsupported(f"the target refuses `{optional}` with status {exchange.status}: {said}")
+        if exchange.refused and (kinds := undecided(exchange.request.params)):
+            raise Unsupported(
+                f"the target refuses with status {exchange.status} what no authority decides ({kinds[0].description}): {said}"
+            )
         if exchange.status in {401, 403}:
             raise Inconclusive(
                 f"the target answers {exchange.status} to a request with the key of the run: {said}"
@@ -213,6 +221,8 @@ class Target:
 
         401, 403, 404, 408 and 429 prove nothing about validation, and neither does a 5xx.
         """
+        if is_moderated(exchange):
+            raise Inconclusive(f"a moderator refuses the prompt of {what}: {error_text(exchange)}")
         if exchange.refused:
             return
         if exchange.response is None:

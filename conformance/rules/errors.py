@@ -11,6 +11,7 @@ from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken,
 from conformance.rules._shapes import is_of_endpoint, strings_in
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import NOT_JSON, Exchange, Intent, is_int
+from conformance.wire.moderation import is_moderated
 from conformance.wire.shown import shown
 
 _UNAUTHORIZED, _TOO_MANY_REQUESTS, _SERVER_ERROR = 401, 429, 500
@@ -78,7 +79,8 @@ def an_error_has_type_param_and_code(exchange: Exchange) -> Judgement:
 @rule("ERR-004", Scope.REFUSAL)
 def a_client_fault_is_no_server_error(exchange: Exchange) -> Judgement:
     """A fault of the client is never answered with a 5xx status."""
-    if exchange.request.intent is Intent.VALID or not is_of_endpoint(exchange) or exchange.rate_limited:
+    # Whether what is left open is a fault nobody says; that it is survived is judged by whoever sent it, at a level of its own.
+    if exchange.request.intent is not Intent.INVALID or not is_of_endpoint(exchange) or exchange.rate_limited:
         return NOT_APPLICABLE
     if not _is_blamed_on_server(exchange):
         return None
@@ -104,6 +106,8 @@ def a_refusal_names_its_parameter(exchange: Exchange) -> Judgement:
     """A refusal because of one parameter names it, in `error.param` or in the message."""
     parameter = exchange.request.parameter
     if parameter is None or exchange.request.intent is not Intent.INVALID or not exchange.refused:
+        return NOT_APPLICABLE
+    if is_moderated(exchange):  # it speaks of the prompt
         return NOT_APPLICABLE
     # What is wrong may as well be a member of the parameter, such as `include_usage`.
     sent = exchange.request.params.get(parameter)

@@ -60,8 +60,10 @@ def every_request_gets_a_response(exchange: Exchange) -> Judgement:
     fault = exchange.fault
     if fault is None and exchange.response is not None:
         return None
-    # Connections that never were, and limits of our own, are no answers cut short; what a Content-Length promised, HDR-003 judges.
-    if fault is None or fault.kind not in _ON_THE_CONNECTION or falls_short(exchange):
+    # Connections that never were, and limits of our own, are no answers cut short; what a Content-Length promised, HDR-003 judges. That a
+    # request of which nobody knows whether it is valid is survived is judged by whoever sent it.
+    open_ = exchange.request.intent is Intent.OPEN
+    if fault is None or fault.kind not in _ON_THE_CONNECTION or falls_short(exchange) or open_:
         return NOT_APPLICABLE
     return broken(f"instead of a complete response: {fault.message}")
 

@@ -227,7 +227,7 @@ async def _prefer_what_repeats(target: Target) -> Target:
     """
     first_note = ""
     for prompt in dict.fromkeys((*target.facts.prompts, *PROMPTS)):
-        if prompt not in target.facts.prompts and await _suitability(target, prompt) < _BEST:
+        if prompt not in target.facts.prompts and await _suitability(target, prompt, []) < _BEST:
             continue
         repeats, note = await _answers_repeat(target, prompt)
         first_note = first_note or note

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from conformance.contract.check import Phase, scenario
-from conformance.contract.verdict import Broken
-from conformance.kit.invalid_requests import survives
+from conformance.contract.verdict import Broken, Inconclusive, NotRun
+from conformance.kit.beyond_ascii import PROMPTS, plain_exchange
+from conformance.kit.invalid_requests import survived, survives
 from conformance.kit.target import Target
+from conformance.rules.headers import falls_short
+from conformance.wire.moderation import is_moderated
 from conformance.wire.shown import shown
 
 _SCRIPTS = (
@@ -22,6 +25,14 @@ _ODD = ("a\u0001b\u0007c\u001bd", "a\u0000b", "a\ud800b")
 @scenario("REQ-027")
 async def unicode_in_the_prompt_survives(target: Target) -> None:
     """An echoed prompt is the prompt, code point for code point, in any script."""
+    for prompt in PROMPTS:
+        exchange = await plain_exchange(target, prompt)
+        if is_moderated(exchange):
+            raise Inconclusive(f"a moderator refuses the prompt {shown(prompt)}")
+        if not exchange.served:
+            raise NotRun(
+                "the target does not get through prompts beyond ASCII even without `echo`; see REQ-038"
+            )
     # All in one prompt; one by one only to find out which of them is changed.
     together = await _echoed(target, " / ".join(_SCRIPTS))
     if together is None:
@@ -45,6 +56,17 @@ async def _echoed(target: Target, prompt: str) -> str | None:
 def _points(text: str) -> str:
     """The first characters with their code points, so that invisible differences show."""
     return f"{shown(text[:12])} ({' '.join(f'U+{ord(character):04X}' for character in text[:3])})"
+
+
+# A tokenizer that is left without a token has closed the connection, and a server of one thread has ended with it.
+@scenario("REQ-038", phase=Phase.DEADLY)
+async def a_prompt_without_tokens_causes_no_failure(target: Target) -> None:
+    """A prompt of white space alone, or in a script that a vocabulary may lack, is served or refused with a 4xx."""
+    await survives(target, "prompt", "\t")
+    for prompt in PROMPTS:
+        exchange = await plain_exchange(target, prompt)
+        if not falls_short(exchange):  # HDR-003
+            survived(exchange, f"the prompt {shown(prompt)}")
 
 
 @scenario("REQ-028", phase=Phase.MALFORMED)

@@ -6,6 +6,7 @@ import asyncio
 
 from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, BrokenShould, Ignored, Inconclusive, NotRun, Outcome
+from conformance.kit.beyond_ascii import PROMPTS, plain_answer
 from conformance.kit.capabilities import SOME_IDS, has
 from conformance.kit.stop_sequences import (
     NEVER,
@@ -37,8 +38,6 @@ from conformance.wire.completion import Completion
 from conformance.wire.shown import shown
 
 _PATTERNS = (".*", r"\n", r"\w", "[")
-_BEYOND_ASCII = ("日本語のテキスト。", "Emoji: 😀 😃 😄", "Le café est fermé. L'été dernier, la forêt")
-"""Beginnings that a model probably continues in kind."""
 
 
 async def _cuts(target: Target) -> tuple[AnswerToCut, dict[str, Completion]]:
@@ -201,8 +200,10 @@ async def a_text_may_be_cut_to_nothing(target: Target) -> None:
 async def sequences_beyond_ascii_cut_correctly(target: Target) -> None:
     """A stop sequence of characters beyond ASCII cuts exactly where it first occurs, and breaks no stream."""
     found = None
-    for prompt in _BEYOND_ASCII:
-        whole = await target.complete(prompt=prompt)
+    for prompt in PROMPTS:
+        whole = await plain_answer(target, prompt)
+        if whole is None:
+            continue
         for stop in spread(beyond_ascii(whole.text), 1 if found else 2):
             expect_cut(stop, await stopped(target, stop, prompt=prompt), whole.text)
             found = stop, prompt

@@ -31,6 +31,7 @@ async def streams_stop_like_plain_answers(target: Target) -> None:
             *(stopped(target, stop, prompt=whole.prompt, **changes) for changes in _WAYS.values())
         )
         if streamed.text != plain.text:
+            await _streams_are_sound(target, whole)
             raise Broken(
                 f"`stop` was {shown(stop)}: the plain text is {shown(plain.text)}, the stream's pieces are "
                 f"{shown(list(streamed.choice.texts))}"
@@ -39,6 +40,15 @@ async def streams_stop_like_plain_answers(target: Target) -> None:
             raise Broken(
                 f"`stop` was {shown(stop)}: finish_reason is {shown(plain.finish_reason)}, and {shown(streamed.finish_reason)} in the stream"
             )
+
+
+async def _streams_are_sound(target: Target, whole: AnswerToCut) -> None:
+    """Raise `NotRun` where a stream has another text than the plain answer without any stop sequence: it is not the sequence that is at fault."""
+    streamed = await target.stream(prompt=whole.prompt)
+    if streamed.text != whole.text:
+        raise NotRun(
+            f"even without `stop` the stream's text is {shown(streamed.text)}, and the plain one {shown(whole.text)}; see STREAM-014"
+        )
 
 
 _ENDS = ("length", "stop")
@@ -51,10 +61,10 @@ async def text_held_back_is_released(target: Target) -> None:
     """Text that only began a stop sequence is delivered, wherever it stands and however the text ends, plain and streamed."""
     first, *others = await _endings(target)
     for whole in (first, *others):
-        await _released(target, whole.found[0], whole.prompt, whole.answer)
+        await _released(target, whole.found[0], prompt=whole.prompt)
     # Now the end of the text and a piece in its middle begin a sequence.
     middle = [piece + NEVER for piece in spread(words_of(first.text), 1)]
-    await _released(target, [first.found[-1], *middle], first.prompt, first.answer)
+    await _released(target, first.found[-1], *middle, prompt=first.prompt)
     await _released_by_another(target)
 
 
@@ -78,17 +88,26 @@ async def _released_by_another(target: Target) -> None:
     stop = whole.found[-1]
     cut = await stopped(target, stop, prompt=whole.prompt)
     for held in tails(cut.text, (3,)):
-        await _released(target, [stop, held], whole.prompt, cut)
+        await _released(target, held, prompt=whole.prompt, beside=stop)
 
 
-async def _released(target: Target, stop: str | list[str], prompt: str, wanted: Completion) -> None:
-    """Neither the plain nor the streamed text lacks anything of `wanted`."""
+async def _released(target: Target, *held: str, prompt: str, beside: str | None = None) -> None:
+    """Sequences that only begin to match take nothing away from the text, plain and streamed, that is there without them.
+
+    Each is compared with its like: where a stream has another text than a plain answer without any sequence, that is the business of STREAM-014.
+    """
     for mode, changes in _WAYS.items():
-        answer = await stopped(target, stop, prompt=prompt, **changes)
-        if answer.text != wanted.text:
+        without = (
+            await target.complete(prompt=prompt, **changes)
+            if beside is None
+            else await stopped(target, beside, prompt=prompt, **changes)
+        )
+        stops = [*([] if beside is None else [beside]), *held]
+        answer = await stopped(target, stops if len(stops) > 1 else stops[0], prompt=prompt, **changes)
+        if answer.text != without.text:
             raise Broken(
-                f"`stop` was {shown(stop)}, and what ends in {shown(NEVER)} can only begin to match: the {mode} text is "
-                f"{shown(answer.text)} instead of {shown(wanted.text)}"
+                f"`stop` was {shown(stops)}, and what ends in {shown(NEVER)} can only begin to match: the {mode} text is "
+                f"{shown(answer.text)} instead of {shown(without.text)}"
             )
 
 

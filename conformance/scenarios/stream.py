@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from conformance.contract.check import Phase, scenario
-from conformance.contract.verdict import Broken, Inconclusive, NotRun, Unsupported
+from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotRun, Unsupported
+from conformance.kit import beyond_ascii
 from conformance.kit.capabilities import has
-from conformance.kit.same_text import broken_characters, goes_on, normalised, reordered, same
+from conformance.kit.same_text import broken_characters, ends_differ, goes_on, normalised, reordered, same
 from conformance.kit.several_choices import LENGTH, by_prompts
 from conformance.kit.target import MAX_TOKENS, Target
 from conformance.scenarios.request_defaults import with_default
@@ -16,8 +18,7 @@ from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent, is_int
 from conformance.wire.shown import shown
 
-_BEYOND_ASCII = ("日本語のテキスト。", "Emoji: 😀 😃 😄")
-"""Beginnings that a model probably goes on with in kind."""
+_BEYOND_ASCII = beyond_ascii.PROMPTS[:2]
 _SHORT = 2
 
 Twins = tuple[Completion, Completion]
@@ -31,24 +32,32 @@ async def _twins(target: Target, prompt: str) -> Twins:
 
 async def _beyond_ascii(target: Target) -> list[Twins]:
     """Twins whose text is not ASCII, as far as the model has such answers."""
-    twins = await asyncio.gather(*(_twins(target, prompt) for prompt in _BEYOND_ASCII))
-    return [(plain, stream) for plain, stream in twins if not normalised(plain.text).isascii()]
+    answers = await asyncio.gather(*(beyond_ascii.plain_answer(target, prompt) for prompt in _BEYOND_ASCII))
+    return [
+        (plain, await target.stream(prompt=prompt))
+        for prompt, plain in zip(_BEYOND_ASCII, answers, strict=True)
+        if plain is not None and not normalised(plain.text).isascii()
+    ]
 
 
 @scenario("STREAM-014")
 async def the_chunks_join_to_the_plain_text(target: Target) -> None:
     """The chunks of each index join to the text of the plain answer, beyond ASCII too."""
     target.prompts(1)
-    for prompt in target.facts.prompts[:2]:
-        _expect_same(*await _twins(target, prompt))
+    twins = [await _twins(target, prompt) for prompt in target.facts.prompts[:2]]
     if await has(target, "multi_prompt"):
         stream = await target.post(**by_prompts(target), stream=True)
         if not stream.refused:
-            _expect_same(await target.complete(**by_prompts(target)), target.read(stream))
-    for twins in await _beyond_ascii(target):
-        # Characters that are torn apart are the business of STREAM-015.
-        if not any(broken_characters(answer.text) for answer in twins):
-            _expect_same(*twins)
+            twins.append((await target.complete(**by_prompts(target)), target.read(stream)))
+    # Characters that are torn apart are the business of STREAM-015.
+    twins += [
+        pair
+        for pair in await _beyond_ascii(target)
+        if not any(broken_characters(answer.text) for answer in pair)
+    ]
+    for plain, streamed in twins:
+        _expect_same(plain, streamed)
+    _expect_same_ends(twins)
 
 
 def _expect_same(plain: Completion, stream: Completion) -> None:
@@ -59,6 +68,18 @@ def _expect_same(plain: Completion, stream: Completion) -> None:
             raise Broken(
                 f"index {index}: the plain text is {shown(choice.text)}, the chunks join to {shown(other.text)}"
             )
+
+
+def _expect_same_ends(twins: Iterable[Twins]) -> None:
+    # No authority says whether white space at the ends of a text is kept, but one server should do one thing.
+    for plain, stream in twins:
+        for index, choice in plain.choices.items():
+            other = stream.choices.get(index)
+            if other is not None and ends_differ(choice.text, other.text):
+                raise BrokenShould(
+                    f"index {index}: the plain text is {shown(choice.text)}, the chunks join to {shown(other.text)}: white space at an end is"
+                    " kept in one of them"
+                )
 
 
 def _scrambled(plain: Completion, stream: Completion) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 
 from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun, Unsupported
+from conformance.kit.same_text import same
 from conformance.kit.suffix_mode import LENGTH, SUFFIXES, Mode, SuffixMode, suffix_mode, with_suffix
 from conformance.kit.target import Target
 from conformance.wire.error_text import error_text
@@ -119,7 +120,7 @@ async def a_suffix_acts_on_streams_alike(target: Target) -> None:
         with_suffix(target, SUFFIXES[0]), with_suffix(target, SUFFIXES[0], stream=True)
     )
     whole, joined = target.read(plain), target.read(streamed, optional="suffix in streams")
-    if joined.text != whole.text:
+    if not same(joined.text, whole.text):
         raise Broken(
             f"`suffix` was {shown(SUFFIXES[0])}: the plain text is {shown(whole.text)}, the stream's {shown(joined.text)}"
         )

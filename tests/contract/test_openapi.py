@@ -19,6 +19,9 @@ from openapi_spec_validator import validate as validate_openapi
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
+from conformance.contract.catalogue import load_catalogue
+from conformance.contract.openapi import odd, undecided
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -340,6 +343,29 @@ def test_every_undecided_kind_has_a_reason_and_an_example_of_its_own(branch: int
             if validator(f"{pointer}/{place}").is_valid(example)
         ]
         assert fitting == [branch]
+
+
+def test_every_undecided_kind_has_a_requirement_that_speaks_of_it() -> None:
+    """The level of what is wrong about a kind is that of a requirement of the catalogue."""
+    known = {requirement.id for requirement in load_catalogue()}
+
+    assert {kind["x-requirement"] for kind in SCHEMAS["UndecidedRequest"]["anyOf"]} <= known
+
+
+@pytest.mark.parametrize("place", ["prompt", "stop", "suffix", "user"])
+@pytest.mark.parametrize("text", ["a\ud800b", "a\x00b", "\x9fb"])
+def test_what_is_no_text_is_undecided(place: str, text: str) -> None:
+    """YAML can't spell half of a surrogate pair, so no example of the schema does."""
+    kinds = undecided({**REQUEST, place: text})
+
+    assert "REQ-028" in {kind.requirement_id for kind in kinds}
+    assert odd({**REQUEST, place: text})
+
+
+def test_an_integer_with_a_point_is_undecided() -> None:
+    """To JSON Schema 5.0 is 5, to many servers it is not."""
+    assert undecided({**REQUEST, "max_tokens": 5.0})
+    assert not undecided({**REQUEST, "max_tokens": 5, "temperature": 0.5})
 
 
 DECIDED = ["the least", "several prompts", "one stop", "four stops", "the most logprobs"]

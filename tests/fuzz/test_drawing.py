@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from conformance.contract.openapi import fits, properties
 from conformance.fuzz.campaign import most
 from conformance.fuzz.covering_design import COLUMNS, ROWS, rows
 from conformance.fuzz.defects import invalid_requests
@@ -20,10 +21,8 @@ from conformance.fuzz.schema import (
     EXPENSIVE,
     FEATURES,
     default,
-    fits,
     limits,
     nullable,
-    properties,
 )
 from conformance.options import OptionError
 from conformance.run.configure import settings

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from conformance.contract.openapi import Params
 from conformance.contract.verdict import Inconclusive
-from conformance.fuzz.schema import Params
 from conformance.fuzz.shrinking import Shrunk, shrink
 
 ORDINARY = "Hello, world"

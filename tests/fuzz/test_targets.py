@@ -18,6 +18,7 @@ import fixtures.fuzz
 from conformance.contract.catalogue import load_catalogue, load_profile
 from conformance.contract.verdict import Verdict
 from conformance.contract.yaml_files import spec_root
+from conformance.options import DEFAULT_EXAMPLES
 from conformance.reference import Reference, Refusal
 from conformance.reference.serve import start
 from conformance.run.discovery import all_checks
@@ -25,6 +26,8 @@ from conformance.run.engine import Engine
 from conformance.run.results import Results
 from conformance.run.settings import Settings
 from fixtures.doubles import KEY, MODEL, Double, Host, doubles_in
+from fixtures.gate import BROKEN, CONTROLS, said
+from fixtures.gate import judge as in_process
 
 pytestmark = pytest.mark.whole_run
 
@@ -107,6 +110,18 @@ def test_a_bound_of_stop_sequences_is_no_failure() -> None:
         assert broken(judge(f"{running.url}/v1")) == {}
 
 
+@pytest.mark.gate
+@pytest.mark.parametrize(
+    "double", [one for one in CONTROLS if not one.on_the_wire], ids=lambda double: double.name
+)
+def test_a_control_trips_no_generated_request(double: Double) -> None:
+    """What is legal for requests made by hand is legal for generated ones, and a warning of the one is a warning of the other."""
+    results = in_process(double, CHECKS, examples=DEFAULT_EXAMPLES)
+    found = said(results, *BROKEN, Verdict.ERROR)
+
+    assert {name: text for name, text in found.items() if name not in double.may_trip} == {}
+
+
 def test_no_examples_are_no_verdict(reference: str) -> None:
     """With `--examples 0` nothing is sent, and nothing is said to hold."""
     results = judge(reference, examples=0)
@@ -131,11 +146,11 @@ def test_a_mutant_is_found_and_shrunk(double: Double) -> None:
 
     assert found
     assert set(found) <= {*double.trips, *double.may_trip}
-    for said in found.values():
-        shown = re.search(r"the request (\{.*\}): ", said, re.DOTALL)
+    for message in found.values():
+        shown = re.search(r"the request (\{.*\}): ", message, re.DOTALL)
         if shown and "…" not in shown[1]:
             left = json.loads(shown[1], strict=False).keys() - SHAPE
-            assert len(left) <= MINIMAL.get(double.name, 1), said
+            assert len(left) <= MINIMAL.get(double.name, 1), message
 
 
 def test_a_failure_tells_how_to_repeat_it() -> None:

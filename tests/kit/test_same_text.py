@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.kit.same_text import begins, broken_characters, closest_answer, goes_on, reordered, same
+from conformance.kit.same_text import (
+    begins,
+    broken_characters,
+    closest_answer,
+    ends_differ,
+    goes_on,
+    reordered,
+    same,
+)
 
 ANSWERS = (" jumps over the lazy dog", " there was a small mill", "! This is a test")
 
@@ -16,6 +24,8 @@ ANSWERS = (" jumps over the lazy dog", " there was a small mill", "! This is a t
         (" a b \n", "a b"),  # a server that trims
         ("日本\ufffd", "日本"),  # a limit inside a character
         ("日本\ufffd\ufffd", "日本\ufffd"),
+        ("日本\ufffd\n", "日本\ufffd"),  # white space behind what a limit left of a character
+        ("日本 \ufffd", "日本"),
         ("\ud83d\ude00", "😀"),  # joined from two chunks
         ("", "\n"),
     ],
@@ -33,6 +43,15 @@ def test_everything_else_is_a_difference(text: str, other: str) -> None:
     assert not same(text, other)
 
 
+def test_white_space_at_the_ends_can_be_told() -> None:
+    """Only the white space counts: not what a limit left of a character, and nothing where the texts differ otherwise."""
+    assert ends_differ(" a b", "a b")
+    assert ends_differ("a b\n", "a b")
+    assert not ends_differ(" a b", " a b\ufffd")
+    assert not ends_differ(" a b\n\ufffd", " a b\n")
+    assert not ends_differ(" a b", "a c")
+
+
 def test_a_text_goes_on_where_it_says_more() -> None:
     """More than white space has to follow."""
     assert goes_on("a b c", "a ")
@@ -45,6 +64,8 @@ def test_a_text_goes_on_where_it_says_more() -> None:
     [
         ("日本", None),
         ("日本\ufffd", None),
+        ("日本\ufffd\n", None),
+        ("日本\ufffd\n\ufffd", "U+FFFD"),
         ("日\ufffd本", "U+FFFD"),
         ("a\ud83d", "a lone surrogate"),
         ("", None),

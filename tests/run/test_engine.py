@@ -37,7 +37,7 @@ from conformance.wire.exchange import Exchange
 from fixtures.doubles import KEY
 
 CATALOGUE = load_catalogue()
-MUST, SHOULD, MAY = "HTTP-009", "HTTP-004", "HTTP-015"
+MUST, SHOULD, MAY = "HTTP-009", "HTTP-004", "SUF-009"
 
 
 class Moody(Reference):
