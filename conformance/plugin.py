@@ -1,4 +1,4 @@
-"""The seam to pytest: items and hooks. Nothing else in the project knows pytest, but for `entry.py`, which loads this where a run is asked for.
+"""The seam to pytest: items and hooks. Nothing else in the project knows pytest, but for `entry.py`, which loads this where it is asked for.
 
 Every check is one item. The first item that runs starts the engine with all selected checks in a thread of its own; each item then waits
 for its own verdict, so that pytest reports in order while the requests are made side by side.
@@ -47,7 +47,6 @@ _LONG = 60.0
 """A run that will take so many seconds says so once it knows, in a log, too."""
 
 _ID = re.compile(r"\b[A-Za-z]+-\d+\b")
-_NODE_OF_A_CHECK = re.compile(r"::[A-Z]+-\d{3}$")
 
 # What pytest shows for each verdict: its category in the last line, the letter of a quiet run, the word of a verbose one.
 _SHOWN: dict[str, tuple[str, str, str | tuple[str, dict[str, bool]]]] = {
@@ -64,6 +63,12 @@ _SHOWN_LISTED: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
     KnownFailureState.KNOWN: ("known", "k", ("KNOWN", {"yellow": True})),
     KnownFailureState.STALE: ("failed", "S", ("STALE", {"red": True})),
 }
+
+
+pytest_plugins = ["conformance.workers"]  # what is to be done in a controller of pytest-xdist
+
+JOURNAL = "conformance_journal"
+"""What a controller of xdist calls the place where its worker keeps what it finds."""
 
 
 # -- options ---------------------------------------------------------------------------------------------------------------------------
@@ -87,7 +92,8 @@ def option_values(config: pytest.Config) -> Get:
 # -- progress --------------------------------------------------------------------------------------------------------------------------
 
 
-_RUN = pytest.StashKey[Run]()
+RUN = pytest.StashKey[Run]()
+"""The run of a session, once it is prepared."""
 _FORETOLD = pytest.StashKey[bool]()
 
 
@@ -166,7 +172,7 @@ class CheckItem(pytest.Item):
 
     def _verdict(self) -> Result:
         """The verdict; the first item that asks starts the run with all checks of the session."""
-        run = self.config.stash[_RUN]
+        run = self.config.stash[RUN]
         if not run.started:
             run.start([other.check for other in self.session.items if isinstance(other, CheckItem)])
         progress = _Progress(self.config)
@@ -181,7 +187,7 @@ class CheckItem(pytest.Item):
             progress.clear()
 
     def _explanation(self) -> str:
-        run, result = self.config.stash[_RUN], self.result
+        run, result = self.config.stash[RUN], self.result
         assert result is not None  # noqa: S101 - `runtest` set it
         document = result_to_json(result, run.settings.redactor)
         return failure_block(document, run.evidence(result))
@@ -238,7 +244,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.args = [str(room) for room in ROOMS]
     if not _about_the_suite(config):
         return
-    run = _prepare(config)
+    run = prepare(config)
     wanted = (
         config.pluginmanager.hasplugin("html") and not config.getoption("collectonly") and not run.only_plans
     )
@@ -252,18 +258,18 @@ def _about_the_suite(config: pytest.Config) -> bool:
     return any(path.resolve().is_relative_to(room) for path in paths for room in ROOMS)
 
 
-def _prepare(config: pytest.Config) -> Run:
+def prepare(config: pytest.Config) -> Run:
     """The run of this session, made from the options the first time that it is asked for.
 
     All that the user may have got wrong shows here, before anything is sent: a value, or a report that can't be written.
     """
-    if _RUN not in config.stash:
+    if RUN not in config.stash:
         try:
-            config.stash[_RUN] = _new_run(config, option_values(config))
+            config.stash[RUN] = _new_run(config, option_values(config))
         except OptionError as error:
             raise pytest.UsageError(str(error)) from error
         config.pluginmanager.register(Columns(), "conformance.report.pytest_html")
-    return config.stash[_RUN]
+    return config.stash[RUN]
 
 
 def _new_run(config: pytest.Config, get: Get) -> Run:
@@ -271,6 +277,7 @@ def _new_run(config: pytest.Config, get: Get) -> Run:
         raise OptionError("--replay judges recorded traffic and asks no target: leave out --target-url")
     here = config.invocation_params.dir
     report, record = here / (get("report") or DEFAULT_REPORT), get("record")
+    journal = getattr(config, "workerinput", {}).get(JOURNAL)
     run = Run(
         settings(get),
         report,
@@ -278,6 +285,7 @@ def _new_run(config: pytest.Config, get: Get) -> Run:
         replay=recording(get),
         only_plans=bool(get("plan")),
     )
+    run.journal = Path(journal) if journal else None
     if not config.getoption("collectonly") and not run.only_plans:
         run.prepare()
     return run
@@ -310,7 +318,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                 nearest = did_you_mean(identifier.upper(), ids)
                 raise pytest.UsageError(f"-k: there is no requirement {identifier!r}{nearest}")
     if checks:
-        _prepare(session.config)
+        prepare(session.config)
 
 
 def _interrupt(*_: object) -> None:
@@ -321,7 +329,7 @@ def _interrupt(*_: object) -> None:
 def pytest_sessionstart(session: pytest.Session) -> Generator[None, None, None]:
     """Let SIGTERM end a run as Ctrl-C does, with a report: a pipeline that runs out of time sends it."""
     if (
-        session.config.stash.get(_RUN, None) is not None
+        session.config.stash.get(RUN, None) is not None
         and threading.current_thread() is threading.main_thread()
     ):
         signal.signal(signal.SIGTERM, _interrupt)
@@ -334,7 +342,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     checks = [item.check for item in session.items if isinstance(item, CheckItem)]
     if not checks or session.config.getoption("collectonly"):
         return None
-    run = _prepare(session.config)
+    run = prepare(session.config)
     if not run.only_plans:
         return None
     run.plan = plan(run.settings, load_catalogue(), checks)
@@ -353,7 +361,7 @@ def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport) -
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the reports. A run in which nothing could be judged does not end with status 0."""
-    run = session.config.stash.get(_RUN, None)
+    run = session.config.stash.get(RUN, None)
     if run is None:
         return
     run.finish()
@@ -370,29 +378,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = RunOutcome(run.document["outcome"]).exit_status
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any, error: object) -> None:  # noqa: ARG001 - xdist's signature
-    """Take over the results of a worker."""
-    document = json.loads(getattr(node, "workeroutput", {}).get("conformance", "null"))
-    if document is not None:
-        _prepare(node.config).document = document
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Give all checks to one worker: they share exchanges, and a second process would only pay for them again."""
-    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # noqa: PLC0415 - no types; need not be installed
-
-    class OneWorkerForTheSuite(LoadScopeScheduling):  # type: ignore[misc]  # the base has no types
-        def _split_scope(self, nodeid: str) -> str:
-            return "conformance" if _NODE_OF_A_CHECK.search(nodeid) else nodeid
-
-    return OneWorkerForTheSuite(config, log) if config.getoption("dist", "no") == "load" else None
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was found, in plain words, after pytest's own account of each failure."""
-    run = config.stash.get(_RUN, None)
+    run = config.stash.get(RUN, None)
     if run is not None and run.plan is not None:
         terminalreporter.section("what it would cost")
         for line in run.plan.lines():

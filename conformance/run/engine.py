@@ -26,7 +26,7 @@ from conformance.run.ledger import Ledger
 from conformance.run.preflight import Needs, UnusableTarget, find_model, preflight
 from conformance.run.readiness import until_ready
 from conformance.run.results import Results
-from conformance.run.rule_pass import RulePass
+from conformance.run.rule_pass import RulePass, judge_what_is_there
 from conformance.run.scenario_pass import ScenarioPass
 from conformance.run.session import Session
 from conformance.run.settings import Settings
@@ -141,7 +141,7 @@ class Engine:
         if self._reached_the_target:
             left = [check for check in self.ledger.unsettled if check.is_rule]
             runnable = [check for check in left if not self.ledger.settle_unmet(check, self.facts)]
-            RulePass(self.session, self.ledger, self._target).conclude(runnable, why, reason)
+            judge_what_is_there(self.ledger, self.exchanges, runnable, why, reason)
         self.ledger.settle_unjudged(why, reason)
 
     def snapshot(self, *, complete: bool) -> Results:

@@ -85,7 +85,7 @@ def load_recording(path: Path) -> Recording:
     )
     return Recording(
         _exchanges(path.name, exchanges),
-        _facts(head),
+        facts_of(head),
         head["target"]["url"],
         head["target"]["name"],
         head["started"],
@@ -161,7 +161,8 @@ def _end(ended: Document | None) -> End | None:
     return None if ended is None else End(Reason(ended["reason"]), ended["message"], ended["exchange"])
 
 
-def _facts(head: Document) -> Facts:
+def facts_of(head: Document) -> Facts:
+    """What a run knew of its target, from the members of its results document that tell it."""
     target, determinism = head["target"], head["determinism"]
     return Facts(
         model=target["model"],

@@ -18,6 +18,26 @@ from conformance.run.session import Session
 from conformance.wire.exchange import Exchange, Intent
 
 
+def judge_what_is_there(
+    ledger: Ledger, exchanges: Sequence[Exchange], checks: Sequence[Check], why: str, reason: Reason
+) -> None:
+    """Apply rules where the run has ended before they were: nothing is sent, so few objections stay unconfirmed.
+
+    A rule that finds nothing to look at is left unsettled.
+    """
+    for check in checks:
+        started = time.monotonic()
+        try:
+            result = apply_rule(check, exchanges, ledger.settings.profile)
+        except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
+            ledger.settle(check, Verdict.ERROR, traceback.format_exc())
+            continue
+        if needs_confirmation(check, result):
+            result = replace(result, unconfirmed=f"{why} before it could be asked again", reason=reason)
+        if result.looked_at:
+            ledger.settle_rule(check, result, time.monotonic() - started)
+
+
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """Why an objection is no verdict yet."""
@@ -47,20 +67,6 @@ class RulePass:
             # A rule may have nothing to wait for; the clock of the run wants to be heard.
             await asyncio.sleep(0)
             await self._apply(check)
-
-    def conclude(self, checks: Sequence[Check], why: str, reason: Reason) -> None:
-        """Apply rules to what is there, where the run has ended before they were: nothing is sent, so few objections stay unconfirmed."""
-        for check in checks:
-            started = time.monotonic()
-            try:
-                result = apply_rule(check, self.session.exchanges, self.ledger.settings.profile)
-            except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
-                self.ledger.settle(check, Verdict.ERROR, traceback.format_exc())
-                continue
-            if needs_confirmation(check, result):
-                result = replace(result, unconfirmed=f"{why} before it could be asked again", reason=reason)
-            if result.looked_at:
-                self.ledger.settle_rule(check, result, time.monotonic() - started)
 
     async def _send_typical_requests(self, *, refusals: bool) -> None:
         """Give rules that are run alone something to look at; in a whole run nearly all of this has been sent already."""

@@ -14,6 +14,7 @@ from conformance.report.files import place_for, write_atomically, write_report
 from conformance.report.text import printable
 from conformance.run.embedded import Embedded
 from conformance.run.engine import Engine
+from conformance.run.journal import restore
 from conformance.run.plan import Plan
 from conformance.run.recording import Recording, to_lines
 from conformance.run.replay import Replay
@@ -42,6 +43,8 @@ class Run:
         self.document: dict[str, Any] | None = None
         """The results, once there are any."""
         self.plan: Plan | None = None
+        self.journal: Path | None = None
+        """Where what is found is kept while it is found, for another process that waits for it."""
         self.unwritten = ""
         """Why not all of the report could be written, if so."""
         self._embedded: Embedded | None = None
@@ -65,7 +68,9 @@ class Run:
 
     def start(self, checks: Sequence[Check]) -> None:
         """Start judging all of `checks`, on the embedded server where no target was named."""
-        self._background = RunThread(self._judging(checks))
+        # What was recorded is not lost with the process that judges it.
+        journal = self.journal if self.replay is None else None
+        self._background = RunThread(self._judging(checks), journal)
         self._background.start()
 
     def _judging(self, checks: Sequence[Check]) -> Judging:
@@ -109,6 +114,12 @@ class Run:
             self.document = to_document(self._background.stop())
         if self._embedded is not None:
             self._embedded.stop()
+
+    def restore(self, journal: Path, why: str) -> None:
+        """Take over what a run in another process had found when it was lost; `document` stays None where it left no journal."""
+        results = restore(journal, self.settings, why)
+        if results is not None:
+            self.document = to_document(results)
 
     def write(self) -> None:
         """Write the report and the recording. A run that was paid for does not end without its verdicts: what can't be written is said."""

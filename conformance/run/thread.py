@@ -6,12 +6,14 @@ import asyncio
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from pathlib import Path
 from typing import Protocol
 
 from conformance.contract.check import Check
 from conformance.contract.verdict import Reason
 from conformance.report.labels import duration
 from conformance.run.budget import Cost
+from conformance.run.journal import Journal
 from conformance.run.ledger import Ledger
 from conformance.run.results import Result, Results
 from conformance.wire.exchange import Exchange
@@ -49,9 +51,10 @@ class Judging(Protocol):
 class RunThread:
     """Runs an engine in a thread. `result` waits for one verdict; `stop` ends the run and returns what there is."""
 
-    def __init__(self, engine: Judging) -> None:
-        """Prepare a run of `engine`, to whose verdicts this object listens."""
+    def __init__(self, engine: Judging, journal: Path | None = None) -> None:
+        """Prepare a run of `engine`, to whose verdicts this object listens; what it finds is kept in the file `journal`, too."""
         self._engine = engine
+        self._journal = Journal(journal, engine) if journal is not None else None
         self._verdicts: dict[str, Future[Result]] = {
             check.requirement_id: Future() for check in engine.ledger.checks
         }
@@ -107,6 +110,8 @@ class RunThread:
         return None if self._loop is None else self._engine.seconds_left(self._loop.time())
 
     def _deliver(self, check: Check, result: Result) -> None:
+        if self._journal is not None:
+            self._journal.note(result)
         future = self._verdicts[check.requirement_id]
         if not future.done():
             future.set_result(result)
