@@ -107,3 +107,7 @@ class Inconclusive(Outcome):
 
 class NotRun(Outcome):
     """The check had nothing to look at; the message says what was missing."""
+
+
+class NotRecorded(NotRun):
+    """Recorded traffic is judged, and it has no answer to a request that the check makes."""

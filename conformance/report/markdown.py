@@ -11,7 +11,7 @@ from conformance.report.known_failures import is_known, is_stale, told
 from conformance.report.labels import PROBLEMS, duration, in_order, label_of, moment
 from conformance.report.outcome import ending
 from conformance.report.rerun import pytest_line
-from conformance.report.text import money_in_words, name_of, verdict_in_words
+from conformance.report.text import money_in_words, name_of, resumed_in_words, verdict_in_words
 
 Document = Mapping[str, Any]
 
@@ -49,6 +49,8 @@ def _lines(document: Document) -> Iterator[str]:
     spent = f"{cost['requests']} requests, {cost['generated_tokens']} tokens generated, {duration(cost['seconds'])}"
     if money := money_in_words(cost):
         spent += f", {money}"
+    if resumed := resumed_in_words(document):
+        spent += f"; {resumed}"
     if recorded:
         spent = f"traffic of {moment(recorded['started'])} was judged, nothing was sent"
     yield (

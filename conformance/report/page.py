@@ -20,7 +20,7 @@ from conformance.report.labels import PROBLEMS, SUPPORT, VERDICTS, duration, in_
 from conformance.report.outcome import NOT_ENOUGH, ending, outcome_of
 from conformance.report.render import embed, render
 from conformance.report.rerun import pytest_line
-from conformance.report.text import money_in_words, name_of, verdict_in_words
+from conformance.report.text import money_in_words, name_of, resumed_in_words, verdict_in_words
 from conformance.wire.record import from_json
 
 _EVIDENCE_OF_PROBLEMS = 6
@@ -49,6 +49,7 @@ def page(document: Document) -> str:
         worst=overall(document),
         duration=duration,
         pace=document["cost"].get("pace", ""),
+        resumed=resumed_in_words(document),
         money=money_in_words(document["cost"]),
         chart=chart(document),
         problems=problems[:_PROBLEMS_AT_THE_TOP],

@@ -208,9 +208,18 @@ def _cost(document: Document) -> str:
                 f"{duration(cost['seconds'])}, at most {cost['most_in_flight']} requests at a time",
                 cost.get("pace"),
                 money_in_words(cost),
+                resumed_in_words(document),
             ],
         )
     )
+
+
+def resumed_in_words(document: Document) -> str:
+    """What a run took over from an earlier one; empty where it began anew."""
+    resumed = document.get("resumed")
+    if resumed is None:
+        return ""
+    return f"it went on with the {resumed['requests']} answers of a run of {moment(resumed['from'])}, which were not asked for again"
 
 
 def money_in_words(cost: Mapping[str, Any]) -> str:

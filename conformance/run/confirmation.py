@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from conformance.contract.check import Check
-from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, Reason, Verdict
+from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotRecorded, Reason, Verdict
 from conformance.run.attempt import Attempt
 from conformance.run.determinism import Determinism
 from conformance.run.ledger import MOST_EVIDENCE, Ledger
@@ -41,7 +41,10 @@ class Confirmation:
         ]
         for check, attempts in again:
             while isinstance(attempts[-1].outcome, Broken) and len(attempts) < self._attempts_needed:
-                attempts.append(await self.repeat(check, len(attempts)))
+                another = await self.repeat(check, len(attempts))
+                if isinstance(another.outcome, NotRecorded):
+                    break  # for the run that was recorded these were enough
+                attempts.append(another)
             last = attempts[-1]
             if not isinstance(last.outcome, Broken):
                 self._settle_unconfirmed(check, attempts[-2], last)
@@ -64,9 +67,9 @@ class Confirmation:
         message = f"unstable: it failed once ({failed.outcome}), but not again on fresh exchanges"
         # What was not served and then was is the target's reliability; what was answered otherwise is its noise.
         reason = Reason.TRANSIENT if failed.left_a_valid_request_unserved else Reason.NOISE
-        if isinstance(passed.outcome, Inconclusive):
+        if isinstance(passed.outcome, Inconclusive | NotRecorded):
             message = f"it failed once ({failed.outcome}), and could not be confirmed: {passed.outcome}"
-            reason = passed.outcome.reason
+            reason = getattr(passed.outcome, "reason", Reason.PRECONDITION)
         self.ledger.settle(
             check,
             Verdict.INCONCLUSIVE,

@@ -1,20 +1,23 @@
 """Recorded traffic: the exchanges of a run in a file, to be judged again without paying for them.
 
 A recording is JSON Lines: a head that says what was recorded, one exchange a line, and a foot without which the file was cut off. It is made
-from the results document, so that it holds no secret either; that document holds the same exchanges and is read as well. Both may come from
-anywhere, so both are held against their schemas.
+from the results document, so that it holds no secret either; that document holds the same exchanges and is read as well, and so is either of
+them packed by xz. All may come from anywhere, so all are held against their schemas.
 """
 
 from __future__ import annotations
 
 import json
+import lzma
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.contract.verdict import Reason
 from conformance.contract.yaml_files import DocumentError, load_schema, spec_root
 from conformance.kit.facts import Capability, Facts, Support
+from conformance.run.results import End, Inputs
 from conformance.run.results_document import FORMATS as RESULTS_FORMATS
 from conformance.wire.exchange import Exchange
 from conformance.wire.record import from_json
@@ -22,7 +25,12 @@ from conformance.wire.shown import shown
 
 FORMAT = "completions-conformance-exchanges/1"
 _HEAD = ("started", "suite", "target", "determinism", "capabilities")
-"""The members of a results document that a head takes over."""
+_HEAD_SINCE = ("profile", "inputs", "resumed")
+"""The members of a results document that a head takes over; older ones do not have the latter."""
+_FOOT = ("finished", "complete")
+_FOOT_SINCE = ("ended", "unusable")
+"""Those that a foot takes over."""
+_XZ = b"\xfd7zXZ\x00"
 _LARGEST = 500_000_000
 """Bytes of a file that is read."""
 _RESULTS = "results.json"
@@ -36,12 +44,23 @@ class Recording:
 
     exchanges: tuple[Exchange, ...]
     facts: Facts
+    """What the run knew, but for the prompts that it had chosen."""
     url: str
     name: str
+    suite: tuple[str, str, str | None]
+    """Version, edition and commit of the suite that made it."""
     started: str
     finished: str
     complete: bool
     """Whether the run went to its end."""
+    ended: End | None = None
+    """Why it sent no more, if anything kept it from doing so; older recordings do not say it."""
+    unusable: str | None = None
+    """Why nothing could be judged, if so; older ones do not say that either."""
+    profile: str | None = None
+    inputs: Inputs | None = None
+    began: str = ""
+    """When the first of the runs began that this one goes on with; `started` where it goes on with none."""
 
 
 def to_lines(document: Document) -> Iterator[bytes]:
@@ -54,26 +73,20 @@ def to_lines(document: Document) -> Iterator[bytes]:
 
 
 def _ends(document: Document, exchanges: Sequence[Any]) -> tuple[Document, Document]:
-    """The head and the foot that a results document gives; what it lacks is null, which no schema takes."""
-    head = {"format": FORMAT, **{name: document.get(name) for name in _HEAD}}
-    foot = {
-        "finished": document.get("finished"),
-        "exchanges": len(exchanges),
-        "complete": document.get("complete"),
-    }
-    return head, foot
+    """The head and the foot that a results document gives; what it lacks is null, which no schema takes, unless older ones lack it."""
+    head = {"format": FORMAT, **_taken_over(document, _HEAD, _HEAD_SINCE)}
+    return head, {"exchanges": len(exchanges), **_taken_over(document, _FOOT, _FOOT_SINCE)}
+
+
+def _taken_over(document: Document, names: Iterable[str], since: Iterable[str]) -> Document:
+    return {name: document.get(name) for name in (*names, *(one for one in since if one in document))}
 
 
 def load_recording(path: Path) -> Recording:
     """Read a recording, or a results document or the folder it is in. Raises `DocumentError` where it is neither, or was cut off."""
     if path.is_dir():
         path /= _RESULTS
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise DocumentError(f"{path.name} is too large for a recording")
-        data = path.read_bytes()
-    except OSError as error:
-        raise DocumentError(f"{path} cannot be read: {error.strerror or error}") from error
+    data = _read(path)
     first = _parsed(data.partition(b"\n")[0])
     head, exchanges, foot = (
         _of_lines(path.name, data.splitlines()) if _format(first) == FORMAT else _of_results(path.name, data)
@@ -83,10 +96,36 @@ def load_recording(path: Path) -> Recording:
         _facts(head),
         head["target"]["url"],
         head["target"]["name"],
+        (head["suite"]["version"], head["suite"]["edition"], head["suite"]["commit"]),
         head["started"],
         foot["finished"],
         foot["complete"],
+        _end(foot.get("ended")),
+        foot.get("unusable"),
+        head.get("profile"),
+        Inputs(**head["inputs"]) if head.get("inputs") else None,
+        head["resumed"]["from"] if head.get("resumed") else head["started"],
     )
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file, unpacked."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(len(_XZ)) == _XZ
+        with lzma.open(path) if packed else path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except (lzma.LZMAError, EOFError) as error:
+        raise DocumentError(f"{path.name} cannot be unpacked, or was cut off: {error}") from error
+    except OSError as error:
+        raise DocumentError(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(data) > _LARGEST:
+        raise DocumentError(f"{path.name} is too large for a recording")
+    return data
+
+
+def _end(found: Document | None) -> End | None:
+    return None if found is None else End(Reason(found["reason"]), found["message"], found["exchange"])
 
 
 def _parsed(text: bytes) -> Any:

@@ -95,6 +95,28 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """The run that was gone on with."""
+
+    began: str
+    """RFC 3339."""
+    requests: int
+    """How many exchanges were taken over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the requests of a run follow from, besides the target's answers."""
+
+    seed: int
+    examples: int
+    expensive: bool
+    concurrency: int
+    key: bool
+    """Whether there was a key."""
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """Why a run ended before all was judged."""
 
@@ -126,6 +148,9 @@ class Results:
     """No target was named: the reference server of the suite was judged."""
     recorded: Recorded | None = None
     """Set where recorded traffic was judged, and nothing was sent."""
+    resumed: Resumed | None = None
+    """Set where an earlier run was gone on with."""
+    inputs: Inputs | None = None
     unusable: str | None = None
     """Why nothing could be judged, if so."""
     ended: End | None = None

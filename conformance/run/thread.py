@@ -6,13 +6,11 @@ import asyncio
 import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from typing import Protocol
 
 from conformance.contract.check import Check
 from conformance.contract.verdict import Reason
 from conformance.report.labels import duration
-from conformance.run.budget import Cost
-from conformance.run.ledger import Ledger
+from conformance.run.engine import Engine
 from conformance.run.results import Result, Results
 from conformance.wire.exchange import Exchange
 
@@ -20,36 +18,10 @@ _GOODBYE = 10.0
 """Seconds that a cancelled run gets to close its connections."""
 
 
-class Judging(Protocol):
-    """What gives verdicts: the engine, or a replay."""
-
-    ledger: Ledger
-
-    @property
-    def exchanges(self) -> tuple[Exchange, ...]:
-        """Every exchange so far."""
-
-    @property
-    def cost(self) -> Cost:
-        """What it has cost so far."""
-
-    def seconds_left(self, now: float) -> float | None:
-        """How long it will still take, as far as is known at a moment of the loop's clock."""
-
-    async def run(self) -> Results:
-        """Judge everything."""
-
-    def conclude(self, why: str, reason: Reason) -> None:
-        """Settle what was not judged."""
-
-    def snapshot(self, *, complete: bool) -> Results:
-        """The results so far."""
-
-
 class RunThread:
     """Runs an engine in a thread. `result` waits for one verdict; `stop` ends the run and returns what there is."""
 
-    def __init__(self, engine: Judging) -> None:
+    def __init__(self, engine: Engine) -> None:
         """Prepare a run of `engine`, to whose verdicts this object listens."""
         self._engine = engine
         self._verdicts: dict[str, Future[Result]] = {

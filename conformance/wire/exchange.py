@@ -231,6 +231,9 @@ class Exchange:
     """How often the target put this request off (429, 503, …) before this answer, and it was sent again."""
     url: str = ""
     """The full URL that the request went to."""
+    occasion: str = ""
+    """Which of the times at which the run sent this very request it was, and for whom: a run that is judged again, or goes on, finds its answer
+    by it. Empty where nobody wrote it down."""
 
     @property
     def status(self) -> int | None:

@@ -51,6 +51,7 @@ def to_json(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
         "started": clean.started,
         "seconds": round(clean.seconds, 6),
         "retries": clean.retries,
+        **({"occasion": clean.occasion} if clean.occasion else {}),
         "curl": curl(clean),
     }
 
@@ -80,6 +81,7 @@ def from_json(data: Mapping[str, Any]) -> Exchange:
         seconds=data["seconds"],
         retries=data["retries"],
         url=data["url"],
+        occasion=data.get("occasion", ""),
     )
 
 
