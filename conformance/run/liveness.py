@@ -121,13 +121,13 @@ class Liveness:
         if await self._comes_back():
             self._forget()
             message = _what_happened(canary, "it came back later")
-            self.incidents.append(Incident(message, suspects, recovered=True))
+            self.incidents.append(Incident(message, suspects, recovered=True, canary=canary))
             return True
         self._gone = True
         what = "stopped answering" if canary.response is None else "serves nothing any more,"
         self.end(Reason.TARGET_GONE, f"the target {what} {_after(suspects)}: {_shown(canary)}")
         message = _what_happened(canary, "it did not come back")
-        self.incidents.append(Incident(message, suspects, recovered=False))
+        self.incidents.append(Incident(message, suspects, recovered=False, canary=canary))
         return False
 
     async def _comes_back(self) -> bool:
@@ -178,8 +178,8 @@ def is_canary(request: Request) -> bool:
     return request.params.get("prompt") == CANARY_PROMPT
 
 
-def incidents_in(exchanges: Sequence[Exchange]) -> Iterator[tuple[int, Incident]]:
-    """The times at which a target stopped answering, as recorded exchanges show them, each with the place of the canary that found it out.
+def incidents_in(exchanges: Sequence[Exchange]) -> Iterator[Incident]:
+    """The times at which a target stopped answering, as recorded exchanges show them: for recordings that do not say it.
 
     Canaries of which the target says that it wants money, or a pause, are no sign of its death.
     """
@@ -193,7 +193,7 @@ def incidents_in(exchanges: Sequence[Exchange]) -> Iterator[tuple[int, Incident]
             back = any(map(_serves, later))
             message = _what_happened(canary, "it came back later" if back else "it did not come back")
             suspects = tuple(_unserved_end(exchanges[:place])) or tuple(exchanges[before:place][-_SUSPECTS:])
-            yield place, Incident(message, suspects, recovered=back)
+            yield Incident(message, suspects, recovered=back, canary=canary)
         well, before = _serves(canary), place + 1
 
 

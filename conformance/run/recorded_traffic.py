@@ -19,7 +19,7 @@ from conformance.contract.verdict import Inconclusive, NotRecorded, Outcome, Rea
 from conformance.gateway.scripts import MARK
 from conformance.kit.traffic import Incident
 from conformance.run.delivery import said_of_money
-from conformance.run.liveness import incidents_in, is_canary, serves_as_ever
+from conformance.run.liveness import is_canary, serves_as_ever
 from conformance.run.recording import Recording
 from conformance.run.results import End
 from conformance.run.results_document import this_suite
@@ -43,7 +43,7 @@ class RecordedTraffic:
         self.exchanges = tuple(_answers(recording)) if goes_on else recording.exchanges
         self._redactor = redactor
         self._positions = {exchange.id: number for number, exchange in enumerate(self.exchanges)}
-        self._incidents = tuple(incidents_in(self.exchanges))
+        self._incidents = [one for one in recording.incidents if one.canary and self.holds(one.canary)]
         self._reached = -1
         self._left: dict[object, list[Exchange]] = {}
         for exchange in self.exchanges:
@@ -54,7 +54,7 @@ class RecordedTraffic:
     @property
     def ended(self) -> End | None:
         """Why the recorded run sent no more; None where nothing kept it from doing so, or a run goes on with it."""
-        return None if self.goes_on else self.recording.ended or _end_of(self.recording, self._incidents)
+        return None if self.goes_on else self.recording.ended or _end_of(self.recording)
 
     @property
     def had_key(self) -> bool:
@@ -75,8 +75,9 @@ class RecordedTraffic:
         return found
 
     def why_missing(self) -> Outcome:
-        """What a check says whose request has no answer here."""
+        """What a check says whose request has no answer here: where the recorded run had ended by then, that is its whole story."""
         ended = self.ended
+        self._reached = len(self.exchanges) if ended else self._reached
         return Inconclusive(ended.message, ended.reason) if ended else NotRecorded(MISSING)
 
     def why_unanswered(self, exchange: Exchange) -> Inconclusive | None:
@@ -98,7 +99,11 @@ class RecordedTraffic:
     @property
     def incidents(self) -> Sequence[Incident]:
         """The times at which the target had stopped answering before the last answer that was taken from here."""
-        return [incident for position, incident in self._incidents if position <= self._reached]
+        return [
+            one
+            for one in self._incidents
+            if one.canary and self._positions[one.canary.id] <= self._reached
+        ]
 
     def still_served(self) -> bool:
         """Whether the target served after the last answer that was taken, as far as it was asked then."""
@@ -125,12 +130,12 @@ def _meaning(asked: Request | Exchange) -> object:
     return request.intent, request.parameter, request.new_connection
 
 
-def _end_of(recording: Recording, incidents: Sequence[tuple[int, Incident]]) -> End | None:
+def _end_of(recording: Recording) -> End | None:
     """Why a recorded run ended, as far as its exchanges show it: older recordings do not say."""
     for exchange in recording.exchanges:
         if is_canary(exchange.request) and (said := said_of_money(exchange)) is not None:
             return End(Reason.QUOTA, said, exchange.id)
-    for _, incident in incidents:
+    for incident in recording.incidents:
         if not incident.recovered:
             return End(Reason.TARGET_GONE, incident.message)
     return None if recording.complete else End(Reason.INTERRUPTED, _CUT_OFF)
@@ -142,7 +147,7 @@ def _answers(recording: Recording) -> Iterator[Exchange]:
     So is what asks for a script of a gateway's upstream, which has to see it.
     """
     exchanges: Sequence[Exchange] = () if recording.unusable else recording.exchanges
-    ended = recording.ended or _end_of(recording, tuple(incidents_in(exchanges)))
+    ended = recording.ended or _end_of(recording)
     if ended is not None and ended.reason is Reason.TARGET_GONE:
         after = takewhile(lambda one: not serves_as_ever(one), reversed(exchanges))
         exchanges = exchanges[: len(exchanges) - len(list(after))]

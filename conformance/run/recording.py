@@ -17,6 +17,8 @@ from typing import Any
 from conformance.contract.verdict import Reason
 from conformance.contract.yaml_files import DocumentError, load_schema, spec_root
 from conformance.kit.facts import Capability, Facts, Support
+from conformance.kit.traffic import Incident
+from conformance.run.liveness import incidents_in
 from conformance.run.results import End, Inputs
 from conformance.run.results_document import FORMATS as RESULTS_FORMATS
 from conformance.wire.exchange import Exchange
@@ -28,7 +30,7 @@ _HEAD = ("started", "suite", "target", "determinism", "capabilities")
 _HEAD_SINCE = ("profile", "inputs", "resumed")
 """The members of a results document that a head takes over; older ones do not have the latter."""
 _FOOT = ("finished", "complete")
-_FOOT_SINCE = ("ended", "unusable")
+_FOOT_SINCE = ("incidents", "ended", "unusable")
 """Those that a foot takes over."""
 _XZ = b"\xfd7zXZ\x00"
 _LARGEST = 500_000_000
@@ -57,6 +59,8 @@ class Recording:
     """Why it sent no more, if anything kept it from doing so; older recordings do not say it."""
     unusable: str | None = None
     """Why nothing could be judged, if so; older ones do not say that either."""
+    incidents: tuple[Incident, ...] = ()
+    """The times at which the target stopped answering; older ones do not name the canary, and so are looked for among the exchanges."""
     profile: str | None = None
     inputs: Inputs | None = None
     began: str = ""
@@ -91,8 +95,9 @@ def load_recording(path: Path) -> Recording:
     head, exchanges, foot = (
         _of_lines(path.name, data.splitlines()) if _format(first) == FORMAT else _of_results(path.name, data)
     )
+    read = _exchanges(path.name, exchanges)
     return Recording(
-        _exchanges(path.name, exchanges),
+        read,
         _facts(head),
         head["target"]["url"],
         head["target"]["name"],
@@ -102,6 +107,7 @@ def load_recording(path: Path) -> Recording:
         foot["complete"],
         _end(foot.get("ended")),
         foot.get("unusable"),
+        tuple(_incidents(foot.get("incidents"), read)),
         head.get("profile"),
         Inputs(**head["inputs"]) if head.get("inputs") else None,
         head["resumed"]["from"] if head.get("resumed") else head["started"],
@@ -122,6 +128,17 @@ def _read(path: Path) -> bytes:
     if len(data) > _LARGEST:
         raise DocumentError(f"{path.name} is too large for a recording")
     return data
+
+
+def _incidents(found: Sequence[Document] | None, exchanges: Sequence[Exchange]) -> Iterator[Incident]:
+    """The incidents of a run; where they are not told, or without the canary, they are looked for among the exchanges."""
+    known = {exchange.id: exchange for exchange in exchanges}
+    if found is None or any(one.get("exchange") not in known for one in found):
+        yield from incidents_in(exchanges)
+        return
+    for one in found:
+        suspects = tuple(known[name] for name in one["suspects"] if name in known)
+        yield Incident(one["message"], suspects, one["recovered"], known[one["exchange"]])
 
 
 def _end(found: Document | None) -> End | None:

@@ -77,6 +77,7 @@ def to_document(results: Results) -> dict[str, Any]:
                 "message": text(incident.message),
                 "suspects": [exchange.id for exchange in incident.suspects],
                 "recovered": incident.recovered,
+                **({"exchange": incident.canary.id} if incident.canary else {}),
             }
             for incident in results.incidents
         ],
