@@ -100,9 +100,7 @@ class RecordedTraffic:
     def incidents(self) -> Sequence[Incident]:
         """The times at which the target had stopped answering before the last answer that was taken from here."""
         return [
-            one
-            for one in self._incidents
-            if one.canary and self._positions[one.canary.id] <= self._reached
+            one for one in self._incidents if one.canary and self._positions[one.canary.id] <= self._reached
         ]
 
     def still_served(self) -> bool:

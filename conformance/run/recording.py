@@ -11,6 +11,7 @@ import json
 import lzma
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -88,14 +89,25 @@ def _taken_over(document: Document, names: Iterable[str], since: Iterable[str]) 
 
 def load_recording(path: Path) -> Recording:
     """Read a recording, or a results document or the folder it is in. Raises `DocumentError` where it is neither, or was cut off."""
-    if path.is_dir():
-        path /= _RESULTS
+    path = path / _RESULTS if path.is_dir() else path
     data = _read(path)
     first = _parsed(data.partition(b"\n")[0])
-    head, exchanges, foot = (
-        _of_lines(path.name, data.splitlines()) if _format(first) == FORMAT else _of_results(path.name, data)
-    )
-    read = _exchanges(path.name, exchanges)
+    if _format(first) == FORMAT:
+        return _recording(path.name, *_of_lines(path.name, data.splitlines()))
+    return _recording(path.name, *_of_results(path.name, _results(path.name, data)))
+
+
+def load_results(path: Path) -> tuple[Document, Recording]:
+    """Read a results document, or the one in a folder, and the recording that it holds. Raises `DocumentError` where it is not one."""
+    path = path / _RESULTS if path.is_dir() else path
+    document = _results(path.name, _read(path))
+    recording = _recording(path.name, *_of_results(path.name, document))
+    _checker("results.schema.json")(path.name, {**document, "exchanges": []})
+    return document, recording
+
+
+def _recording(name: str, head: Document, exchanges: Iterable[Any], foot: Document) -> Recording:
+    read = _exchanges(name, exchanges)
     return Recording(
         read,
         _facts(head),
@@ -171,8 +183,8 @@ def _of_lines(name: str, lines: Sequence[bytes]) -> tuple[Document, list[Any], D
     return head, exchanges, foot
 
 
-def _of_results(name: str, data: bytes) -> tuple[Document, list[Any], Document]:
-    """The same of a results document."""
+def _results(name: str, data: bytes) -> Document:
+    """The results document that a file is; nothing but its format is checked yet."""
     document = _parsed(data)
     if _format(document) not in RESULTS_FORMATS:
         found = (
@@ -183,6 +195,11 @@ def _of_results(name: str, data: bytes) -> tuple[Document, list[Any], Document]:
         raise DocumentError(
             f"{name} is neither a recording (--record=FILE writes one) nor the results.json of a report: {found}"
         )  # fmt: skip
+    return document  # type: ignore[no-any-return]  # what has a format is an object
+
+
+def _of_results(name: str, document: Document) -> tuple[Document, list[Any], Document]:
+    """Head, exchanges and foot of a results document."""
     exchanges = document.get("exchanges")
     if not isinstance(exchanges, list):
         raise DocumentError(f"{name}: it has no exchanges")
@@ -194,7 +211,7 @@ def _of_results(name: str, data: bytes) -> tuple[Document, list[Any], Document]:
 
 def _exchanges(name: str, found: Iterable[Any]) -> tuple[Exchange, ...]:
     exchanges: dict[str, Exchange] = {}
-    check = _checker("exchange")
+    check = _checker("recording.schema.json#/$defs/exchange")
     for number, data in enumerate(found, 1):
         place = f"{name}, exchange {number}"
         check(place, data)
@@ -222,11 +239,12 @@ def _facts(head: Document) -> Facts:
 
 
 def _check(place: str, data: Any, kind: str) -> None:
-    _checker(kind)(place, data)
+    _checker(f"recording.schema.json#/$defs/{kind}")(place, data)
 
 
-def _checker(kind: str) -> Any:
-    """What holds values against one of the three kinds of line."""
+@cache
+def _checker(reference: str) -> Any:
+    """What holds values against a schema, such as that of one of the three kinds of line."""
     # Imported here: they cost more than all the rest, and only a replay needs them.
     from jsonschema import Draft202012Validator  # noqa: PLC0415
     from jsonschema.exceptions import best_match  # noqa: PLC0415
@@ -237,7 +255,7 @@ def _checker(kind: str) -> Any:
     registry: Registry[Any] = Registry().with_resources(
         (name, Resource.from_contents(schema)) for name, schema in schemas.items()
     )
-    validator = Draft202012Validator({"$ref": f"recording.schema.json#/$defs/{kind}"}, registry=registry)
+    validator = Draft202012Validator({"$ref": reference}, registry=registry)
 
     def check(place: str, data: Any) -> None:
         error = best_match(validator.iter_errors(data))

@@ -81,8 +81,8 @@ class Part:
     total: int
 
 
-_JUDGED = frozenset({Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.UNSUPPORTED})
-_MOST_UNSURE = 0.03
+JUDGED = frozenset({Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.UNSUPPORTED})
+MOST_UNSURE = 0.03
 """The share of the selected core MUST that noise may hide in a run that conforms."""
 
 
@@ -181,8 +181,8 @@ class Results:
             self.complete
             and self.unusable is None
             and all(incident.recovered for incident in self.incidents)
-            and any(one.verdict in _JUDGED for one in self.results)
+            and any(one.verdict in JUDGED for one in self.results)
             and not any(one.reason in LOST for one in self.results)
-            and unsure <= _MOST_UNSURE * len(core)
+            and unsure <= MOST_UNSURE * len(core)
         )
         return RunOutcome.CONFORMS if enough else RunOutcome.NOT_ENOUGH
