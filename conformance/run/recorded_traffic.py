@@ -6,13 +6,13 @@ a fresh one of a certain check. Where occasions were not written down, or the su
 order in which they were recorded, each once. An answer costs nothing, waits for nothing, and is final: what was asked again because the target
 said "later" is not in a recording, only the last answer is.
 
-What is missing goes to the target where a run goes on (`goes_on`). Where a recording is judged, whatever needed it is not judged, and says
+What is missing goes to the target where a run goes on (`goes_on`); what it died of, or may have, last of all. Where a recording is judged, whatever needed it is not judged, and says
 that the recording has no answer; or, where the recorded run had ended early, what it lost this to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import takewhile
 
 from conformance.contract.verdict import Inconclusive, NotRecorded, Outcome, Reason
@@ -40,7 +40,10 @@ class RecordedTraffic:
     ) -> None:
         """Take over the exchanges; where the run goes on, only those in which the target has answered."""
         self.recording, self.goes_on = recording, goes_on
-        self.exchanges = tuple(_answers(recording)) if goes_on else recording.exchanges
+        alive, after = _split(recording) if goes_on else (recording.exchanges, ())
+        self.exchanges = tuple(filter(_is_answered, alive)) if goes_on else alive
+        well = {_on_the_wire(one.request) for one in alive if one.served}
+        self._suspects = {_on_the_wire(one.request) for one in after} - well
         self._redactor = redactor
         self._positions = {exchange.id: number for number, exchange in enumerate(self.exchanges)}
         self._incidents = [one for one in recording.incidents if one.canary and self.holds(one.canary)]
@@ -79,6 +82,10 @@ class RecordedTraffic:
         ended = self.ended
         self._reached = len(self.exchanges) if ended else self._reached
         return Inconclusive(ended.message, ended.reason) if ended else NotRecorded(MISSING)
+
+    def is_suspect(self, request: Request) -> bool:
+        """Whether the target was gone after this request, which it had never served."""
+        return _on_the_wire(self._redactor.request(request)) in self._suspects
 
     def why_unanswered(self, exchange: Exchange) -> Inconclusive | None:
         """What the recorded run said of an exchange in which the target did not speak of the request; None where it did."""
@@ -139,26 +146,27 @@ def _end_of(recording: Recording) -> End | None:
     return None if recording.complete else End(Reason.INTERRUPTED, _CUT_OFF)
 
 
-def _answers(recording: Recording) -> Iterator[Exchange]:
-    """The exchanges in which the target spoke of the request: what it put off, and what came after its end, is asked anew.
-
-    So is what asks for a script of a gateway's upstream, which has to see it.
-    """
+def _split(recording: Recording) -> tuple[Sequence[Exchange], Sequence[Exchange]]:
+    """The exchanges of a run that can be gone on with, and those after which the target was gone."""
     exchanges: Sequence[Exchange] = () if recording.unusable else recording.exchanges
     ended = recording.ended or _end_of(recording)
-    if ended is not None and ended.reason is Reason.TARGET_GONE:
-        after = takewhile(lambda one: not serves_as_ever(one), reversed(exchanges))
-        exchanges = exchanges[: len(exchanges) - len(list(after))]
-    for exchange in exchanges:
-        refused_at_the_end = ended is not None and ended.reason is Reason.RATE_LIMIT
-        if not (
-            said_of_money(exchange) is not None
-            or exchange.rate_limited
-            or (refused_at_the_end and _is_turned_away(exchange))
-            or (exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT)
-            or MARK.encode() in exchange.request.body
-        ):
-            yield exchange
+    if ended is None:
+        return exchanges, ()
+    if ended.reason is Reason.RATE_LIMIT:
+        return [one for one in exchanges if not _is_turned_away(one)], ()
+    if ended.reason is not Reason.TARGET_GONE:
+        return exchanges, ()
+    after = len(list(takewhile(lambda one: not serves_as_ever(one), reversed(exchanges))))
+    border = len(exchanges) - after
+    return exchanges[:border], exchanges[border:]
+
+
+def _is_answered(exchange: Exchange) -> bool:
+    """Whether the target spoke of the request. What asks for a script of a gateway's upstream is asked anew: that has to see it."""
+    never_left = exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT
+    for_the_upstream = MARK.encode() in exchange.request.body
+    put_off = exchange.rate_limited or said_of_money(exchange) is not None
+    return not (never_left or for_the_upstream or put_off)
 
 
 def _is_turned_away(exchange: Exchange) -> bool:

@@ -100,7 +100,12 @@ def load_recording(path: Path) -> Recording:
 def load_results(path: Path) -> tuple[Document, Recording]:
     """Read a results document, or the one in a folder, and the recording that it holds. Raises `DocumentError` where it is not one."""
     path = path / _RESULTS if path.is_dir() else path
-    document = _results(path.name, _read(path))
+    data = _read(path)
+    if _format(_parsed(data.partition(b"\n")[0])) == FORMAT:
+        raise DocumentError(
+            f"{path.name} is a recording, which holds no verdicts: `judge` says what they are"
+        )
+    document = _results(path.name, data)
     recording = _recording(path.name, *_of_results(path.name, document))
     _checker("results.schema.json")(path.name, {**document, "exchanges": []})
     return document, recording

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Coroutine, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from conformance.contract.verdict import Inconclusive, Reason
+from conformance.contract.verdict import Inconclusive, Postponed, Reason
 from conformance.kit.traffic import Incident
 from conformance.run.budget import Budget, Cost, Purse, SpentError, Tokens
 from conformance.run.delivery import LONGEST_WAIT, Delivery, Send, UnansweredError
@@ -46,6 +46,8 @@ class Session:
     wait_ready: float | None = None
     recorded: RecordedTraffic | None = None
     """What is not sent again, since its answer is known."""
+    postpones: bool = False
+    """Whether a request that the target may have died of is refused for now, by raising `Postponed`."""
     cost: Cost = field(default_factory=Cost)
     determinism: Determinism = field(default_factory=Determinism)
     short_of: End | None = None
@@ -130,6 +132,8 @@ class Session:
         """Have a request sent, if any more are."""
         if self.recorded is not None and not self.recorded.goes_on:
             raise self.recorded.why_missing()
+        if self.postpones and self.recorded is not None and self.recorded.is_suspect(request):
+            raise Postponed("the target was gone after a request of this check, which therefore comes last")
         self.delivery.raise_if_ended()
         return self._exchange(request, self._reserve(request), occasion)
 
