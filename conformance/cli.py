@@ -1,7 +1,7 @@
 """The console script `completions-conformance`: the suite for those who installed the wheel.
 
-`run` (the default) is pytest with the suite as its tests and takes all of pytest's options; `judge` does the same with recorded traffic; `serve` serves the reference server; `merge` and
-`diff` compare results documents.
+`run` (the default) is pytest with the suite as its tests and takes all of pytest's options; `judge` does the same with recorded traffic;
+`verify` holds a report against its own evidence; `serve` serves the reference server; `merge` and `diff` compare results documents.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ completions-conformance {__version__}
   completions-conformance plan [pytest options]
       say what the same run would cost, and send nothing.
   completions-conformance judge FILE [pytest options]
-      judge recorded traffic (what --record=FILE wrote, or a results.json), and send nothing.
+      judge recorded traffic (what --record=FILE wrote, or a results.json), and send nothing. With run, --resume=FILE goes on with it.
   completions-conformance verify FILE [--profile=FILE]
       say whether the verdicts of a results.json follow from the exchanges that it holds; exit status 1 says that they do not.
   completions-conformance explain [ID]

@@ -9,7 +9,7 @@ from typing import Any
 from conformance.report.escaping import escape_line
 from conformance.report.known_failures import is_known, is_stale, told
 from conformance.report.labels import PROBLEMS, duration, in_order, label_of, moment
-from conformance.report.outcome import ending
+from conformance.report.outcome import ending, way_on
 from conformance.report.rerun import pytest_line
 from conformance.report.text import money_in_words, name_of, resumed_in_words, verdict_in_words
 
@@ -62,6 +62,8 @@ def _lines(document: Document) -> Iterator[str]:
         return
     if ended := ending(document):
         yield from ("", f"The run ended early: {code(ended['message'], 2_000)}")
+    if on := way_on(document):
+        yield from ("", f"{code('--resume')} {on.partition(' ')[2]}.")
     yield ""
     yield from _table(document)
     requirements = document["requirements"]

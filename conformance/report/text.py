@@ -10,7 +10,7 @@ from conformance.contract.catalogue import Tier
 from conformance.report.escaping import escape_line, shorten
 from conformance.report.known_failures import explained, is_known, is_stale, told
 from conformance.report.labels import PROBLEMS, duration, in_order, moment
-from conformance.report.outcome import CONFORMS, NOT_ENOUGH, ending, not_judged, outcome_of, selected
+from conformance.report.outcome import CONFORMS, NOT_ENOUGH, ending, not_judged, outcome_of, selected, way_on
 
 _WIDTH = 110
 _SHOWN_BODY = 400
@@ -180,6 +180,8 @@ def summary_lines(document: Document) -> Iterator[str]:
     if ended := ending(document):
         yield escape_line(f"The run ended early: {ended['message']}", 2 * _SHOWN_BODY)
     yield escape_line(_cost(document))
+    if on := way_on(document):
+        yield f"{on}."
     if document["determinism"]["repeats"] is False:
         yield f"Checks that compare greedy answers are inconclusive: {escape_line(document['determinism']['note'])}."
     yield ""

@@ -92,13 +92,16 @@ def test_a_completed_run_can_be_judged_again(tmp_path: Path) -> None:
     assert verdicts(judged(read_back(completed, tmp_path))) == verdicts(whole())
 
 
-def test_every_report_says_that_a_run_went_on(tmp_path: Path) -> None:
-    """Whoever reads it knows that it was made in two parts."""
-    completed = resumed(shaped_run(Shape(quota=150, latency=LATENCY)), tmp_path)
-    words = "went on with the 150 answers of a run of"
-
-    for form in ("\n".join(summary_lines(completed)), markdown.summary(completed), page(completed)):
-        assert words in form
+def test_every_report_says_how_to_go_on_and_that_a_run_did(tmp_path: Path) -> None:
+    """Whoever reads one knows how to complete it, or that it was made in two parts."""
+    ended = shaped_run(Shape(quota=150, latency=LATENCY))
+    for document, words, others in (
+        (ended, "goes on from here", "went on with"),
+        (resumed(ended, tmp_path), "went on with the 150 answers of a run of", "goes on from here"),
+    ):
+        for form in ("\n".join(summary_lines(document)), markdown.summary(document), page(document)):
+            assert words in form
+            assert others not in form
 
 
 # -- refusals --------------------------------------------------------------------------------------------------------------------------
