@@ -1,7 +1,7 @@
 """The console script `completions-conformance`: the suite for those who installed the wheel.
 
-`run` (the default) is pytest with the suite as its tests and takes all of pytest's options; `judge` does the same with recorded traffic; `serve` serves the reference server; `merge` and
-`diff` compare results documents.
+`run` (the default) is pytest with the suite as its tests and takes all of pytest's options; `judge` does the same with recorded traffic;
+`verify` holds a report against its own evidence; `serve` serves the reference server; `merge` and `diff` compare results documents.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ from conformance.plugin import ROOMS
 from conformance.reference import Reference
 from conformance.reference.serve import serve
 from conformance.report.commands import diff, merge
+from conformance.report.escaping import escape_line
+from conformance.report.text import printable
 from conformance.run.embedded import MODEL
 from conformance.run.explain import explain, explain_all
+from conformance.run.verify import told, verify
 from conformance.wire.record import KEY_VARIABLE
 
 _INI = Path(__file__).parent / "cli.ini"
@@ -37,7 +40,9 @@ completions-conformance {__version__}
   completions-conformance plan [pytest options]
       say what the same run would cost, and send nothing.
   completions-conformance judge FILE [pytest options]
-      judge recorded traffic (what --record=FILE wrote, or a results.json) by the rules, and send nothing.
+      judge recorded traffic (what --record=FILE wrote, or a results.json), and send nothing. With run, --resume=FILE goes on with it.
+  completions-conformance verify FILE [--profile=FILE]
+      say whether the verdicts of a results.json follow from the exchanges that it holds; exit status 1 says that they do not.
   completions-conformance explain [ID]
       say what a requirement demands, who says so, who is hurt, and how it is checked; without an id list them all.
   completions-conformance serve [--host 127.0.0.1] [--port 8000] [--model {MODEL}] [--double NAME]
@@ -64,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "run": _run,
         "plan": lambda rest: _run(["--plan", *rest]),
         "judge": _judge,
+        "verify": _verify,
         "serve": _serve,
         "explain": _explain,
         "merge": merge,
@@ -86,6 +92,26 @@ def _judge(arguments: list[str]) -> int:
         sys.stderr.write("completions-conformance judge: name a recording or a results.json\n")
         return int(pytest.ExitCode.USAGE_ERROR)
     return _run([f"--replay={arguments[0]}", *arguments[1:]])
+
+
+def _verify(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="completions-conformance verify",
+        description="Say whether the verdicts of a report follow from its own evidence. Exit status 1 says that they do not.",
+    )
+    parser.add_argument("document", type=Path, metavar="FILE", help="a results.json or the folder it is in")
+    parser.add_argument(
+        "--profile", metavar="NAME", help="the profile it was judged by, where that was a file of its owner's"
+    )
+    given = parser.parse_args(arguments)
+    try:
+        found = verify(given.document, given.profile)
+    except DocumentError as error:
+        sys.stderr.write(f"completions-conformance verify: {printable(str(error))}\n")
+        return int(pytest.ExitCode.USAGE_ERROR)
+    for line in told(found):
+        sys.stdout.write(f"{escape_line(line)}\n")
+    return 0 if found.holds else 1
 
 
 def _serve(arguments: Sequence[str]) -> int:

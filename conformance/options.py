@@ -275,7 +275,12 @@ OPTIONS = (
     Option("record", "write all exchanges of the run to this file", "FILE"),
     Option(
         "replay",
-        "judge such a file, or a `results.json`, by the rules, and send nothing",
+        "judge such a file, or a `results.json`, and send nothing",
+        "FILE",
+    ),
+    Option(
+        "resume",
+        "go on where an earlier run ended, whose `results.json` or record this is: what it has asked is not asked again",
         "FILE",
     ),
     Option(

@@ -32,7 +32,7 @@ from conformance.report.labels import duration
 from conformance.report.pytest_html import Columns
 from conformance.report.text import failure_block, printable, summary_lines
 from conformance.run.config_file import load_config
-from conformance.run.configure import Get, recording, settings
+from conformance.run.configure import Get, recorded_traffic, settings
 from conformance.run.plan import plan
 from conformance.run.results import Result, RunOutcome
 from conformance.run.results_document import result_to_json
@@ -273,16 +273,15 @@ def prepare(config: pytest.Config) -> Run:
 
 
 def _new_run(config: pytest.Config, get: Get) -> Run:
-    if get("replay") and get("target-url"):
-        raise OptionError("--replay judges recorded traffic and asks no target: leave out --target-url")
     here = config.invocation_params.dir
     report, record = here / (get("report") or DEFAULT_REPORT), get("record")
     journal = getattr(config, "workerinput", {}).get(JOURNAL)
+    chosen = settings(get)
     run = Run(
-        settings(get),
+        chosen,
         report,
         record=here / record if record else None,
-        replay=recording(get),
+        recorded=recorded_traffic(get, chosen),
         only_plans=bool(get("plan")),
     )
     run.journal = Path(journal) if journal else None

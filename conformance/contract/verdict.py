@@ -111,3 +111,11 @@ class Inconclusive(Outcome):
 
 class NotRun(Outcome):
     """The check had nothing to look at; the message says what was missing."""
+
+
+class Postponed(NotRun):
+    """The target may not survive a request that the check makes, so that everything else comes first."""
+
+
+class NotRecorded(NotRun):
+    """Recorded traffic is judged, and it has no answer to a request that the check makes."""

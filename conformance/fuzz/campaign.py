@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.contract.openapi import Params
-from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotRun, Reason
+from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotRecorded, NotRun, Reason
 from conformance.fuzz.drawing import OPTIONAL_FORMS, Inputs, request, valid_requests
 from conformance.fuzz.schema import CAPABILITIES, CHEAP, EXPENSIVE, Bounds
 from conformance.fuzz.shrinking import Fails, Shrunk, shrink
@@ -109,8 +109,10 @@ async def failures(
     judged = await asyncio.gather(*(_attempt(judge, first, params) for params in examples))
     target.used += [one for one in first.used if all(one is not known for known in target.used)]
     failing = [(params, said) for params, said in zip(examples, judged, strict=True) if isinstance(said, str)]
-    unclear = [said for said in judged if isinstance(said, Inconclusive)]
+    unclear = [said for said in judged if isinstance(said, Inconclusive | NotRecorded)]
     if unclear and not failing and len(unclear) > len(examples) // 2:
+        if isinstance(unclear[0], NotRecorded):
+            raise unclear[0]
         raise Inconclusive(
             f"{len(unclear)} of {len(examples)} {kind or 'requests'} can't be judged: {unclear[0]}",
             unclear[0].reason,
@@ -122,16 +124,20 @@ async def failures(
     return found
 
 
-async def _attempt(judge: Judge, target: Target, params: Params) -> str | Inconclusive | None:
+async def _attempt(judge: Judge, target: Target, params: Params) -> str | Inconclusive | NotRecorded | None:
+    """What is wrong, or why it can't be told: another version of Hypothesis draws a few requests otherwise, which a recording then lacks."""
     try:
         return await judge(target, params)
-    except Inconclusive as unclear:
+    except (Inconclusive, NotRecorded) as unclear:
         return unclear
 
 
 async def _shrunk(target: Target, judge: Judge, params: Params, said: str, tries: int) -> Shrunk:
     async def fails(candidate: Params) -> str | None:
-        return await judge(target, candidate)
+        try:
+            return await judge(target, candidate)
+        except NotRecorded:
+            return None
 
     slow = any(one.fault is not None and one.fault.kind is FaultKind.TIMEOUT for one in target.used)
     wrong: Fails = fails

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from conformance.contract.verdict import Broken, Inconclusive
+from conformance.contract.verdict import Broken, Inconclusive, NotRecorded
 from conformance.fuzz.campaign import first_pass, inputs_of
 from conformance.fuzz.defects import SYNTAX, VALUE, invalid_requests
 from conformance.fuzz.judging import failed
@@ -53,7 +53,7 @@ def _brought_down(exchange: Exchange) -> str | None:
 async def _send(target: Target, one: Request) -> Exchange | None:
     try:
         return await target.send(one)
-    except Inconclusive:
+    except (Inconclusive, NotRecorded):
         return None
 
 

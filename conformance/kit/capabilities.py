@@ -12,7 +12,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from conformance.contract.verdict import Inconclusive, Outcome
+from conformance.contract.verdict import Inconclusive, NotRecorded, Outcome
 from conformance.kit.facts import Capability, Support
 from conformance.kit.stopped_answers import stop_support
 from conformance.kit.suffix_mode import Mode, suffix_support
@@ -60,7 +60,7 @@ async def learn(target: Target, wanted: Iterable[str]) -> Mapping[str, Capabilit
     One probe after the other: servers have died of a valid request for a feature that they lack, and the report is to say which it was.
     """
     found = {name: await _probe(target, name) for name in sorted(set(wanted)) if name in PROBES}
-    return MappingProxyType(found)
+    return MappingProxyType({name: one for name, one in found.items() if one is not None})
 
 
 async def support(target: Target, name: str) -> Capability:
@@ -74,19 +74,25 @@ async def has(target: Target, capability: str) -> bool:
     return (await support(target, capability)).support is Support.YES
 
 
-async def _probe(target: Target, name: str) -> Capability:
-    found = await _probe_once(target, name)
-    if found.support in {Support.BROKEN, Support.UNKNOWN} and target.used:
-        unserved = target.used[-1].unserved
-        if await target.still_serves(target.used[-1:]) and unserved:
-            # That was the weather, or it is the feature: a second request tells.
-            found = await _probe_once(replace(target, attempt=target.attempt + 1), name)
+async def _probe(target: Target, name: str) -> Capability | None:
+    """What a probe finds out; None where recorded traffic is judged that does not show it: each check then sees for itself."""
+    try:
+        found = await _probe_once(target, name)
+        if found.support in {Support.BROKEN, Support.UNKNOWN} and target.used:
+            unserved = target.used[-1].unserved
+            if await target.still_serves(target.used[-1:]) and unserved:
+                # That was the weather, or it is the feature: a second request tells.
+                found = await _probe_once(replace(target, attempt=target.attempt + 1), name)
+    except NotRecorded:
+        return None
     return found
 
 
 async def _probe_once(target: Target, name: str) -> Capability:
     try:
         return await PROBES[name](target)
+    except NotRecorded:
+        raise
     except Outcome as outcome:
         reason = outcome.reason if isinstance(outcome, Inconclusive) else None
         return Capability(Support.UNKNOWN, str(outcome), reason=reason)

@@ -16,6 +16,8 @@ class Incident:
     message: str
     suspects: tuple[Exchange, ...]
     recovered: bool
+    canary: Exchange | None = None
+    """The small valid request that was no longer served."""
 
 
 class Traffic(Protocol):

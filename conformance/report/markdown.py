@@ -15,9 +15,9 @@ from conformance.report.known_failures import (
     told,
 )
 from conformance.report.labels import PROBLEMS, duration, in_order, label_of, moment
-from conformance.report.outcome import ending, part_in_words
+from conformance.report.outcome import ending, part_in_words, way_on
 from conformance.report.rerun import pytest_line
-from conformance.report.text import money_in_words, name_of, verdict_in_words
+from conformance.report.text import money_in_words, name_of, resumed_in_words, verdict_in_words
 
 Document = Mapping[str, Any]
 
@@ -55,6 +55,8 @@ def _lines(document: Document) -> Iterator[str]:
     spent = f"{cost['requests']} requests, {cost['generated_tokens']} tokens generated, {duration(cost['seconds'])}"
     if money := money_in_words(cost):
         spent += f", {money}"
+    if resumed := resumed_in_words(document):
+        spent += f"; {resumed}"
     if recorded:
         spent = f"traffic of {moment(recorded['started'])} was judged, nothing was sent"
     yield (
@@ -68,6 +70,8 @@ def _lines(document: Document) -> Iterator[str]:
         return
     if ended := ending(document):
         yield from ("", f"The run ended early: {code(ended['message'], 2_000)}")
+    if on := way_on(document):
+        yield from ("", f"{code('--resume')} {on.partition(' ')[2]}.")
     yield ""
     yield from _table(document)
     requirements = document["requirements"]

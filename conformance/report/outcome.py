@@ -61,6 +61,15 @@ def ending(document: Document) -> Mapping[str, Any] | None:
     return ended
 
 
+def way_on(document: Document) -> str:
+    """How a run that ended early is completed; empty where it is complete, or has nothing to go on with."""
+    if document.get("ended") is None or document["unusable"] or document.get("recorded"):
+        return ""
+    return (
+        "--resume with this report's results.json goes on from here, and asks nothing again that was answered"
+    )
+
+
 def is_partial(document: Document) -> bool:
     """Whether only a part of the requirements was selected."""
     return any(part["selected"] < part["total"] for part in document.get("selection", {}).values())

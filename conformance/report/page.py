@@ -17,10 +17,10 @@ from conformance.report.excerpt import BRIEF, WHOLE, curl_line, excerpt, heading
 from conformance.report.exchange_diff import exchange_diff
 from conformance.report.known_failures import consequence, is_known, is_stale
 from conformance.report.labels import PROBLEMS, SUPPORT, VERDICTS, duration, in_order
-from conformance.report.outcome import BREAKS, NOT_ENOUGH, ending, outcome_of
+from conformance.report.outcome import BREAKS, NOT_ENOUGH, ending, outcome_of, way_on
 from conformance.report.render import embed, render
 from conformance.report.rerun import pytest_line
-from conformance.report.text import money_in_words, name_of, verdict_in_words
+from conformance.report.text import money_in_words, name_of, resumed_in_words, verdict_in_words
 from conformance.wire.record import from_json
 
 _EVIDENCE_OF_PROBLEMS = 6
@@ -49,6 +49,7 @@ def page(document: Document) -> str:
         worst=overall(document),
         duration=duration,
         pace=document["cost"].get("pace", ""),
+        resumed=resumed_in_words(document),
         money=money_in_words(document["cost"]),
         chart=chart(document),
         problems=problems[:_PROBLEMS_AT_THE_TOP],
@@ -72,6 +73,7 @@ def page(document: Document) -> str:
             )
             for name, found in document["capabilities"].items()
         ],
+        way_on=way_on(document),
         ending=_ending(document, exchanges, evidence),
         incidents=[
             (found, [_title(name, exchanges, evidence) for name in found["suspects"]])

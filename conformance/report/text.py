@@ -18,7 +18,7 @@ from conformance.report.known_failures import (
     told,
 )
 from conformance.report.labels import PROBLEMS, duration, in_order, moment
-from conformance.report.outcome import CONFORMS, NOT_ENOUGH, ending, not_judged, outcome_of, selected
+from conformance.report.outcome import CONFORMS, NOT_ENOUGH, ending, not_judged, outcome_of, selected, way_on
 
 _WIDTH = 110
 _SHOWN_BODY = 400
@@ -199,6 +199,8 @@ def summary_lines(document: Document) -> Iterator[str]:
     if ended := ending(document):
         yield escape_line(f"The run ended early: {ended['message']}", 2 * _SHOWN_BODY)
     yield escape_line(_cost(document))
+    if on := way_on(document):
+        yield f"{on}."
     if document["determinism"]["repeats"] is False:
         yield f"Checks that compare greedy answers are inconclusive: {escape_line(document['determinism']['note'])}."
     yield ""
@@ -227,9 +229,18 @@ def _cost(document: Document) -> str:
                 f"{duration(cost['seconds'])}, at most {cost['most_in_flight']} requests at a time",
                 cost.get("pace"),
                 money_in_words(cost),
+                resumed_in_words(document),
             ],
         )
     )
+
+
+def resumed_in_words(document: Document) -> str:
+    """What a run took over from an earlier one; empty where it began anew."""
+    resumed = document.get("resumed")
+    if resumed is None:
+        return ""
+    return f"it went on with the {resumed['requests']} answers of a run of {moment(resumed['from'])}, which were not asked for again"
 
 
 def money_in_words(cost: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.contract.catalogue import load_catalogue
 from conformance.options import OPTIONS, OptionError
-from conformance.run.configure import settings
+from conformance.run.configure import recorded_traffic, settings
 from conformance.run.discovery import all_checks
 from conformance.run.engine import Engine
 from conformance.run.results import Results
@@ -35,6 +35,11 @@ def judge(target_url: str, *, ids: Collection[str] = (), **options: Any) -> Resu
     for requirement_id in ids:
         if requirement_id not in {check.requirement_id for check in checks}:
             raise OptionError(f"no check has the id {requirement_id!r}")
-    chosen = settings(lambda name: given.get(name.replace("-", "_")))
+
+    def get(name: str) -> Any:
+        return given.get(name.replace("-", "_"))
+
+    chosen = settings(get)
     checks = load_worth().quick(checks) if chosen.quick else checks
-    return asyncio.run(Engine(chosen, load_catalogue(), checks).run())
+    recorded = recorded_traffic(get, chosen)
+    return asyncio.run(Engine(chosen, load_catalogue(), checks, recorded=recorded).run())

@@ -15,7 +15,9 @@ from conformance.contract.known_failures import KnownFailures, load_known_failur
 from conformance.contract.yaml_files import DocumentError
 from conformance.options import OPTIONS, OptionError
 from conformance.run.rate import Rate
+from conformance.run.recorded_traffic import RecordedTraffic
 from conformance.run.recording import Recording, load_recording
+from conformance.run.resuming import check_resumable
 from conformance.run.settings import Settings
 from conformance.wire.http import HttpClient
 from conformance.wire.record import KEY_VARIABLE
@@ -65,20 +67,42 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
     return found
 
 
-def recording(get: Get) -> Recording | None:
-    """The traffic to judge instead of a target's, if any. Raises `OptionError`."""
-    path = get("replay")
-    if not path:
-        return None
-    for other in ("record", "plan"):
-        if get(other):
-            raise OptionError(
-                f"--{other} is about what a run sends, and --replay sends nothing: leave one out"
-            )
+def recorded_traffic(get: Get, chosen: Settings) -> RecordedTraffic | None:
+    """The traffic to judge instead of a target's, or to go on with, if any. Raises `OptionError`."""
+    if path := get("replay"):
+        for other in ("record", "plan", "resume"):
+            if get(other):
+                raise OptionError(
+                    f"--{other} is about what a run sends, and --replay sends nothing: leave one out"
+                )
+        if get("target-url"):
+            raise OptionError("--replay judges recorded traffic and asks no target: leave out --target-url")
+        return RecordedTraffic(_load("replay", path), chosen.redactor)
+    if path := get("resume"):
+        if not chosen.url:
+            raise OptionError("--resume asks the target of the earlier run: name it with --target-url")
+        if get("plan"):
+            raise OptionError("--plan counts what a run sends that begins anew: leave out --resume")
+        recording, named = _load("resume", path), ("hypothesis-seed", "examples", "expensive")
+        given = {_INPUTS.get(name, name): _value(name, get(name)) for name in named if get(name) is not None}
+        check_resumable(recording, chosen, given)
+        return RecordedTraffic(recording, chosen.redactor, goes_on=True)
+    return None
+
+
+_INPUTS = {"hypothesis-seed": "seed"}
+"""What the inputs of a run call an option, where that is not its name."""
+
+
+def _value(name: str, given: Any) -> Any:
+    return next(option.read(given) for option in OPTIONS if option.name == name)
+
+
+def _load(option: str, path: str) -> Recording:
     try:
         return load_recording(Path(path))
     except DocumentError as error:
-        raise OptionError(f"--replay: {error}") from error
+        raise OptionError(f"--{option}: {error}") from error
 
 
 def _check_sendable(found: Settings) -> None:

@@ -10,22 +10,34 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from conformance.contract.check import Check
-from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotServed, Reason, Verdict
+from conformance.contract.verdict import (
+    Broken,
+    BrokenShould,
+    Inconclusive,
+    NotRecorded,
+    NotServed,
+    Reason,
+    Verdict,
+)
 from conformance.run.attempt import Attempt
 from conformance.run.determinism import Determinism
 from conformance.run.divergence import diverge
 from conformance.run.ledger import MOST_EVIDENCE, Ledger
 from conformance.run.reliability import Reliability
-from conformance.wire.exchange import Request
+from conformance.wire.exchange import Exchange, Request
 from conformance.wire.greedy import fingerprint, is_greedy
 
-_ATTEMPTS = {(False, False): 2, (False, True): 3, (True, False): 5, (True, True): 8}
+_ATTEMPTS = {(False, False): 2, (False, True): 4, (True, False): 5, (True, True): 8}
 """How often in all a check must fail: on a target that was seen to contradict itself, and where it compares texts that differ. Two forms of
 asking between which a near tie tosses a coin are told apart eight times in a row, each with one way of its own, twice in 65,000."""
 
+_MORE_IN_ONE_FORM = 5
+"""More attempts for a check that asks the very same twice: it can't be told from noise by what varies, only by how often it fails."""
 _MOST_ATTEMPTS = 6
 ALWAYS = 5
 """What was answered otherwise each of so many times is sampled, not tied."""
+
+_CONTRADICTS = "the target contradicts itself: the same greedy requests were answered differently from one attempt to the next"
 
 Failure = tuple[Check, Attempt]
 """A check, and an attempt at it that failed."""
@@ -50,7 +62,10 @@ class Confirmation:
                 again.append((check, [first, await self.repeat(check, 1)]))
         for check, attempts in again:
             while self._needs_another(attempts):
-                attempts.append(await self.repeat(check, len(attempts)))
+                another = await self.repeat(check, len(attempts))
+                if isinstance(another.outcome, NotRecorded):
+                    break  # for the run that was recorded these were enough
+                attempts.append(another)
             last = attempts[-1]
             if not isinstance(last.outcome, Broken):
                 self._settle_unconfirmed(check, attempts[-2], last)
@@ -79,7 +94,10 @@ class Confirmation:
         if last.blames_the_first_time:
             return len(attempts) < min(self.reliability.enough, _MOST_ATTEMPTS)
         noisy, differ = bool(self.determinism.contradictions), diverge(last.used)
-        return len(attempts) < _ATTEMPTS[noisy, differ] and not _come_and_go(attempts)
+        most = _ATTEMPTS[noisy, differ] + (
+            _MORE_IN_ONE_FORM if noisy and _asks_the_same_twice(attempts) else 0
+        )
+        return len(attempts) < most and not _come_and_go(attempts)
 
     def _settle_unconfirmed(self, check: Check, failed: Attempt, passed: Attempt) -> None:
         if passed.outcome is None and isinstance(failed.outcome, NotServed):
@@ -89,9 +107,9 @@ class Confirmation:
         message = f"unstable: it failed once ({failed.outcome}), but not again on fresh exchanges"
         # What was not served and then was is the target's reliability; what was answered otherwise is its noise.
         reason = Reason.TRANSIENT if failed.left_a_valid_request_unserved else Reason.NOISE
-        if isinstance(passed.outcome, Inconclusive):
+        if isinstance(passed.outcome, Inconclusive | NotRecorded):
             message = f"it failed once ({failed.outcome}), and could not be confirmed: {passed.outcome}"
-            reason = passed.outcome.reason
+            reason = getattr(passed.outcome, "reason", Reason.PRECONDITION)
         self.ledger.settle(
             check,
             Verdict.INCONCLUSIVE,
@@ -130,22 +148,25 @@ def _come_and_go(attempts: Sequence[Attempt]) -> bool:
 def why_flaky(attempts: Sequence[Attempt]) -> str | None:
     """Why attempts that all failed prove nothing: answers to the same greedy requests came and went between them. None where they prove it.
 
-    They do prove something where one of them failed although each of its requests was answered as that request mostly was (a near tie is
-    one answer in a few), and where a request was answered differently every single time (what is sampled is no near tie). A check whose
-    attempt asks the same twice judges just that, and is not kept from it.
+    They do prove something where a request was answered differently every single time (what is sampled is no near tie), and where one of
+    them failed although each of its requests was answered as that request mostly was (a near tie is one answer in a few); but not where
+    texts that part are what failed, since a tie may toss a coin on both sides. A check whose attempt asks the same twice judges just that,
+    and is not kept from it.
     """
-    greedy = [[exchange for exchange in attempt.used if is_greedy(exchange)] for attempt in attempts]
-    if any(len({exchange.request for exchange in found}) < len(found) for found in greedy):
+    if _asks_the_same_twice(attempts):
         return None
+    greedy = [[exchange for exchange in attempt.used if is_greedy(exchange)] for attempt in attempts]
     by_request = _answers(attempts)
     if any(_always_different(found) for found in by_request.values()):
         return None
+    if diverge(attempts[-1].used):
+        return _CONTRADICTS if _parts_by_itself(attempts) else None
     if any(
         all(_mostly(by_request[exchange.request], fingerprint(exchange)) for exchange in found)
         for found in greedy
     ):
         return None
-    return "the target contradicts itself: the same greedy requests were answered differently from one attempt to the next"
+    return _CONTRADICTS
 
 
 def _answers(attempts: Sequence[Attempt]) -> dict[Request, list[object]]:
@@ -159,6 +180,20 @@ def _answers(attempts: Sequence[Attempt]) -> dict[Request, list[object]]:
 
 def _mostly(answers: list[object], answer: object) -> bool:
     return 2 * answers.count(answer) > len(answers)
+
+
+def _asks_the_same_twice(attempts: Sequence[Attempt]) -> bool:
+    greedy = [[exchange.request for exchange in attempt.used if is_greedy(exchange)] for attempt in attempts]
+    return any(len(set(requests)) < len(requests) for requests in greedy)
+
+
+def _parts_by_itself(attempts: Sequence[Attempt]) -> bool:
+    """Whether one and the same request went on in different ways from one attempt to another. That one of them only ended is no tie."""
+    by_request: dict[Request, list[Exchange]] = {}
+    for attempt in attempts:
+        for exchange in attempt.used:
+            by_request.setdefault(exchange.request, []).append(exchange)
+    return any(map(diverge, by_request.values()))
 
 
 def _always_different(answers: list[object]) -> bool:

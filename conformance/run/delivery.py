@@ -272,15 +272,12 @@ class Delivery:
         raise UnansweredError(self.end(Reason.RATE_LIMIT, message, exchange.id), exchange)
 
     def _words_of_money(self, exchange: Exchange) -> str | None:
-        """What an answer says of money, or of a quota, that is at its end for as long as the run may last."""
-        if exchange.request.takes_any_answer or exchange.request.auth is not Auth.KEY:
-            return None
-        return quota_words(exchange, now=time_of(exchange), horizon=max(LONGEST_WAIT, self._time_left))
+        return _words_of_money(exchange, max(LONGEST_WAIT, self._time_left))
 
     async def _without_money(self, words: str, exchange: Exchange, *, is_canary: bool) -> None:
         """End the run, unless the canary is served: then the request is only too dear."""
         served = self._served
-        said = f"the money or the quota of the key is used up, as the target says with status {exchange.status}: {words}"
+        said = _without_money(exchange, words)
         try:
             if not is_canary:
                 async with self._asking:
@@ -303,6 +300,23 @@ class Delivery:
     @property
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def said_of_money(exchange: Exchange) -> str | None:
+    """How the end of the money, or of a quota, is told that an answer speaks of; None where it speaks of none."""
+    words = _words_of_money(exchange, LONGEST_WAIT)
+    return None if words is None else _without_money(exchange, words)
+
+
+def _words_of_money(exchange: Exchange, horizon: float) -> str | None:
+    """What an answer says of money, or of a quota, that is at its end for so many seconds at least."""
+    if exchange.request.takes_any_answer or exchange.request.auth is not Auth.KEY:
+        return None
+    return quota_words(exchange, now=time_of(exchange), horizon=horizon)
+
+
+def _without_money(exchange: Exchange, words: str) -> str:
+    return f"the money or the quota of the key is used up, as the target says with status {exchange.status}: {words}"
 
 
 def _never_left(exchange: Exchange | None) -> bool:

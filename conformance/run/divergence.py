@@ -20,6 +20,8 @@ _ANY = frozenset(
         "model",
         "prompt",
         "max_tokens",
+        "temperature",
+        "top_p",
         "stream",
         "stream_options",
         "n",
@@ -32,6 +34,7 @@ _ANY = frozenset(
     }
 )
 """Parameters that are not to change which text a model chooses."""
+_TINY = 0.001
 _UNFINISHED = "\ufffd"
 """What a character over several tokens ends in where the limit cuts it."""
 
@@ -62,7 +65,10 @@ def texts_of(exchange: Exchange) -> Iterator[Text]:
     """The texts of a greedy exchange, each with its own prompt."""
     request = exchange.request
     each = max(1, request.integer("n", 1))
-    if not is_greedy(exchange) or len(request.prompts) * each != request.choices:
+    if (
+        not (is_greedy(exchange) or _takes_the_best(exchange))
+        or len(request.prompts) * each != request.choices
+    ):
         return
     others = {name: value for name, value in request.params.items() if name not in _ANY}
     for index, choice in Completion.read(exchange).choices.items():
@@ -75,6 +81,14 @@ def texts_of(exchange: Exchange) -> Iterator[Text]:
             text = text[len(prompt) :]
         stops = _stops(request) if choice.finish_reason == "stop" else ()
         yield Text((prompt, json.dumps(others, sort_keys=True)), text.rstrip(_UNFINISHED), stops)
+
+
+def _takes_the_best(exchange: Exchange) -> bool:
+    """Whether only the most probable token is in the nucleus (`top_p` all but 0), whatever the temperature."""
+    top_p, request = exchange.request.params.get("top_p"), exchange.request
+    complete = exchange.served and exchange.complete and request.close_after is None
+    tiny = isinstance(top_p, int | float) and 0 < top_p <= _TINY
+    return complete and tiny and len(Completion.read(exchange).choices) >= request.choices
 
 
 def _part(one: Text, other: Text) -> bool:

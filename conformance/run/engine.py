@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from conformance.contract.catalogue import Catalogue
 from conformance.contract.check import Check, Scope
-from conformance.contract.verdict import LOST, Inconclusive, Reason, Verdict
+from conformance.contract.verdict import LOST, Inconclusive, NotRecorded, Reason, Verdict
 from conformance.gateway.upstream import Upstream
 from conformance.kit.facts import Facts
 from conformance.kit.target import Target
@@ -25,15 +25,18 @@ from conformance.run.forecast import forecast, seconds_each
 from conformance.run.ledger import Ledger
 from conformance.run.preflight import Needs, UnusableTarget, find_model, preflight
 from conformance.run.readiness import until_ready
-from conformance.run.results import Results
+from conformance.run.recorded_traffic import RecordedTraffic
+from conformance.run.results import Inputs, Recorded, Results, Resumed
 from conformance.run.rule_pass import RulePass, judge_what_is_there
 from conformance.run.scenario_pass import ScenarioPass
 from conformance.run.session import Session
 from conformance.run.settings import Settings
 from conformance.run.worth import load_worth
-from conformance.wire.exchange import Exchange
+from conformance.wire.exchange import Exchange, Request
 from conformance.wire.http import HttpClient, Limits
 
+_CUT_SHORT = frozenset({Reason.TIME, Reason.INTERRUPTED})
+"""Ends after which the rules are judged over what is there, and nothing else is."""
 _NOTHING_JUDGED = "the target could not be judged; see the message of the run"
 _NOT_KNOWN_YET = "Before it judges, a run gets to know the target, and it had not come to the end of that."
 
@@ -46,11 +49,15 @@ class Engine:
     catalogue: Catalogue
     checks: Sequence[Check]
     transport: Send | None = None
-    """What carries requests instead of the client for HTTP: a server in this process, a recording."""
+    """What carries requests instead of the client for HTTP: a server in this process."""
+    recorded: RecordedTraffic | None = None
+    """What is known already: the run goes on with it, or, where it does not `goes_on`, judges nothing else and sends nothing."""
 
     def __post_init__(self) -> None:
         """Set up what the run fills; nothing is opened before `run`."""
-        settings, timeout = self.settings, self.settings.request_timeout
+        if self.recorded is not None:
+            self.settings = _with_inputs(self.settings, self.recorded)
+        settings = self.settings
         self.ledger = Ledger(settings, self.catalogue, self.checks)
         self.started = time.time()
         self.facts = Facts(model=settings.model or "")
@@ -59,15 +66,9 @@ class Engine:
         self._upstream = (
             None if settings.gateway_upstream_port is None else Upstream(settings.gateway_upstream_port)
         )
-        self._client = HttpClient(
-            settings.url,
-            key=settings.key,
-            headers=settings.headers,
-            limits=Limits(first_byte=timeout, between_bytes=timeout, total=5 * timeout),
-            concurrency=settings.concurrency,
-        )
+        self._client = None if self.transport or self._only_judges else _client(settings)
         self.session = Session(
-            self.transport or self._client.send,
+            self.transport or (self._client.send if self._client else _never),
             settings.model or "",
             concurrency=settings.concurrency,
             budget=Budget(
@@ -80,12 +81,18 @@ class Engine:
             recovery=settings.recovery,
             run_timeout=settings.run_timeout,
             wait_ready=settings.wait_ready,
+            recorded=self.recorded,
         )
+
+    @property
+    def _only_judges(self) -> bool:
+        """Whether nothing is sent."""
+        return self.recorded is not None and not self.recorded.goes_on
 
     async def run(self) -> Results:
         """Run everything; never raises for what a target does, nor for a defect of the suite, which becomes the verdict *error*."""
         try:
-            async with self._client, self._upstream or contextlib.nullcontext():
+            async with self._client or contextlib.nullcontext(), self._upstream or contextlib.nullcontext():
                 await self._judge_in_time()
         except Exception:  # noqa: BLE001 - whoever waits for verdicts gets them
             self.ledger.settle_all(Verdict.ERROR, f"the run broke off:\n{traceback.format_exc()}")
@@ -109,6 +116,21 @@ class Engine:
             self.conclude(over, Reason.TIME)
 
     async def _judge(self) -> None:
+        if not await self._gets_to_know_the_target():
+            return
+        self._reached_the_target = True
+        runnable = [check for check in self.checks if not self.ledger.settle_unmet(check, self.facts)]
+        scenarios = [check for check in runnable if check.scope is Scope.SCENARIO]
+        await ScenarioPass(self.session, self.ledger, self._target).run(scenarios)
+        end = self.session.ended
+        if self._only_judges and end is not None and end.reason in _CUT_SHORT:
+            self.conclude(end.message, end.reason)  # as the run did that was recorded
+            return
+        rules = [check for check in runnable if check.scope is not Scope.SCENARIO]
+        await RulePass(self.session, self.ledger, self._target).run(rules)
+
+    async def _gets_to_know_the_target(self) -> bool:
+        """Fill the facts; False where nothing can be judged, which is then settled."""
         variable = self.settings.key_variable
         try:
             await until_ready(self.session, self.settings.wait_ready or 0.0)
@@ -117,13 +139,11 @@ class Engine:
             self.facts = await preflight(self._target(), self._needs(), key_variable=variable)
         except (UnusableTarget, Inconclusive) as why:
             self._judge_nothing(why)
-            return
-        self._reached_the_target = True
-        runnable = [check for check in self.checks if not self.ledger.settle_unmet(check, self.facts)]
-        scenarios = [check for check in runnable if check.scope is Scope.SCENARIO]
-        await ScenarioPass(self.session, self.ledger, self._target).run(scenarios)
-        rules = [check for check in runnable if check.scope is not Scope.SCENARIO]
-        await RulePass(self.session, self.ledger, self._target).run(rules)
+            return False
+        except NotRecorded:
+            # The rules can be held against whatever is there, by what the recorded run knew.
+            self.facts = self.recorded.recording.facts if self.recorded else self.facts
+        return True
 
     def _judge_nothing(self, why: UnusableTarget | Inconclusive) -> None:
         """Settle everything as not judged, since the target can't be used or the run did not come so far as to know it."""
@@ -146,9 +166,10 @@ class Engine:
 
     def snapshot(self, *, complete: bool) -> Results:
         """The results so far; checks without a verdict yet are `not_run`."""
+        only_judged = self.recorded.recording if self.recorded and self._only_judges else None
         return Results(
-            url=self.settings.url,
-            name=self.settings.name,
+            url=only_judged.url if only_judged else self.settings.url,
+            name=self.settings.name or (only_judged.name if only_judged else ""),
             embedded=self.settings.embedded,
             profile=self.settings.profile.name,
             strict=self.settings.strict,
@@ -158,17 +179,26 @@ class Engine:
             cost=self.cost,
             started=self.started,
             finished=time.time(),
-            complete=complete,
+            complete=complete and (only_judged is None or only_judged.complete),
             selection=self.ledger.selection,
+            recorded=Recorded(only_judged.started, only_judged.finished) if only_judged else None,
+            resumed=self._resumed,
+            inputs=self._inputs,
             unusable=self.unusable,
             ended=self.session.ended,
             incidents=tuple(self.session.incidents),
             redactor=self.settings.redactor,
         )
 
+    @property
+    def _resumed(self) -> Resumed | None:
+        if self.recorded is None or self._only_judges:
+            return None
+        return Resumed(self.recorded.recording.began, len(self.recorded.exchanges))
+
     def seconds_left(self, now: float) -> float | None:
         """How long the run will still take, at the speed that was seen until `now`, by the loop's clock; None before the preflight is over."""
-        if not self._reached_the_target:
+        if not self._reached_the_target or self._only_judges:
             return None
         pace, left = self.session.pace, forecast(self.ledger.unsettled, load_worth())
         each = seconds_each(self.exchanges)
@@ -200,6 +230,55 @@ class Engine:
             self.settings,
             attempt=attempt,
             name=name,
-            has_key=self.settings.key is not None,
+            has_key=self._has_key,
             upstream=self._upstream,
         )
+
+    @property
+    def _has_key(self) -> bool:
+        """Whether there is a key, or was one where nothing is sent."""
+        if self.recorded is not None and self._only_judges:
+            return self.recorded.had_key
+        return self.settings.key is not None
+
+    @property
+    def _inputs(self) -> Inputs:
+        settings = self.settings
+        return Inputs(
+            settings.seed, settings.examples, settings.expensive, settings.concurrency, self._has_key
+        )
+
+
+def _with_inputs(settings: Settings, recorded: RecordedTraffic) -> Settings:
+    """The settings with those of a recorded run on which its requests depend, so that the same are made."""
+    recording, model = recorded.recording, recorded.recording.facts.model
+    settings = replace(settings, model=model or settings.model)
+    if not recorded.goes_on:
+        settings = replace(settings, gateway_upstream_port=None, wait_ready=None, run_timeout=None)
+    inputs = recording.inputs
+    if inputs is None:
+        return settings
+    concurrency = settings.concurrency if recorded.goes_on else inputs.concurrency
+    return replace(
+        settings,
+        seed=inputs.seed,
+        examples=inputs.examples,
+        expensive=inputs.expensive,
+        concurrency=concurrency,
+    )
+
+
+def _client(settings: Settings) -> HttpClient:
+    timeout = settings.request_timeout
+    return HttpClient(
+        settings.url,
+        key=settings.key,
+        headers=settings.headers,
+        limits=Limits(first_byte=timeout, between_bytes=timeout, total=5 * timeout),
+        concurrency=settings.concurrency,
+    )
+
+
+async def _never(request: Request) -> Exchange:
+    """The transport of what sends nothing."""
+    raise AssertionError(f"a recording is judged, and nothing is to be sent: {request.method} {request.path}")

@@ -27,7 +27,7 @@ from conformance.run.settings import Settings
 from conformance.wire.record import from_json, to_json
 
 if TYPE_CHECKING:
-    from conformance.run.thread import Judging
+    from conformance.run.engine import Engine
 
 Line = Mapping[str, Any]
 
@@ -38,7 +38,7 @@ _KNOWN = ("target", "determinism", "capabilities")
 class Journal:
     """Writes down what a run finds. A journal that can't be written is given up: the run goes on without."""
 
-    def __init__(self, path: Path, judging: Judging) -> None:
+    def __init__(self, path: Path, judging: Engine) -> None:
         """Begin the journal of a run in the file `path`, which is not there yet."""
         self._path, self._judging = path, judging
         self._given_up = self._knows_the_target = False

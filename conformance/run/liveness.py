@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -18,7 +18,11 @@ from conformance.contract.verdict import Inconclusive, Reason
 from conformance.kit.traffic import Incident, Traffic
 from conformance.run.attempt import Attempt
 from conformance.wire.error_text import error_text
-from conformance.wire.exchange import Exchange, FaultKind, Intent
+from conformance.wire.exchange import Exchange, FaultKind, Intent, Request
+from conformance.wire.quota import quota_words
+from conformance.wire.retry import time_of
+
+CANARY_PROMPT = "Are you still there?"
 
 _FAULTS_IN_A_ROW = 4
 """After so many faults without an answer between them the target is asked whether it is still alive."""
@@ -121,13 +125,13 @@ class Liveness:
         if await self._comes_back():
             self._forget()
             message = _what_happened(canary, "it came back later")
-            self.incidents.append(Incident(message, suspects, recovered=True))
+            self.incidents.append(Incident(message, suspects, recovered=True, canary=canary))
             return True
         self._gone = True
         what = "stopped answering" if canary.response is None else "serves nothing any more,"
         self.end(Reason.TARGET_GONE, f"the target {what} {_after(suspects)}: {_shown(canary)}")
         message = _what_happened(canary, "it did not come back")
-        self.incidents.append(Incident(message, suspects, recovered=False))
+        self.incidents.append(Incident(message, suspects, recovered=False, canary=canary))
         return False
 
     async def _comes_back(self) -> bool:
@@ -171,6 +175,34 @@ class LivenessWatch:
 
     def _forget(self) -> None:
         self._suspects, self._unasked = [], 0
+
+
+def is_canary(request: Request) -> bool:
+    """Whether a request is a canary."""
+    return request.params.get("prompt") == CANARY_PROMPT
+
+
+def incidents_in(exchanges: Sequence[Exchange]) -> Iterator[Incident]:
+    """The times at which a target stopped answering, as recorded exchanges show them: for recordings that do not say it.
+
+    Canaries of which the target says that it wants money, or a pause, are no sign of its death.
+    """
+    canaries = [
+        (place, one) for place, one in enumerate(exchanges) if is_canary(one.request) and not _is_refused(one)
+    ]
+    well, before = True, 0
+    for place, canary in canaries:
+        if well and not _serves(canary):
+            later = [one for at, one in canaries if at > place]
+            back = any(map(_serves, later))
+            message = _what_happened(canary, "it came back later" if back else "it did not come back")
+            suspects = tuple(_unserved_end(exchanges[:place])) or tuple(exchanges[before:place][-_SUSPECTS:])
+            yield Incident(message, suspects, recovered=back, canary=canary)
+        well, before = _serves(canary), place + 1
+
+
+def _is_refused(exchange: Exchange) -> bool:
+    return quota_words(exchange, now=time_of(exchange)) is not None
 
 
 def serves_as_ever(exchange: Exchange) -> bool:

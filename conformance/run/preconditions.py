@@ -60,6 +60,11 @@ def unmet(requirement: Requirement, facts: Facts, *, expensive: bool) -> Unmet |
             return _lacking(name, found)
     if needs.det and facts.repeats is False:
         return Unmet(Verdict.INCONCLUSIVE, f"compares greedy answers, but {facts.repeats_note}", Reason.NOISE)
+    if needs.det and facts.repeats is None and facts.repeats_note:
+        return Unmet(
+            Verdict.NOT_RUN,
+            f"compares greedy answers, and whether they repeat is not known: {facts.repeats_note}",
+        )
     return None
 
 

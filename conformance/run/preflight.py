@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
-from conformance.contract.verdict import LOST, Inconclusive, Outcome, Reason
+from conformance.contract.verdict import LOST, Inconclusive, NotRecorded, Outcome, Reason
 from conformance.kit.capabilities import learn
 from conformance.kit.facts import DET_RUNS, Facts
 from conformance.kit.target import Target
@@ -63,7 +63,10 @@ async def preflight(target: Target, needs: Needs, *, key_variable: str = KEY_VAR
     await _usable(target, first, key_variable)
     target = _knowing(target, prompts=await _suitable_prompts(target), server=_server(first))
     if needs.det:
-        target = await _prefer_what_repeats(target)
+        try:
+            target = await _prefer_what_repeats(target)
+        except NotRecorded as missing:
+            target = _knowing(target, repeats=None, repeats_note=str(missing))
     return replace(target.facts, capabilities=await learn(target, needs.capabilities))
 
 

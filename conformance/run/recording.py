@@ -1,22 +1,26 @@
 """Recorded traffic: the exchanges of a run in a file, to be judged again without paying for them.
 
 A recording is JSON Lines: a head that says what was recorded, one exchange a line, and a foot without which the file was cut off. It is made
-from the results document, so that it holds no secret either; that document holds the same exchanges and is read as well. Both may come from
-anywhere, so both are held against their schemas.
+from the results document, so that it holds no secret either; that document holds the same exchanges and is read as well, and so is either of
+them packed by xz. All may come from anywhere, so all are held against their schemas.
 """
 
 from __future__ import annotations
 
 import json
+import lzma
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from conformance.contract.verdict import Reason
 from conformance.contract.yaml_files import DocumentError, load_schema, spec_root
 from conformance.kit.facts import Capability, Facts, Support
-from conformance.run.results import End
+from conformance.kit.traffic import Incident
+from conformance.run.liveness import incidents_in
+from conformance.run.results import End, Inputs
 from conformance.run.results_document import FORMATS as RESULTS_FORMATS
 from conformance.wire.exchange import Exchange
 from conformance.wire.record import from_json
@@ -24,7 +28,12 @@ from conformance.wire.shown import shown
 
 FORMAT = "completions-conformance-exchanges/1"
 _HEAD = ("started", "suite", "target", "determinism", "capabilities")
-"""The members of a results document that a head takes over."""
+_HEAD_SINCE = ("profile", "inputs", "resumed")
+"""The members of a results document that a head takes over; older ones do not have the latter."""
+_FOOT = ("finished", "complete")
+_FOOT_SINCE = ("incidents", "ended", "unusable")
+"""Those that a foot takes over."""
+_XZ = b"\xfd7zXZ\x00"
 _LARGEST = 500_000_000
 """Bytes of a file that is read."""
 _RESULTS = "results.json"
@@ -38,14 +47,25 @@ class Recording:
 
     exchanges: tuple[Exchange, ...]
     facts: Facts
+    """What the run knew, but for the prompts that it had chosen."""
     url: str
     name: str
+    suite: tuple[str, str, str | None]
+    """Version, edition and commit of the suite that made it."""
     started: str
     finished: str
     complete: bool
     """Whether the run went to its end."""
     ended: End | None = None
-    """Why it ended before it had sent all that it would have, if so."""
+    """Why it sent no more, if anything kept it from doing so; older recordings do not say it."""
+    unusable: str | None = None
+    """Why nothing could be judged, if so; older ones do not say that either."""
+    incidents: tuple[Incident, ...] = ()
+    """The times at which the target stopped answering; older ones do not name the canary, and so are looked for among the exchanges."""
+    profile: str | None = None
+    inputs: Inputs | None = None
+    began: str = ""
+    """When the first of the runs began that this one goes on with; `started` where it goes on with none."""
 
 
 def to_lines(document: Document) -> Iterator[bytes]:
@@ -58,41 +78,88 @@ def to_lines(document: Document) -> Iterator[bytes]:
 
 
 def _ends(document: Document, exchanges: Sequence[Any]) -> tuple[Document, Document]:
-    """The head and the foot that a results document gives; what it lacks is null, which no schema takes."""
-    head = {"format": FORMAT, **{name: document.get(name) for name in _HEAD}}
-    foot = {
-        "finished": document.get("finished"),
-        "exchanges": len(exchanges),
-        "complete": document.get("complete"),
-        "ended": document.get("ended"),
-    }
-    return head, foot
+    """The head and the foot that a results document gives; what it lacks is null, which no schema takes, unless older ones lack it."""
+    head = {"format": FORMAT, **_taken_over(document, _HEAD, _HEAD_SINCE)}
+    return head, {"exchanges": len(exchanges), **_taken_over(document, _FOOT, _FOOT_SINCE)}
+
+
+def _taken_over(document: Document, names: Iterable[str], since: Iterable[str]) -> Document:
+    return {name: document.get(name) for name in (*names, *(one for one in since if one in document))}
 
 
 def load_recording(path: Path) -> Recording:
     """Read a recording, or a results document or the folder it is in. Raises `DocumentError` where it is neither, or was cut off."""
-    if path.is_dir():
-        path /= _RESULTS
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise DocumentError(f"{path.name} is too large for a recording")
-        data = path.read_bytes()
-    except OSError as error:
-        raise DocumentError(f"{path} cannot be read: {error.strerror or error}") from error
+    path = path / _RESULTS if path.is_dir() else path
+    data = _read(path)
     first = _parsed(data.partition(b"\n")[0])
-    head, exchanges, foot = (
-        _of_lines(path.name, data.splitlines()) if _format(first) == FORMAT else _of_results(path.name, data)
-    )
+    if _format(first) == FORMAT:
+        return _recording(path.name, *_of_lines(path.name, data.splitlines()))
+    return _recording(path.name, *_of_results(path.name, _results(path.name, data)))
+
+
+def load_results(path: Path) -> tuple[Document, Recording]:
+    """Read a results document, or the one in a folder, and the recording that it holds. Raises `DocumentError` where it is not one."""
+    path = path / _RESULTS if path.is_dir() else path
+    data = _read(path)
+    if _format(_parsed(data.partition(b"\n")[0])) == FORMAT:
+        raise DocumentError(
+            f"{path.name} is a recording, which holds no verdicts: `judge` says what they are"
+        )
+    document = _results(path.name, data)
+    recording = _recording(path.name, *_of_results(path.name, document))
+    _checker("results.schema.json")(path.name, {**document, "exchanges": []})
+    return document, recording
+
+
+def _recording(name: str, head: Document, exchanges: Iterable[Any], foot: Document) -> Recording:
+    read = _exchanges(name, exchanges)
     return Recording(
-        _exchanges(path.name, exchanges),
+        read,
         facts_of(head),
         head["target"]["url"],
         head["target"]["name"],
+        (head["suite"]["version"], head["suite"]["edition"], head["suite"]["commit"]),
         head["started"],
         foot["finished"],
         foot["complete"],
         _end(foot.get("ended")),
+        foot.get("unusable"),
+        tuple(_incidents(foot.get("incidents"), read)),
+        head.get("profile"),
+        Inputs(**head["inputs"]) if head.get("inputs") else None,
+        head["resumed"]["from"] if head.get("resumed") else head["started"],
     )
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a file, unpacked."""
+    try:
+        with path.open("rb") as file:
+            packed = file.read(len(_XZ)) == _XZ
+        with lzma.open(path) if packed else path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except (lzma.LZMAError, EOFError) as error:
+        raise DocumentError(f"{path.name} cannot be unpacked, or was cut off: {error}") from error
+    except OSError as error:
+        raise DocumentError(f"{path} cannot be read: {error.strerror or error}") from error
+    if len(data) > _LARGEST:
+        raise DocumentError(f"{path.name} is too large for a recording")
+    return data
+
+
+def _incidents(found: Sequence[Document] | None, exchanges: Sequence[Exchange]) -> Iterator[Incident]:
+    """The incidents of a run; where they are not told, or without the canary, they are looked for among the exchanges."""
+    known = {exchange.id: exchange for exchange in exchanges}
+    if found is None or any(one.get("exchange") not in known for one in found):
+        yield from incidents_in(exchanges)
+        return
+    for one in found:
+        suspects = tuple(known[name] for name in one["suspects"] if name in known)
+        yield Incident(one["message"], suspects, one["recovered"], known[one["exchange"]])
+
+
+def _end(found: Document | None) -> End | None:
+    return None if found is None else End(Reason(found["reason"]), found["message"], found["exchange"])
 
 
 def _parsed(text: bytes) -> Any:
@@ -121,8 +188,8 @@ def _of_lines(name: str, lines: Sequence[bytes]) -> tuple[Document, list[Any], D
     return head, exchanges, foot
 
 
-def _of_results(name: str, data: bytes) -> tuple[Document, list[Any], Document]:
-    """The same of a results document."""
+def _results(name: str, data: bytes) -> Document:
+    """The results document that a file is; nothing but its format is checked yet."""
     document = _parsed(data)
     if _format(document) not in RESULTS_FORMATS:
         found = (
@@ -133,6 +200,11 @@ def _of_results(name: str, data: bytes) -> tuple[Document, list[Any], Document]:
         raise DocumentError(
             f"{name} is neither a recording (--record=FILE writes one) nor the results.json of a report: {found}"
         )  # fmt: skip
+    return document  # type: ignore[no-any-return]  # what has a format is an object
+
+
+def _of_results(name: str, document: Document) -> tuple[Document, list[Any], Document]:
+    """Head, exchanges and foot of a results document."""
     exchanges = document.get("exchanges")
     if not isinstance(exchanges, list):
         raise DocumentError(f"{name}: it has no exchanges")
@@ -144,7 +216,7 @@ def _of_results(name: str, data: bytes) -> tuple[Document, list[Any], Document]:
 
 def _exchanges(name: str, found: Iterable[Any]) -> tuple[Exchange, ...]:
     exchanges: dict[str, Exchange] = {}
-    check = _checker("exchange")
+    check = _checker("recording.schema.json#/$defs/exchange")
     for number, data in enumerate(found, 1):
         place = f"{name}, exchange {number}"
         check(place, data)
@@ -155,10 +227,6 @@ def _exchanges(name: str, found: Iterable[Any]) -> tuple[Exchange, ...]:
         except ValueError as error:  # a lone surrogate in a body, bad Base64: what the schema can't see
             raise DocumentError(f"{place}: {shown(str(error))}") from error
     return tuple(exchanges.values())
-
-
-def _end(ended: Document | None) -> End | None:
-    return None if ended is None else End(Reason(ended["reason"]), ended["message"], ended["exchange"])
 
 
 def facts_of(head: Document) -> Facts:
@@ -177,11 +245,12 @@ def facts_of(head: Document) -> Facts:
 
 
 def _check(place: str, data: Any, kind: str) -> None:
-    _checker(kind)(place, data)
+    _checker(f"recording.schema.json#/$defs/{kind}")(place, data)
 
 
-def _checker(kind: str) -> Any:
-    """What holds values against one of the three kinds of line."""
+@cache
+def _checker(reference: str) -> Any:
+    """What holds values against a schema, such as that of one of the three kinds of line."""
     # Imported here: they cost more than all the rest, and only a replay needs them.
     from jsonschema import Draft202012Validator  # noqa: PLC0415
     from jsonschema.exceptions import best_match  # noqa: PLC0415
@@ -192,7 +261,7 @@ def _checker(kind: str) -> Any:
     registry: Registry[Any] = Registry().with_resources(
         (name, Resource.from_contents(schema)) for name, schema in schemas.items()
     )
-    validator = Draft202012Validator({"$ref": f"recording.schema.json#/$defs/{kind}"}, registry=registry)
+    validator = Draft202012Validator({"$ref": reference}, registry=registry)
 
     def check(place: str, data: Any) -> None:
         error = best_match(validator.iter_errors(data))

@@ -86,8 +86,8 @@ class Part:
     total: int
 
 
-_JUDGED = frozenset({Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.UNSUPPORTED})
-_MOST_UNSURE = 0.03
+JUDGED = frozenset({Verdict.PASS, Verdict.WARN, Verdict.FAIL, Verdict.UNSUPPORTED})
+MOST_UNSURE = 0.03
 """The share of the selected core MUST that noise may hide in a run that conforms."""
 
 
@@ -97,6 +97,28 @@ class Recorded:
 
     started: str
     finished: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """The run that was gone on with."""
+
+    began: str
+    """RFC 3339."""
+    requests: int
+    """How many exchanges were taken over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the requests of a run follow from, besides the target's answers."""
+
+    seed: int
+    examples: int
+    expensive: bool
+    concurrency: int
+    key: bool
+    """Whether there was a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +153,9 @@ class Results:
     """No target was named: the reference server of the suite was judged."""
     recorded: Recorded | None = None
     """Set where recorded traffic was judged, and nothing was sent."""
+    resumed: Resumed | None = None
+    """Set where an earlier run was gone on with."""
+    inputs: Inputs | None = None
     unusable: str | None = None
     """Why nothing could be judged, if so."""
     ended: End | None = None
@@ -158,15 +183,15 @@ class Results:
         """
         if any(result.fails for result in self.results):
             return RunOutcome.BREAKS
-        counted = [one for one in self.results if one.verdict in _JUDGED or not one.is_excused]
+        counted = [one for one in self.results if one.verdict in JUDGED or not one.is_excused]
         core = [one for one in counted if one.requirement.tier is Tier.CORE and one.level is Level.MUST]
         unsure = sum(one.reason in {Reason.NOISE, Reason.TRANSIENT} for one in core)
         enough = (
             self.complete
             and self.unusable is None
             and all(incident.recovered for incident in self.incidents)
-            and any(one.verdict in _JUDGED for one in counted)
+            and any(one.verdict in JUDGED for one in counted)
             and not any(one.reason in LOST for one in counted)
-            and unsure <= _MOST_UNSURE * len(core)
+            and unsure <= MOST_UNSURE * len(core)
         )
         return RunOutcome.CONFORMS if enough else RunOutcome.NOT_ENOUGH

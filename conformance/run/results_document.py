@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -27,7 +28,7 @@ def to_document(results: Results) -> dict[str, Any]:
         "format": FORMAT,
         "started": _time(results.started),
         "finished": _time(results.finished),
-        "suite": {"version": __version__, "edition": EDITION, "commit": _commit()},
+        "suite": dict(zip(("version", "edition", "commit"), this_suite(), strict=True)),
         "target": {
             "name": text(results.name),
             "url": text(results.url),
@@ -37,6 +38,8 @@ def to_document(results: Results) -> dict[str, Any]:
         },
         "recorded": results.recorded
         and {"started": results.recorded.started, "finished": results.recorded.finished},
+        "resumed": results.resumed and {"from": results.resumed.began, "requests": results.resumed.requests},
+        **({"inputs": asdict(results.inputs)} if results.inputs else {}),
         "profile": results.profile,
         "strict": results.strict,
         "unusable": results.unusable and text(results.unusable),
@@ -74,6 +77,7 @@ def to_document(results: Results) -> dict[str, Any]:
                 "message": text(incident.message),
                 "suspects": [exchange.id for exchange in incident.suspects],
                 "recovered": incident.recovered,
+                **({"exchange": incident.canary.id} if incident.canary else {}),
             }
             for incident in results.incidents
         ],
@@ -110,6 +114,11 @@ def result_to_json(result: Result, redactor: Redactor) -> dict[str, Any]:
         "marks": [{"exchange": mark.exchange, "offset": mark.offset} for mark in result.marks],
         "seconds": round(result.seconds, 3),
     }
+
+
+def this_suite() -> tuple[str, str, str | None]:
+    """Version, edition and commit of the suite that runs."""
+    return __version__, EDITION, _commit()
 
 
 @cache

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from conformance.contract.apply_rule import Objection, RuleResult, apply_rule, needs_confirmation
 from conformance.contract.check import Check, Scope
-from conformance.contract.verdict import LOST, Inconclusive, Outcome, Reason, Verdict
+from conformance.contract.verdict import LOST, Inconclusive, NotRecorded, Outcome, Reason, Verdict
 from conformance.kit import typical_requests
 from conformance.kit.target import Target
 from conformance.run.ledger import Ledger
@@ -115,6 +115,8 @@ class RulePass:
             again = await self.session.send(first.request, attempt=1)
         except Inconclusive as outcome:
             return Doubt(f"not again, since {outcome}", outcome.reason), ()
+        except NotRecorded:
+            return Doubt("recorded requests can't be sent again", Reason.PRECONDITION), ()
         if again.request.intent is not Intent.VALID:
             await self.session.still_serves((again,))
         second = apply_rule(check, (again,), self.ledger.settings.profile)

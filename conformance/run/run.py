@@ -16,12 +16,12 @@ from conformance.run.embedded import Embedded
 from conformance.run.engine import Engine
 from conformance.run.journal import restore
 from conformance.run.plan import Plan
-from conformance.run.recording import Recording, to_lines
-from conformance.run.replay import Replay
+from conformance.run.recorded_traffic import RecordedTraffic
+from conformance.run.recording import to_lines
 from conformance.run.results import Result
 from conformance.run.results_document import to_document
 from conformance.run.settings import Settings
-from conformance.run.thread import Judging, RunThread
+from conformance.run.thread import RunThread
 from conformance.wire.record import to_json
 
 
@@ -34,11 +34,11 @@ class Run:
         report: Path,
         *,
         record: Path | None = None,
-        replay: Recording | None = None,
+        recorded: RecordedTraffic | None = None,
         only_plans: bool = False,
     ) -> None:
-        """Prepare a run that writes to the folder `report`, and its traffic to `record`; `replay` is judged instead of a target."""
-        self.settings, self.report, self.record, self.replay = settings, report, record, replay
+        """Prepare a run that writes to the folder `report`, and its traffic to `record`; `recorded` is judged, or gone on with."""
+        self.settings, self.report, self.record, self.recorded = settings, report, record, recorded
         self.only_plans = only_plans
         self.document: dict[str, Any] | None = None
         """The results, once there are any."""
@@ -69,14 +69,12 @@ class Run:
     def start(self, checks: Sequence[Check]) -> None:
         """Start judging all of `checks`, on the embedded server where no target was named."""
         # What was recorded is not lost with the process that judges it.
-        journal = self.journal if self.replay is None else None
-        self._background = RunThread(self._judging(checks), journal)
+        journal = self.journal if self.recorded is None else None
+        self._background = RunThread(self._engine(checks), journal)
         self._background.start()
 
-    def _judging(self, checks: Sequence[Check]) -> Judging:
-        if self.replay is not None:
-            return Replay(self.settings, load_catalogue(), checks, self.replay)
-        if not self.settings.url:
+    def _engine(self, checks: Sequence[Check]) -> Engine:
+        if self.settings.embedded:
             self._embedded = Embedded.start()
             self.settings = replace(
                 self.settings,
@@ -84,7 +82,7 @@ class Run:
                 key=self._embedded.key,
                 model=self.settings.model or self._embedded.model,
             )
-        return Engine(self.settings, load_catalogue(), checks)
+        return Engine(self.settings, load_catalogue(), checks, recorded=self.recorded)
 
     @property
     def seconds_left(self) -> float | None:

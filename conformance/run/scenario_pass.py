@@ -3,6 +3,8 @@
 First those that share the target, side by side. Then, one by one, those that want it for themselves, those that send what a weak server
 may die of, with a small valid request now and then, and what comes last of all. Within a phase the catalogue's order counts.
 
+A run that goes on with one whose target died leaves for the very end what asks for a request that it may have died of.
+
 A run with a bound may end at any time: it goes through the phases with core MUST first, then with the rest, each in the order of its worth
 (`worth.py`), a few at a time, and confirms what fails before it goes on.
 """
@@ -14,7 +16,7 @@ from collections.abc import Callable, Sequence
 from itertools import compress
 
 from conformance.contract.check import Check, Phase
-from conformance.contract.verdict import Broken, Inconclusive, NotRun, Unsupported, Verdict
+from conformance.contract.verdict import Broken, Inconclusive, NotRun, Postponed, Unsupported, Verdict
 from conformance.kit.target import Target
 from conformance.run.attempt import Attempt, attempt
 from conformance.run.confirmation import Confirmation, Failure
@@ -37,9 +39,23 @@ class ScenarioPass:
         self._session, self._ledger, self._new_target = session, ledger, new_target
         self._watch = LivenessWatch(session)
         self._confirmation = Confirmation(ledger, session.determinism, session.reliability, self._repeat)
+        self._postponed: list[Check] = []
 
     async def run(self, checks: Sequence[Check]) -> None:
         """Run all of `checks`."""
+        self._session.postpones = True
+        await self._run_in_order(checks)
+        self._session.postpones = False
+        for check in self._postponed:
+            await self._run_alone(check)
+
+    async def _run_alone(self, check: Check) -> None:
+        """Run and confirm one check."""
+        first = await self._watched(check)
+        if not self._settled(check, first):
+            await self._confirmation.confirm([(check, first)])
+
+    async def _run_in_order(self, checks: Sequence[Check]) -> None:
         if not self._ledger.settings.is_bounded:
             in_order = sorted(checks, key=self._ledger.position)
             await self._run_phases(in_order, at_once=max(1, len(checks)))
@@ -89,6 +105,13 @@ class ScenarioPass:
         return found
 
     async def _repeat(self, check: Check, number: int) -> Attempt:
+        self._session.postpones, postpones = False, self._session.postpones
+        try:
+            return await self._repeated(check, number)
+        finally:
+            self._session.postpones = postpones
+
+    async def _repeated(self, check: Check, number: int) -> Attempt:
         if check.phase is not Phase.SHARED:
             return await self._watched(check, number)
         # Batches flip near ties, and some servers break off one answer when another request arrives: neither is to pass for a defect.
@@ -102,6 +125,9 @@ class ScenarioPass:
     def _settled(self, check: Check, first: Attempt) -> bool:
         """Settle a check by its first attempt; False where that is a failure, which must be confirmed first."""
         outcome = first.outcome
+        if isinstance(outcome, Postponed):
+            self._postponed.append(check)
+            return True
         if isinstance(outcome, Broken):
             self._ledger.failed_once[check.requirement_id] = outcome
             return False

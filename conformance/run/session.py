@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Hashable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Hashable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from conformance.contract.verdict import Inconclusive, Reason
+from conformance.contract.verdict import Inconclusive, Postponed, Reason
 from conformance.kit.traffic import Incident
 from conformance.run.budget import Budget, Cost, Purse, SpentError, Tokens
 from conformance.run.delivery import LONGEST_WAIT, Delivery, Send, UnansweredError
 from conformance.run.determinism import Determinism
-from conformance.run.liveness import Liveness
+from conformance.run.liveness import CANARY_PROMPT, Liveness
 from conformance.run.pace import Pace
 from conformance.run.rate import Rate
+from conformance.run.recorded_traffic import RecordedTraffic
 from conformance.run.reliability import Reliability, is_unserved
 from conformance.run.results import End
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, FaultKind, Request
 
-_CANARY_PROMPT = "Are you still there?"
+_CANARY = "canary"
+_TRY = "try"
+"""The occasion of what was not served and was sent again: whoever judges a recording is given the last try alone."""
 _PAUSE = 0.5
 """Seconds until what was not served is sent again."""
 
@@ -46,6 +50,10 @@ class Session:
     recovery: float = 20.0
     run_timeout: float | None = None
     wait_ready: float | None = None
+    recorded: RecordedTraffic | None = None
+    """What is not sent again, since its answer is known."""
+    postpones: bool = False
+    """Whether a request that the target may have died of is refused for now, by raising `Postponed`."""
     cost: Cost = field(default_factory=Cost)
     determinism: Determinism = field(default_factory=Determinism)
     reliability: Reliability = field(default_factory=Reliability)
@@ -78,6 +86,11 @@ class Session:
         self._left: dict[Request, list[Exchange]] = {}
         """The tries at requests that were not served so far."""
         self._exchanges: list[Exchange | None] = []
+        self._places: dict[str, int] = {}
+        """Where in that list an exchange that this run sent lies."""
+        self._numbers = 0
+        if self.recorded is not None:
+            self._take_over(self.recorded.exchanges)
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
@@ -87,29 +100,58 @@ class Session:
     @property
     def ended(self) -> End | None:
         """Why not all was sent, if so."""
-        return self.delivery.ended or self.short_of
+        return self.delivery.ended or self.short_of or (self.recorded.ended if self.recorded else None)
 
     @property
     def incidents(self) -> Sequence[Incident]:
         """The times at which the target stopped answering."""
-        return self.liveness.incidents
+        return [*(self.recorded.incidents if self.recorded else ()), *self.liveness.incidents]
 
     async def still_serves(self, suspects: Sequence[Exchange]) -> bool:
         """Whether the target serves, after waiting for it if need be; where it does not, `suspects` were sent just before."""
+        if self.recorded is not None and all(map(self.recorded.holds, suspects)):
+            return self.recorded.still_served()
         return await self.liveness.still_serves(suspects)
 
     async def send(self, request: Request, *, attempt: int = 0, sample: Hashable = 0) -> Exchange:
         """The exchange of `request`, sent now or remembered.
 
         `attempt` numbers the runs of a scenario, whose confirmation wants fresh evidence; `sample` tells apart requests that are
-        the same on purpose. Raises `Inconclusive` where the budget is spent or the target is gone.
+        the same on purpose. Raises `Inconclusive` where the budget is spent or the target is gone, and `NotRecorded` where recorded traffic
+        alone is judged and does not hold it.
         """
         key = (request, attempt, sample)
         if key not in self._sent:
-            self.delivery.raise_if_ended()
-            self._sent[key] = asyncio.create_task(self._exchange(request, self._reserve(request)))
+            occasion = _occasion(attempt, sample)
+            known = self.recorded and self.recorded.take(request, occasion)
+            answer = self._remember(known, request) if known else self._ask(request, occasion)
+            self._sent[key] = asyncio.create_task(answer)
         # Shielded: a scenario that is cancelled must not take the answer away from others that wait for it.
         return await asyncio.shield(self._sent[key])
+
+    def _take_over(self, exchanges: Sequence[Exchange]) -> None:
+        """Begin with what was recorded: it is evidence like all that is sent, and new exchanges are numbered behind it."""
+        self._exchanges += exchanges
+        self._numbers = max((int(exchange.id[1:]) for exchange in exchanges), default=0)
+        for exchange in exchanges:
+            self.determinism.notice(exchange)
+
+    async def _remember(self, known: Exchange, request: Request) -> Exchange:
+        """A recorded exchange, as the answer to `request`."""
+        await asyncio.sleep(0)  # whoever interrupts wants to be heard
+        why = self.recorded and self.recorded.why_unanswered(known)
+        if why:
+            raise why
+        return known if known.request == request else replace(known, request=request)
+
+    def _ask(self, request: Request, occasion: str) -> Coroutine[Any, Any, Exchange]:
+        """Have a request sent, if any more are."""
+        if self.recorded is not None and not self.recorded.goes_on:
+            raise self.recorded.why_missing()
+        if self.postpones and self.recorded is not None and self.recorded.is_suspect(request):
+            raise Postponed("the target was gone after a request of this check, which therefore comes last")
+        self.delivery.raise_if_ended()
+        return self._exchange(request, self._reserve(request), occasion)
 
     @contextlib.asynccontextmanager
     async def one_at_a_time(self) -> AsyncIterator[None]:
@@ -123,10 +165,10 @@ class Session:
             task.cancel()
         await asyncio.gather(*self._sent.values(), return_exceptions=True)
 
-    async def _exchange(self, request: Request, reserved: Tokens) -> Exchange:
+    async def _exchange(self, request: Request, reserved: Tokens, occasion: str) -> Exchange:
         """The exchange of a request that is sent until it is served, or until chance does not explain any more that it is not."""
         failed: list[Exchange] = []
-        exchange = await self._deliver(request, reserved)
+        exchange = await self._deliver(request, reserved, occasion)
         while is_unserved(exchange):
             failed.append(exchange)
             await self._after_a_failure(exchange)
@@ -135,7 +177,8 @@ class Session:
             set_aside = self._again(request)
             if set_aside is None:
                 break
-            exchange = await self._deliver(request, set_aside)
+            self._keep(replace(exchange, occasion=_TRY))
+            exchange = await self._deliver(request, set_aside, occasion)
         else:
             self.determinism.notice(exchange)
             await self.liveness.notice(exchange)
@@ -163,13 +206,13 @@ class Session:
         if not failed or failed[-1] is not last:
             self.reliability.served(len(failed) + len(before))
             for exchange in (*before, *failed):
-                self._remember(replace(exchange, transient=True))
+                self._keep(replace(exchange, transient=True, occasion=_TRY))
             return last
         last = replace(last, unserved=len(failed))
-        self._remember(last)
+        self._keep(last)
         if last.request.once:
             # Its check makes of it what it can; where such things happen by chance, nobody else does.
-            self._remember(replace(last, transient=self.reliability.rate > 0))
+            self._keep(replace(last, transient=self.reliability.rate > 0))
             return last
         self._left[last.request] = [*before, *failed[:-1], last]
         if self.reliability.enough > len(failed) > 1:
@@ -190,16 +233,18 @@ class Session:
     async def _canary(self, patience: float | None = None) -> Exchange:
         """The exchange of a small valid request, sent anew each time: does the target still serve."""
         request = self._small_request
-        return await self._deliver(request, self._reserve(request), is_canary=True, patience=patience)
+        return await self._deliver(
+            request, self._reserve(request), _CANARY, is_canary=True, patience=patience
+        )
 
     @property
     def _small_request(self) -> Request:
-        return Request.of({"model": self.model, "prompt": _CANARY_PROMPT, "max_tokens": 1, "temperature": 0})
+        return Request.of({"model": self.model, "prompt": CANARY_PROMPT, "max_tokens": 1, "temperature": 0})
 
     async def _canary_of_liveness(self) -> Exchange:
         exchange = await self._canary(self.recovery)
         if is_unserved(exchange) and self.reliability.rate > 0:
-            self._remember(replace(exchange, transient=True))  # it will be asked again
+            self._keep(replace(exchange, transient=True))  # it will be asked again
         return exchange
 
     def _reserve(self, request: Request) -> Tokens:
@@ -212,27 +257,37 @@ class Session:
         self.cost.requests = self.purse.requests
         return reserved
 
-    def _next_number(self) -> int:
-        self._exchanges.append(None)
-        return len(self._exchanges)
-
     async def _deliver(
-        self, request: Request, reserved: Tokens, *, is_canary: bool = False, patience: float | None = None
+        self,
+        request: Request,
+        reserved: Tokens,
+        occasion: str,
+        *,
+        is_canary: bool = False,
+        patience: float | None = None,
     ) -> Exchange:
         """Have a request delivered, and remember what came. Raises `Inconclusive` where nothing came that is an answer."""
-        number = self._next_number()
+        self._numbers += 1
+        self._places[f"x{self._numbers}"] = len(self._exchanges)
+        self._exchanges.append(None)
         deliver = self.delivery.deliver(
-            request, reserved, f"x{number}", is_canary=is_canary, patience=patience
+            request, reserved, f"x{self._numbers}", is_canary=is_canary, patience=patience
         )
         try:
-            exchange = await deliver
+            exchange = replace(await deliver, occasion=occasion)
         except UnansweredError as stopped:
-            self._remember(stopped.exchange)
+            self._keep(replace(stopped.exchange, occasion=occasion))
             raise Inconclusive(stopped.end.message, stopped.end.reason) from stopped
-        self._remember(exchange)
+        self._keep(exchange)
         self.cost.count(exchange)
         return exchange
 
-    def _remember(self, exchange: Exchange) -> None:
-        """Keep an exchange under its number, in place of what was known of it before."""
-        self._exchanges[int(exchange.id.removeprefix("x")) - 1] = exchange
+    def _keep(self, exchange: Exchange) -> None:
+        """Keep an exchange in its place, instead of what was known of it before."""
+        self._exchanges[self._places[exchange.id]] = exchange
+
+
+def _occasion(attempt: int, sample: Hashable) -> str:
+    """The words for an attempt and a sample in a record."""
+    told = f"{sample[0]}#{sample[1]}" if isinstance(sample, tuple) else str(sample)
+    return f"{attempt}:{told}"

@@ -7,14 +7,12 @@ import threading
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
-from typing import Protocol
 
 from conformance.contract.check import Check
 from conformance.contract.verdict import Reason
 from conformance.report.labels import duration
-from conformance.run.budget import Cost
+from conformance.run.engine import Engine
 from conformance.run.journal import Journal
-from conformance.run.ledger import Ledger
 from conformance.run.results import Result, Results
 from conformance.wire.exchange import Exchange
 
@@ -22,36 +20,10 @@ _GOODBYE = 10.0
 """Seconds that a cancelled run gets to close its connections."""
 
 
-class Judging(Protocol):
-    """What gives verdicts: the engine, or a replay."""
-
-    ledger: Ledger
-
-    @property
-    def exchanges(self) -> tuple[Exchange, ...]:
-        """Every exchange so far."""
-
-    @property
-    def cost(self) -> Cost:
-        """What it has cost so far."""
-
-    def seconds_left(self, now: float) -> float | None:
-        """How long it will still take, as far as is known at a moment of the loop's clock."""
-
-    async def run(self) -> Results:
-        """Judge everything."""
-
-    def conclude(self, why: str, reason: Reason) -> None:
-        """Settle what was not judged."""
-
-    def snapshot(self, *, complete: bool) -> Results:
-        """The results so far."""
-
-
 class RunThread:
     """Runs an engine in a thread. `result` waits for one verdict; `stop` ends the run and returns what there is."""
 
-    def __init__(self, engine: Judging, journal: Path | None = None) -> None:
+    def __init__(self, engine: Engine, journal: Path | None = None) -> None:
         """Prepare a run of `engine`, to whose verdicts this object listens; what it finds is kept in the file `journal`, too."""
         self._engine = engine
         self._journal = Journal(journal, engine) if journal is not None else None

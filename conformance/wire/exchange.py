@@ -237,6 +237,9 @@ class Exchange:
     """It was not served, and the same request was when it was sent again: this says nothing about the request."""
     unserved: int = 0
     """How often in a row the request was not served, this time included."""
+    occasion: str = ""
+    """Which of the times at which the run sent this very request it was, and for whom: a run that is judged again, or goes on, finds its answer
+    by it. Empty where nobody wrote it down."""
 
     @property
     def status(self) -> int | None:

@@ -52,6 +52,8 @@ def to_json(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
         "seconds": round(clean.seconds, 6),
         "retries": clean.retries,
         "transient": clean.transient,
+        **({"unserved": clean.unserved} if clean.unserved else {}),
+        **({"occasion": clean.occasion} if clean.occasion else {}),
         "curl": curl(clean),
     }
 
@@ -82,6 +84,7 @@ def from_json(data: Mapping[str, Any]) -> Exchange:
         retries=data["retries"],
         transient=data.get("transient", False),
         url=data["url"],
+        occasion=data.get("occasion", ""),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from conformance.wire.exchange import Exchange, Fault, Piece, Response
+from conformance.wire.exchange import Exchange, Fault, Piece, Request, Response
 
 CREDENTIAL_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "api-key", "x-api-key", "cookie", "set-cookie"}
@@ -69,18 +69,22 @@ class Redactor:
 
     def exchange(self, exchange: Exchange) -> Exchange:
         """The exchange as it may be written down."""
-        request, response, fault = exchange.request, exchange.response, exchange.fault
+        response, fault = exchange.response, exchange.fault
         return replace(
             exchange,
-            request=replace(
-                request,
-                path=self.text(request.path),
-                headers=self.headers(request.headers),
-                body=self.data(request.body),
-            ),
+            request=self.request(exchange.request),
             response=response and self._response(response),
             fault=fault and Fault(fault.kind, self.text(fault.message)),
             url=self.text(exchange.url),
+        )
+
+    def request(self, request: Request) -> Request:
+        """The request as it may be written down."""
+        return replace(
+            request,
+            path=self.text(request.path),
+            headers=self.headers(request.headers),
+            body=self.data(request.body),
         )
 
     def _response(self, response: Response) -> Response:

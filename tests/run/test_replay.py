@@ -23,8 +23,8 @@ from conformance.report import markdown
 from conformance.report.page import page
 from conformance.run.discovery import all_checks
 from conformance.run.engine import Engine
+from conformance.run.recorded_traffic import MISSING
 from conformance.run.recording import load_recording, to_lines
-from conformance.run.replay import RULES_ONLY
 from conformance.run.results_document import to_document
 from conformance.run.settings import Settings
 from fixtures.doubles import KEY, MODEL, Host
@@ -57,12 +57,12 @@ def lines(change: Callable[[list[Any]], None] = lambda _: None) -> bytes:
     return b"".join(json.dumps(value).encode() + b"\n" for value in values)
 
 
-def verdicts(document: Document, *, rules: bool) -> dict[str, tuple[str, str, list[str]]]:
-    """What a document says of rules, or of scenarios."""
+def verdicts(document: Document) -> dict[str, tuple[str, str, list[str]]]:
+    """What a document says of rules, and of the scenarios that were recorded."""
     return {
         found["id"]: (found["verdict"], found["message"], found["exchanges"])
         for found in document["requirements"]
-        if (found["check"] == "rule") is rules
+        if found["check"] == "rule" or found["id"] in SCENARIOS
     }
 
 
@@ -88,16 +88,19 @@ def results(pytester: pytest.Pytester) -> Document:
 # -- judging ---------------------------------------------------------------------------------------------------------------------------
 
 
-def test_rules_judge_what_was_recorded(run: Any, pytester: pytest.Pytester) -> None:
-    """Without a target each rule says what it said when the traffic was made; scenarios say why they are not run."""
+def test_what_was_recorded_is_judged_as_it_was(run: Any, pytester: pytest.Pytester) -> None:
+    """Without a target each check says what it said when the traffic was made; those whose requests are not there say so."""
     result = run(lines())
     replayed = results(pytester)
-    chosen = verdicts(recorded(), rules=True)
+    chosen = verdicts(recorded())
 
     assert result.ret == 1
     assert chosen[BROKEN][0] == "fail"
-    assert verdicts(replayed, rules=True) == chosen
-    assert {said[:2] for said in verdicts(replayed, rules=False).values()} == {("not_run", RULES_ONLY)}
+    assert {chosen[name][0] for name in SCENARIOS} == {"pass"}
+    assert verdicts(replayed) == chosen
+    others = [one for one in replayed["requirements"] if one["id"] not in chosen]
+    assert {one["verdict"] for one in others if one["message"] == MISSING} == {"not_run"}
+    assert {one["verdict"] for one in others} <= {"not_run", "pass", "unsupported"}
     assert replayed["exchanges"] == recorded()["exchanges"]
     assert replayed["cost"]["requests"] == 0
     assert replayed["complete"] is True
@@ -202,14 +205,16 @@ def test_a_profile_and_a_name_can_be_given(run: Any, pytester: pytest.Pytester) 
 
 
 def test_known_failures_hold_for_replays(run: Any, pytester: pytest.Pytester) -> None:
-    """A known failure does not fail a replay, and what no rule judges is not stale."""
-    (pytester.path / "known.yaml").write_text(
-        "".join(f"- id: {name}\n  reason: we know\n" for name in (BROKEN, *SCENARIOS))
-    )
-    result = run(lines(), "-k", " or ".join((BROKEN, *SCENARIOS)), "--known-failures=known.yaml")
+    """A known failure does not fail a replay, what the recording does not show is not stale, and what passes is."""
+    known = (BROKEN, "ECHO-005")
+    (pytester.path / "known.yaml").write_text("".join(f"- id: {name}\n  reason: we know\n" for name in known))
+    result = run(lines(), "-k", " or ".join(known), "--known-failures=known.yaml")
 
     assert result.ret == 0
     assert result.parseoutcomes()["known"] == 1
+
+    (pytester.path / "known.yaml").write_text(f"- id: {SCENARIOS[0]}\n  reason: we know\n")
+    assert run(lines(), "-k", SCENARIOS[0], "--known-failures=known.yaml").ret == 1
 
 
 @pytest.mark.usefixtures("run")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,14 +17,14 @@ from conformance.kit.facts import Capability, Facts, Support
 from conformance.run.discovery import all_checks
 from conformance.run.engine import Engine
 from conformance.run.preconditions import missing, speakers
-from conformance.run.recording import Recording
-from conformance.run.replay import Replay
 from conformance.run.results import Result, Results, RunOutcome
+from conformance.run.results_document import to_document
 from conformance.run.settings import Settings
 from fixtures import virtual_time
 from fixtures.controls import refusals
 from fixtures.doubles import KEY, MODEL, Double
 from fixtures.in_process import BASE_URL, InProcess
+from tests.run.runs_in_process import judged, read_back
 
 ECHO, NEXT = "REQ-027", "MAXTOK-006"
 """The first requirement that needs `echo`, and the next."""
@@ -93,24 +93,15 @@ def test_it_can_be_known() -> None:
     assert results.outcome is RunOutcome.CONFORMS
 
 
-def test_a_recording_shows_what_is_missing() -> None:
-    """Recorded traffic is judged by rules, and by what the run that made it had learned of its target."""
-    live = run(profile(), ECHO, NEXT, "MAXTOK-002")
-    recording = Recording(
-        live.exchanges,
-        live.facts,
-        live.url,
-        "",
-        "2026-11-23T19:03:35Z",
-        "2026-11-23T19:03:37Z",
-        complete=True,
-    )
-    settings = Settings("", profile=profile("echo"))
-    checks = [check for check in all_checks() if check.requirement_id in {ECHO, NEXT}]
-    found = by_id(asyncio.run(Replay(settings, catalogue(), checks, recording).run()))
+def test_a_recording_shows_what_is_missing(tmp_path: Path) -> None:
+    """Recorded traffic is judged like any other, so that a profile can be tried on it."""
+    document = to_document(run(profile(), ECHO, NEXT, "MAXTOK-002"))
 
-    assert found[ECHO].verdict is Verdict.FAIL
-    assert found[NEXT].verdict is Verdict.NOT_RUN
+    again = judged(read_back(document, tmp_path), profile("echo"))
+    found = {one["id"]: one["verdict"] for one in again["requirements"]}
+
+    assert found[ECHO] == "fail"
+    assert found[NEXT] == "unsupported"
 
 
 def test_what_is_not_selected_is_not_asked_for() -> None:
