@@ -34,6 +34,8 @@ asking between which a near tie tosses a coin are told apart eight times in a ro
 _MORE_IN_ONE_FORM = 5
 """More attempts for a check that asks the very same twice: it can't be told from noise by what varies, only by how often it fails."""
 _MOST_ATTEMPTS = 6
+_BEGINNING = 20
+"""Characters that show which way a text went."""
 ALWAYS = 5
 """What was answered otherwise each of so many times is sampled, not tied."""
 
@@ -97,7 +99,7 @@ class Confirmation:
         most = _ATTEMPTS[noisy, differ] + (
             _MORE_IN_ONE_FORM if noisy and _asks_the_same_twice(attempts) else 0
         )
-        return len(attempts) < most and not _come_and_go(attempts)
+        return len(attempts) < most and not (differ and _come_and_go(attempts))
 
     def _settle_unconfirmed(self, check: Check, failed: Attempt, passed: Attempt) -> None:
         if passed.outcome is None and isinstance(failed.outcome, NotServed):
@@ -160,7 +162,7 @@ def why_flaky(attempts: Sequence[Attempt]) -> str | None:
     if any(_always_different(found) for found in by_request.values()):
         return None
     if diverge(attempts[-1].used):
-        return _CONTRADICTS if _parts_by_itself(attempts) else None
+        return _CONTRADICTS if _parts_by_itself(attempts[1:]) else None
     if any(
         all(_mostly(by_request[exchange.request], fingerprint(exchange)) for exchange in found)
         for found in greedy
@@ -188,7 +190,10 @@ def _asks_the_same_twice(attempts: Sequence[Attempt]) -> bool:
 
 
 def _parts_by_itself(attempts: Sequence[Attempt]) -> bool:
-    """Whether one and the same request went on in different ways from one attempt to another. That one of them only ended is no tie."""
+    """Whether one and the same request went on in different ways from one attempt to another, with the target to itself.
+
+    That one of them only ended is no tie; and what comes of others' requests in between is not known to be chance.
+    """
     by_request: dict[Request, list[Exchange]] = {}
     for attempt in attempts:
         for exchange in attempt.used:
@@ -197,4 +202,11 @@ def _parts_by_itself(attempts: Sequence[Attempt]) -> bool:
 
 
 def _always_different(answers: list[object]) -> bool:
-    return len(answers) >= ALWAYS and all(answers.count(answer) == 1 for answer in answers)
+    """Whether no two of several answers begin alike. Where a tie tosses coins, some do, however many ties come later."""
+    begun = [repr({index: text[:_BEGINNING] for index, (text, _) in _by_index(one)}) for one in answers]
+    return len(answers) >= ALWAYS and len(set(begun)) == len(begun)
+
+
+def _by_index(answer: object) -> list[tuple[int, tuple[str, object]]]:
+    """The texts and finish reasons of a fingerprint."""
+    return list(answer.items()) if isinstance(answer, dict) else []

@@ -13,7 +13,6 @@ from itertools import combinations, takewhile
 
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, Request
-from conformance.wire.greedy import is_greedy
 
 _ANY = frozenset(
     {
@@ -65,12 +64,9 @@ def texts_of(exchange: Exchange) -> Iterator[Text]:
     """The texts of a greedy exchange, each with its own prompt."""
     request = exchange.request
     each = max(1, request.integer("n", 1))
-    if (
-        not (is_greedy(exchange) or _takes_the_best(exchange))
-        or len(request.prompts) * each != request.choices
-    ):
+    if not _takes_the_best(exchange) or len(request.prompts) * each != request.choices:
         return
-    others = {name: value for name, value in request.params.items() if name not in _ANY}
+    others = {name: value for name, value in request.params.items() if name not in _ANY and value is not None}
     for index, choice in Completion.read(exchange).choices.items():
         if not 0 <= index < request.choices:
             continue
@@ -84,11 +80,15 @@ def texts_of(exchange: Exchange) -> Iterator[Text]:
 
 
 def _takes_the_best(exchange: Exchange) -> bool:
-    """Whether only the most probable token is in the nucleus (`top_p` all but 0), whatever the temperature."""
-    top_p, request = exchange.request.params.get("top_p"), exchange.request
-    complete = exchange.served and exchange.complete and request.close_after is None
+    """Whether the model is to take the most probable token each time, and its text, or the beginning of it, has come."""
+    request = exchange.request
+    if not exchange.served or not (exchange.complete or exchange.closed_by_us):
+        return False
+    top_p = request.params.get("top_p")
     tiny = isinstance(top_p, int | float) and 0 < top_p <= _TINY
-    return complete and tiny and len(Completion.read(exchange).choices) >= request.choices
+    if request.params.get("temperature") != 0 and not tiny:
+        return False
+    return exchange.closed_by_us or len(Completion.read(exchange).choices) >= request.choices
 
 
 def _part(one: Text, other: Text) -> bool:
