@@ -153,10 +153,10 @@ def why_flaky(attempts: Sequence[Attempt]) -> str | None:
     They do prove something where a request was answered differently every single time (what is sampled is no near tie), and where one of
     them failed although each of its requests was answered as that request mostly was (a near tie is one answer in a few); but not where
     texts that part are what failed, since a tie may toss a coin on both sides. A check whose attempt asks the same twice judges just that,
-    and is not kept from it.
+    and is kept from it only by what came when it was first asked.
     """
     if _asks_the_same_twice(attempts):
-        return None
+        return _CONTRADICTS if _parts_by_itself(attempts[1:]) else None
     greedy = [[exchange for exchange in attempt.used if is_greedy(exchange)] for attempt in attempts]
     by_request = _answers(attempts)
     if any(_always_different(found) for found in by_request.values()):
@@ -190,14 +190,17 @@ def _asks_the_same_twice(attempts: Sequence[Attempt]) -> bool:
 
 
 def _parts_by_itself(attempts: Sequence[Attempt]) -> bool:
-    """Whether one and the same request went on in different ways from one attempt to another, with the target to itself.
+    """Whether one and the same request, when it was first asked, went on in different ways from one attempt to another, with the target to itself.
 
     That one of them only ended is no tie; and what comes of others' requests in between is not known to be chance.
     """
     by_request: dict[Request, list[Exchange]] = {}
     for attempt in attempts:
+        seen: set[Request] = set()
         for exchange in attempt.used:
-            by_request.setdefault(exchange.request, []).append(exchange)
+            if exchange.request not in seen:
+                by_request.setdefault(exchange.request, []).append(exchange)
+            seen.add(exchange.request)
     return any(map(diverge, by_request.values()))
 
 
