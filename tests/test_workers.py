@@ -28,15 +28,20 @@ _LONG = 180.0
 _KILLER = """
 import os, signal
 
-def _end(where, nodeid):
-    if "PYTEST_XDIST_WORKER" in os.environ and (where, nodeid.rpartition("::")[2]) == {when!r}:
-        os.kill(os.getpid(), signal.SIGKILL)
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):  # the environment does not tell: these tests may run in a worker themselves
+        config.pluginmanager.register(Killer())
 
-def pytest_runtest_logstart(nodeid):
-    _end("begins", nodeid)
+class Killer:
+    def pytest_runtest_logstart(self, nodeid):
+        self._end("begins", nodeid)
 
-def pytest_runtest_logfinish(nodeid):
-    _end("told", nodeid)
+    def pytest_runtest_logfinish(self, nodeid):
+        self._end("told", nodeid)
+
+    def _end(self, where, nodeid):
+        if (where, nodeid.rpartition("::")[2]) == {when!r}:
+            os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
