@@ -126,7 +126,8 @@ class Delivery:
         """The exchange of `request`, for which `reserved` was set aside; its id is `name`.
 
         `patience` is for how many seconds nothing but refusals is borne, before the last of them is the answer; without it, they end the
-        run. Raises `Inconclusive` where the run has ended before the request was sent, and `UnansweredError` where it ends with it.
+        run. Raises `Inconclusive` where the run has ended before the request was sent, or the budget before it could be sent again, and
+        `UnansweredError` where the run ends with it.
         """
         refused, tries = _Refused(self._served), 0
         while True:
@@ -138,8 +139,10 @@ class Delivery:
                 return exchange
             try:
                 reserved = self.purse.reserve(request)
-            except SpentError:
-                return exchange
+            except SpentError as spent:
+                # What only says "later" is no answer, whoever can't pay for the next.
+                why = f"{spent} before what was answered with status {exchange.status} could be sent again"
+                raise Inconclusive(why, Reason.BUDGET) from spent
             tries += 1
 
     async def poll(self, request: Request, reserved: Tokens) -> Exchange:
