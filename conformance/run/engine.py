@@ -22,6 +22,7 @@ from conformance.kit.target import Target
 from conformance.run.budget import Budget, Cost, Price
 from conformance.run.delivery import Send
 from conformance.run.ledger import Ledger
+from conformance.run.liveness import serves_as_ever
 from conformance.run.preflight import Needs, UnusableTarget, find_model, preflight
 from conformance.run.readiness import until_ready
 from conformance.run.results import Results
@@ -52,7 +53,7 @@ class Engine:
         self.started = time.time()
         self.facts = Facts(model=settings.model or "")
         self.unusable: str | None = None
-        self._reached_the_target = False
+        self._knows_the_target = False
         self._upstream = (
             None if settings.gateway_upstream_port is None else Upstream(settings.gateway_upstream_port)
         )
@@ -99,7 +100,7 @@ class Engine:
                 raise
             await self.session.abandon()
             over = f"the time for the run was up after {seconds:g} s (--run-timeout)"
-            if not self._reached_the_target:
+            if not self._was_served:
                 self.unusable = (
                     f"Nothing could be judged: {over} before the target had answered the first requests."
                 )
@@ -113,10 +114,13 @@ class Engine:
             self.session.model, self.facts = model, Facts(model)
             self.facts = await preflight(self._target(), self._needs(), key_variable=variable)
         except (UnusableTarget, Inconclusive) as reason:
+            if isinstance(reason, Inconclusive) and self._was_served:
+                self.conclude(str(reason), reason.reason)
+                return
             self.unusable = str(reason)
             self.ledger.settle_all(Verdict.INCONCLUSIVE, _NOTHING_JUDGED, reason.reason)
             return
-        self._reached_the_target = True
+        self._knows_the_target = True
         runnable = [check for check in self.checks if not self.ledger.settle_unmet(check, self.facts)]
         scenarios = [check for check in runnable if check.scope is Scope.SCENARIO]
         await ScenarioPass(self.session, self.ledger, self._target).run(scenarios)
@@ -126,8 +130,8 @@ class Engine:
     def conclude(self, why: str, reason: Reason) -> None:
         """Judge by rules what is there, and settle the rest as not judged: however a run ends, what it has seen counts."""
         self.session.delivery.end(reason, why)
-        if self._reached_the_target:
-            left = [check for check in self.ledger.unsettled if check.is_rule]
+        if self._was_served:
+            left = [check for check in self.ledger.unsettled if check.is_rule and self._can_tell(check)]
             runnable = [check for check in left if not self.ledger.settle_unmet(check, self.facts)]
             RulePass(self.session, self.ledger, self._target).conclude(runnable, why, reason)
         self.ledger.settle_unjudged(why, reason)
@@ -163,6 +167,18 @@ class Engine:
     def cost(self) -> Cost:
         """What the run has cost so far."""
         return self.session.cost
+
+    @property
+    def _was_served(self) -> bool:
+        """Whether a completion came that rules can look at."""
+        return any(
+            serves_as_ever(exchange) and exchange.request.path == "/completions"
+            for exchange in self.exchanges
+        )
+
+    def _can_tell(self, check: Check) -> bool:
+        """Whether it is known if the target has what a check needs; before the preflight is over, no capability is known."""
+        return self._knows_the_target or not self.ledger.requirement(check).needs.capabilities
 
     def _needs(self) -> Needs:
         needs = [self.ledger.requirement(check).needs for check in self.checks]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.contract.catalogue import load_catalogue, load_profile
-from conformance.contract.verdict import Inconclusive, Verdict
+from conformance.contract.verdict import Inconclusive, Reason, Verdict
 from conformance.run.budget import LARGEST_DEFAULT, Budget, Price, Purse, SpentError, Tokens
 from conformance.run.discovery import all_checks
 from conformance.run.engine import Engine
@@ -155,3 +155,28 @@ def test_what_could_not_be_sent_again_is_no_failure(seed: int, bound: int) -> No
     results, _ = run(Shape(latency=0.3, failures=0.1, failure_statuses=(503,), seed=seed), max_requests=bound)
 
     assert [one.requirement.id for one in results.results if one.verdict is Verdict.FAIL] == []
+
+
+@pytest.mark.parametrize(
+    ("bounds", "reason"),
+    [
+        ({"max_requests": 3}, Reason.BUDGET),
+        ({"max_tokens": 50}, Reason.BUDGET),
+        ({"run_timeout": 1.0}, Reason.TIME),
+    ],
+)
+def test_an_end_before_the_first_check_is_no_excuse(bounds: dict[str, Any], reason: Reason) -> None:
+    """What was answered by then is judged by the rules, but for those of which nobody knows yet whether their feature is there."""
+    results, _ = run(Shape(latency=0.3), **bounds)
+    by_verdict = {
+        verdict: {one.requirement.id for one in results.results if one.verdict is verdict}
+        for verdict in Verdict
+    }
+
+    assert results.unusable is None
+    assert results.ended is not None
+    assert results.ended.reason is reason
+    assert "RESP-001" in by_verdict[Verdict.PASS]
+    assert {"USAGE-001", "MAXTOK-002"} <= by_verdict[Verdict.INCONCLUSIVE]
+    assert by_verdict[Verdict.FAIL] == set()
+    assert results.outcome is RunOutcome.NOT_ENOUGH

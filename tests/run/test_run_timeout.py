@@ -77,8 +77,8 @@ def test_what_is_not_judged_in_time_is_inconclusive(server: str) -> None:
 def test_what_failed_once_says_so(server: str) -> None:
     """A failure that there was no time to confirm is inconclusive, and is not forgotten."""
     verdict, message = said(
-        run(server, endless(), raising(SHOULD, Broken("the text is blue")), run_timeout=2.0)
-    )[SHOULD]
+        run(server, endless(), raising(MUST, Broken("the text is blue")), run_timeout=2.0)
+    )[MUST]
 
     assert verdict is Verdict.INCONCLUSIVE
     assert "failed once (the text is blue), and before it could be confirmed, the time for the run" in message
