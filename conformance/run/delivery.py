@@ -210,7 +210,10 @@ class Delivery:
             if exchange.served and exchange.request.intent is Intent.VALID:
                 self._served += 1
                 self._refused_since = None
-            turn.served()
+            if _was_left(exchange):
+                turn.left()
+            else:
+                turn.served()
 
     def _is_turned_away(self, exchange: Exchange) -> bool:
         """Whether an answer only says "later".
@@ -297,6 +300,11 @@ class Delivery:
 def _never_left(exchange: Exchange | None) -> bool:
     """Whether nothing was sent since there was no connection."""
     return exchange is not None and exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT
+
+
+def _was_left(exchange: Exchange) -> bool:
+    """Whether we did not wait for the end of an answer, as a check wanted it."""
+    return exchange.request.close_after is not None and exchange.fault is None and not exchange.complete
 
 
 def _has_bad_luck(exchange: Exchange) -> bool:
