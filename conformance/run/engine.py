@@ -53,7 +53,7 @@ class Engine:
         self.started = time.time()
         self.facts = Facts(model=settings.model or "")
         self.unusable: str | None = None
-        self._knows_the_target = False
+        self._reached_the_target = False
         self._upstream = (
             None if settings.gateway_upstream_port is None else Upstream(settings.gateway_upstream_port)
         )
@@ -85,6 +85,7 @@ class Engine:
         try:
             async with self._client, self._upstream or contextlib.nullcontext():
                 await self._judge_in_time()
+                await self.session.abandon()  # what nobody waits for any more is neither sent nor counted
         except Exception:  # noqa: BLE001 - whoever waits for verdicts gets them
             self.ledger.settle_all(Verdict.ERROR, f"the run broke off:\n{traceback.format_exc()}")
         return self.snapshot(complete=True)
@@ -114,13 +115,10 @@ class Engine:
             self.session.model, self.facts = model, Facts(model)
             self.facts = await preflight(self._target(), self._needs(), key_variable=variable)
         except (UnusableTarget, Inconclusive) as reason:
-            if isinstance(reason, Inconclusive) and self._was_served:
-                self.conclude(str(reason), reason.reason)
-                return
             self.unusable = str(reason)
             self.ledger.settle_all(Verdict.INCONCLUSIVE, _NOTHING_JUDGED, reason.reason)
             return
-        self._knows_the_target = True
+        self._reached_the_target = True
         runnable = [check for check in self.checks if not self.ledger.settle_unmet(check, self.facts)]
         scenarios = [check for check in runnable if check.scope is Scope.SCENARIO]
         await ScenarioPass(self.session, self.ledger, self._target).run(scenarios)
@@ -178,7 +176,7 @@ class Engine:
 
     def _can_tell(self, check: Check) -> bool:
         """Whether it is known if the target has what a check needs; before the preflight is over, no capability is known."""
-        return self._knows_the_target or not self.ledger.requirement(check).needs.capabilities
+        return self._reached_the_target or not self.ledger.requirement(check).needs.capabilities
 
     def _needs(self) -> Needs:
         needs = [self.ledger.requirement(check).needs for check in self.checks]
