@@ -142,7 +142,8 @@ class Delivery:
         """The exchange of `request`, for which `reserved` was set aside; its id is `name`.
 
         `patience` is for how many seconds nothing but refusals is borne, before the last of them is the answer; without it, they end the
-        run. Raises `Inconclusive` where the run has ended before the request was sent, and `UnansweredError` where it ends with it.
+        run. Raises `Inconclusive` where the run has ended before the request was sent, or the budget before it could be sent again, and
+        `UnansweredError` where the run ends with it.
         """
         refused, tries = _Refused(self._served), 0
         while True:
@@ -154,8 +155,10 @@ class Delivery:
                 return exchange
             try:
                 reserved = self.purse.reserve(request)
-            except SpentError:
-                return exchange
+            except SpentError as spent:
+                # What only says "later" is no answer, whoever can't pay for the next.
+                why = f"{spent} before what was answered with status {exchange.status} could be sent again"
+                raise Inconclusive(why, Reason.BUDGET) from spent
             tries += 1
 
     async def poll(self, request: Request, reserved: Tokens) -> Exchange:
@@ -223,7 +226,10 @@ class Delivery:
             if exchange.served and exchange.request.intent is Intent.VALID:
                 self._served += 1
                 self._refused_since = None
-            turn.served()
+            if _was_left(exchange):
+                turn.left()
+            else:
+                turn.served()
 
     def _is_turned_away(self, exchange: Exchange) -> bool:
         """Whether an answer only says "later".
@@ -322,3 +328,8 @@ def _without_money(exchange: Exchange, words: str) -> str:
 def _never_left(exchange: Exchange | None) -> bool:
     """Whether nothing was sent since there was no connection."""
     return exchange is not None and exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT
+
+
+def _was_left(exchange: Exchange) -> bool:
+    """Whether we did not wait for the end of an answer, as a check wanted it."""
+    return exchange.request.close_after is not None and exchange.fault is None and not exchange.complete

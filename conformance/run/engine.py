@@ -23,6 +23,7 @@ from conformance.run.budget import Budget, Cost, Price, Tokens
 from conformance.run.delivery import Send
 from conformance.run.forecast import forecast, seconds_each
 from conformance.run.ledger import Ledger
+from conformance.run.liveness import serves_as_ever
 from conformance.run.preflight import Needs, UnusableTarget, find_model, preflight
 from conformance.run.readiness import until_ready
 from conformance.run.recorded_traffic import RecordedTraffic
@@ -94,6 +95,7 @@ class Engine:
         try:
             async with self._client or contextlib.nullcontext(), self._upstream or contextlib.nullcontext():
                 await self._judge_in_time()
+                await self.session.abandon()  # what nobody waits for any more is neither sent nor counted
         except Exception:  # noqa: BLE001 - whoever waits for verdicts gets them
             self.ledger.settle_all(Verdict.ERROR, f"the run broke off:\n{traceback.format_exc()}")
         return self.snapshot(complete=True)
@@ -109,7 +111,7 @@ class Engine:
                 raise
             await self.session.abandon()
             over = f"the time for the run was up after {seconds:g} s (--run-timeout)"
-            if not self._reached_the_target:
+            if not self._was_served:
                 self.unusable = (
                     f"Nothing could be judged: {over} before the target had answered the first requests."
                 )
@@ -158,8 +160,8 @@ class Engine:
     def conclude(self, why: str, reason: Reason) -> None:
         """Judge by rules what is there, and settle the rest as not judged: however a run ends, what it has seen counts."""
         self.session.delivery.end(reason, why)
-        if self._reached_the_target:
-            left = [check for check in self.ledger.unsettled if check.is_rule]
+        if self._was_served:
+            left = [check for check in self.ledger.unsettled if check.is_rule and self._can_tell(check)]
             runnable = [check for check in left if not self.ledger.settle_unmet(check, self.facts)]
             judge_what_is_there(self.ledger, self.exchanges, runnable, why, reason)
         self.ledger.settle_unjudged(why, reason)
@@ -217,6 +219,18 @@ class Engine:
         return replace(
             cost, money=Price(*price).of(tokens) if price else None, pace=self.session.pace.describe()
         )
+
+    @property
+    def _was_served(self) -> bool:
+        """Whether a completion came that rules can look at."""
+        return any(
+            serves_as_ever(exchange) and exchange.request.path == "/completions"
+            for exchange in self.exchanges
+        )
+
+    def _can_tell(self, check: Check) -> bool:
+        """Whether it is known if the target has what a check needs; before the preflight is over, no capability is known."""
+        return self._reached_the_target or not self.ledger.requirement(check).needs.capabilities
 
     def _needs(self) -> Needs:
         needs = [self.ledger.requirement(check).needs for check in self.checks]

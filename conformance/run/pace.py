@@ -42,6 +42,8 @@ LONGEST_WAIT_OF_OUR_OWN = 60.0
 """Seconds after which a target that names no time is tried again at the latest."""
 _IN_VAIN = 2
 """After so many waits that were too short it may be a minute that has to pass; most buckets have filled by then (1 s and 2 s)."""
+_AFTER_LEAVING = 2.0
+"""So many times as long as answers take on the average is a request taken to be served after we left it: some take longer than others."""
 _A_WINDOW = 3
 """So many must have been served in a minute before it is believed that a minute's limit was used up by them."""
 
@@ -63,6 +65,10 @@ class Turn:
     def served(self) -> None:
         """The target took the request: any answer but a refusal for the time being, an error included."""
         self._pace.end(self._sending, served=True)
+
+    def left(self) -> None:
+        """The target took the request, and we left before its answer was over."""
+        self._pace.leave(self._sending)
 
     def turned_away(self, wait: float | None) -> None:
         """The target answered 429, 503 or 529, and asked to wait so many seconds; None: it did not say how long."""
@@ -104,7 +110,8 @@ class Pace:
         try:
             yield Turn(self, sending)
         finally:
-            self.end(sending, served=None)
+            if not sending.left:
+                self.end(sending, served=None)
 
     @contextlib.asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
@@ -160,13 +167,21 @@ class Pace:
         if self._probe is sending:
             self._probe = None
         if served:
-            self._service += 0.2 * (self._now() - sending.started - self._service)
+            if not sending.left:
+                self._service += 0.2 * (self._now() - sending.started - self._service)
             self._concurrency.served(sending.together)
             self._pacemaker.served(sending.started)
             self._after_service(sending)
         if self._idle is not None and not self._traffic.in_flight and not self._idle.done():
             self._idle.set_result(None)
         self._serve()
+
+    def leave(self, sending: Sending) -> None:
+        """We left a request before its answer was over; told by its turn. Many servers go on with it, so it keeps its place for a while."""
+        if sending in self._traffic.in_flight:
+            sending.left = True
+            until = _AFTER_LEAVING * self._service
+            asyncio.get_running_loop().call_later(until, lambda: self.end(sending, served=True))
 
     def refuse(self, sending: Sending, wait: float | None) -> None:
         """A request was turned away; told by its turn."""

@@ -31,6 +31,8 @@ class Sending:
     probe: bool = False
     """It is the one that is sent to see whether the target serves again."""
     served: bool | None = None
+    left: bool = False
+    """We left it before its answer was over, and the target may still be at it."""
     beside: int = 0
     """How many others were in flight when it began that were served since."""
     unknown: int = 0

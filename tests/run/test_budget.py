@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,10 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.contract.catalogue import load_catalogue, load_profile
+from conformance.contract.check import check_of, scenario
 from conformance.contract.verdict import Inconclusive, Reason, Verdict
+from conformance.kit.target import Target
 from conformance.run.budget import LARGEST_DEFAULT, Budget, Price, Purse, SpentError, Tokens
 from conformance.run.discovery import all_checks
 from conformance.run.engine import Engine
+from conformance.run.rate import Rate
 from conformance.run.results import Results, RunOutcome
 from conformance.run.session import Session
 from conformance.run.settings import Settings
@@ -108,15 +112,14 @@ def test_retries_count() -> None:
         sent.append(request)
         return refusal(429, headers=[("Retry-After", "0")], request=request)
 
-    async def main() -> Exchange:
+    async def main() -> None:
         session = Session(busy, "m", budget=Budget(requests=2))
-        exchange = await session.send(asked())
-        with pytest.raises(Inconclusive, match="budget of 2 requests"):
-            await session.send(asked(seed=1))
+        for seed in (0, 1):
+            with pytest.raises(Inconclusive, match="budget of 2 requests"):
+                await session.send(asked(seed=seed))
         assert session.cost.requests == len(sent) == 2
-        return exchange
 
-    assert virtual_time.run(main()).retries == 1
+    virtual_time.run(main())
 
 
 def run(shape: Shape, *selected: str, **bounds: Any) -> tuple[Results, int]:
@@ -185,3 +188,50 @@ def test_a_rule_for_which_nothing_could_be_sent_is_lost_to_the_bound(bound: int)
 
     assert found["STOP-001"] == (Verdict.INCONCLUSIVE, Reason.BUDGET)
     assert results.outcome is RunOutcome.NOT_ENOUGH
+
+
+@pytest.mark.parametrize(("seed", "bound"), [(0, 100), (0, 226), (1, 46), (2, 244)])
+def test_what_could_not_be_sent_again_is_no_failure(seed: int, bound: int) -> None:
+    """Where the budget ends between a 503 and the next try, that 503 is neither the answer nor an error of the target's."""
+    results, _ = run(Shape(latency=0.3, failures=0.1, failure_statuses=(503,), seed=seed), max_requests=bound)
+
+    assert [one.requirement.id for one in results.results if one.verdict is Verdict.FAIL] == []
+
+
+def test_an_end_in_time_before_the_first_check_is_no_excuse() -> None:
+    """What was answered by then is judged by the rules, but for those of which nobody knows yet whether their feature is there."""
+    results, _ = run(Shape(latency=0.3), run_timeout=1.0)
+    by_verdict = {
+        verdict: {one.requirement.id for one in results.results if one.verdict is verdict}
+        for verdict in Verdict
+    }
+
+    assert results.unusable is None
+    assert results.ended is not None
+    assert results.ended.reason is Reason.TIME
+    assert "RESP-001" in by_verdict[Verdict.PASS]
+    assert {"USAGE-001", "MAXTOK-002"} <= by_verdict[Verdict.INCONCLUSIVE]
+    assert by_verdict[Verdict.FAIL] == set()
+    assert results.outcome is RunOutcome.NOT_ENOUGH
+
+
+def test_what_is_still_in_line_at_the_end_is_not_counted() -> None:
+    """One of two requests is too many; the other waits for its turn when the run is over, and is never sent."""
+
+    @scenario("HTTP-009")
+    async def both(target: Target) -> None:
+        """It asks for two at once."""
+        await asyncio.gather(*(target.complete(prompt=prompt) for prompt in ("one", "two")))
+
+    check = check_of(both)
+    assert check is not None
+    shaper = shaped(Shape())
+    limits = Settings(
+        BASE_URL, MODEL, KEY, profile=load_profile("reference"), rate=Rate.parse("1/min"), max_requests=5
+    )
+    engine = Engine(limits, load_catalogue(), [check], InProcess(shaper, KEY).send)
+
+    async def counted() -> int:
+        return (await engine.run()).cost.requests
+
+    assert virtual_time.run(counted()) == shaper.counters.received == 4

@@ -211,14 +211,21 @@ def test_a_refusal_that_a_script_wants_is_the_answer() -> None:
     assert session.pace.turned_away == 0
 
 
-def test_retries_end_with_the_budget() -> None:
-    """What can't be sent again keeps the answer that it has."""
-    exchange, _, session = run(
-        Wire(lambda *_: later(after="1")), lambda session: session.send(asked()), budget=Budget(requests=2)
-    )
+@pytest.mark.parametrize("refused", [later(after="1"), later(503)], ids=["429", "503"])
+def test_retries_end_with_the_budget(refused: Exchange) -> None:
+    """What can't be sent again was not answered: that it was put off proves nothing about the request, nor is it evidence for a rule."""
 
-    assert (exchange.status, exchange.retries) == (429, 1)
-    assert session.cost.requests == 2
+    async def scenario(session: Session) -> None:
+        await session.send(asked("first"))
+        with pytest.raises(Inconclusive, match=f"budget of 2 requests .* status {refused.status} ") as spent:
+            await session.send(asked("second"))
+        assert spent.value.reason is Reason.BUDGET
+
+    wire = Wire(lambda request, _: served() if request.params["prompt"] == "first" else refused)
+    _, _, session = run(wire, scenario, budget=Budget(requests=2))
+
+    assert session.cost.requests == len(wire.sent) == 2
+    assert [exchange.status for exchange in session.exchanges] == [200]
 
 
 def test_what_never_left_costs_nothing() -> None:

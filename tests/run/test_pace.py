@@ -104,6 +104,18 @@ def test_a_limit_at_a_time_may_name_a_time() -> None:
     assert pace.describe() == "2 at a time"
 
 
+@pytest.mark.parametrize("named", [None, 1.0])
+@pytest.mark.parametrize("limit", [1, 2])
+def test_who_leaves_keeps_a_place(limit: int, named: float | None) -> None:
+    """Many servers go on with what nobody waits for any more: where they serve so many at a time, one in its place is one too many."""
+    pace = Pace(8)
+    crowd = send(AtATime(limit, named=named), 400, pace, leaving=25)
+
+    assert pace.describe() == f"{limit} at a time"
+    assert crowd.share_refused <= 0.03
+    assert crowd.seconds <= 1.12 * 400 / limit * Latency().service
+
+
 def test_a_target_that_starts_is_waited_for() -> None:
     """503 without a time to the first requests: tried again ever more seldom, and nothing is learned from it."""
     pace = Pace(8)

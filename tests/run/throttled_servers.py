@@ -135,6 +135,10 @@ class Latency:
     """Each way."""
 
 
+_WANTED = 64
+"""So many are wanted at any time."""
+
+
 @dataclass
 class Crowd:
     """What became of a number of requests."""
@@ -153,10 +157,22 @@ class Crowd:
         return len(self.refused) / len(self.sent)
 
 
-def send(server: Server, requests: int, pace: Pace, latency: Latency = Latency(), at_once: int = 64) -> Crowd:
-    """Have so many requests served, each sent again until it is; `at_once` are wanted at any time."""
+def send(  # noqa: C901 - one crowd
+    server: Server,
+    requests: int,
+    pace: Pace,
+    latency: Latency = Latency(),
+    *,
+    leaving: int | None = None,
+) -> Crowd:
+    """Have so many requests served, each sent again until it is; one in `leaving` is left at once, and the server goes on with it."""
     crowd, chance = Crowd(), random.Random(2)  # noqa: S311 - chance that repeats
     left = iter(range(requests))
+    working = set()
+
+    async def work() -> None:
+        await asyncio.sleep(latency.service * (1 + latency.jitter * chance.uniform(-1, 1)))
+        server.done()
 
     async def way() -> None:
         if latency.network:
@@ -169,9 +185,11 @@ def send(server: Server, requests: int, pace: Pace, latency: Latency = Latency()
             crowd.most_in_flight.append((now(), crowd.in_flight))
             await way()
             admitted, wait = server.admit()
-            if admitted:
-                await asyncio.sleep(latency.service * (1 + latency.jitter * chance.uniform(-1, 1)))
-                server.done()
+            if admitted and leaving and len(crowd.sent) % leaving == 0:
+                working.add(asyncio.create_task(work()))
+                turn.left()
+            elif admitted:
+                await work()
                 await way()
                 turn.served()
             else:
@@ -188,7 +206,7 @@ def send(server: Server, requests: int, pace: Pace, latency: Latency = Latency()
             crowd.served += 1
 
     async def all_of_them() -> None:
-        await asyncio.gather(*(one_of_them() for _ in range(at_once)))
+        await asyncio.gather(*(one_of_them() for _ in range(_WANTED)))
         crowd.seconds = now()
 
     run(all_of_them())
