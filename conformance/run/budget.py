@@ -171,9 +171,20 @@ def _most(exchange: Exchange, reserved: Tokens) -> Tokens:
         return Tokens(0, 0)
     usage = Completion.read(exchange).usage if exchange.served and exchange.complete else None
     if usage is None:
-        return reserved
+        return Tokens(reserved.prompt, min(reserved.generated, _most_generated(exchange, reserved)))
     prompt, generated = usage.prompt_tokens, usage.completion_tokens
     return Tokens(
         reserved.prompt if prompt is None else max(0, prompt),
         reserved.generated if generated is None else max(0, generated),
     )
+
+
+def _most_generated(exchange: Exchange, reserved: Tokens) -> int:
+    """The most tokens that a text can have which came to its end without being counted: a token has at least a byte, and one ends a choice.
+
+    What is generated and not returned (`best_of`) shows nowhere.
+    """
+    if not (exchange.served and exchange.complete) or "best_of" in exchange.request.params:
+        return reserved.generated
+    choices = Completion.read(exchange).choices.values()
+    return sum(len(choice.text.encode("utf-8", "replace")) + 1 for choice in choices)
