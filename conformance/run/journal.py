@@ -20,7 +20,7 @@ from conformance.run.budget import Cost
 from conformance.run.discovery import all_checks
 from conformance.run.ledger import Ledger
 from conformance.run.recording import facts_of
-from conformance.run.results import End, Mark, Result, Results
+from conformance.run.results import End, Inputs, Mark, Result, Results, Resumed
 from conformance.run.results_document import result_to_json, to_document
 from conformance.run.rule_pass import judge_what_is_there
 from conformance.run.settings import Settings
@@ -64,6 +64,8 @@ class Journal:
         return {
             "checks": [result.requirement.id for result in results.results],
             "started": results.started,
+            "inputs": results.inputs and asdict(results.inputs),
+            "resumed": results.resumed and asdict(results.resumed),
             **{name: document[name] for name in _KNOWN},
         }
 
@@ -99,6 +101,8 @@ def restore(path: Path, settings: Settings, why: str) -> Results | None:
         profile=settings.profile.name,
         strict=settings.strict,
         facts=facts,
+        inputs=Inputs(**head["inputs"]) if head["inputs"] else None,
+        resumed=Resumed(**head["resumed"]) if head["resumed"] else None,
         results=ledger.results,
         exchanges=tuple(exchanges),
         cost=Cost(**verdicts[-1]["cost"]) if verdicts else Cost(),

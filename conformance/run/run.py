@@ -68,8 +68,9 @@ class Run:
 
     def start(self, checks: Sequence[Check]) -> None:
         """Start judging all of `checks`, on the embedded server where no target was named."""
-        # What was recorded is not lost with the process that judges it.
-        journal = self.journal if self.recorded is None else None
+        # Where nothing is sent, nothing is lost with the process that judges it.
+        sends = self.recorded is None or self.recorded.goes_on
+        journal = self.journal if sends else None
         self._background = RunThread(self._engine(checks), journal)
         self._background.start()
 

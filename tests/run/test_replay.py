@@ -136,8 +136,8 @@ def test_the_document_fits_its_schema(run: Any, pytester: pytest.Pytester) -> No
     assert "was judged, nothing was sent" in markdown.summary(document)
 
 
-def test_one_observation_is_no_verdict(run: Any, pytester: pytest.Pytester) -> None:
-    """What is objected to once is inconclusive, since recorded traffic can't be asked again."""
+def test_what_stands_in_one_recorded_answer_is_proved(run: Any, pytester: pytest.Pytester) -> None:
+    """A sum that is wrong in a whole answer needs not be asked for again, and so fails in recorded traffic, too."""
 
     def one_completion(values: list[Any]) -> None:
         answered = next(
@@ -149,8 +149,8 @@ def test_one_observation_is_no_verdict(run: Any, pytester: pytest.Pytester) -> N
     run(lines(one_completion), "-k", BROKEN)
 
     [found] = results(pytester)["requirements"]
-    assert found["verdict"] == "inconclusive"
-    assert "seen once in 1 exchanges, and recorded requests can't be sent again" in found["message"]
+    assert found["verdict"] == "fail"
+    assert len(found["exchanges"]) == 1
 
 
 @pytest.mark.parametrize(("rule", "status"), [(BROKEN, 1), ("USAGE-001", 6)])
@@ -166,18 +166,18 @@ def test_what_a_bound_kept_out_of_a_recording_is_lost_to_it(run: Any, pytester: 
     """A rule for which there is nothing in the traffic of a run that ended early is inconclusive, and the replay says why it ended."""
     ended = {"reason": "time", "message": "the time for the run was up", "exchange": None}
 
-    def nothing_sent(values: list[Any]) -> None:
-        values[1:-1] = []
-        values[-1].update(exchanges=0, ended=ended)
+    def ended_after_the_first(values: list[Any]) -> None:
+        first = next(value for value in values[1:-1] if value["request"]["method"] == "POST")
+        values[1:-1] = [first]
+        values[-1].update(exchanges=1, ended=ended)
 
-    result = run(lines(nothing_sent), "-k", BROKEN)
-    [found] = results(pytester)["requirements"]
+    result = run(lines(ended_after_the_first), "-k", "STREAM-005 or RESP-001")
+    found = {one["id"]: one for one in results(pytester)["requirements"]}
 
     assert result.ret == 6
     assert results(pytester)["ended"] == ended
-    assert (found["verdict"], found["reason"]) == ("inconclusive", "time")
-    assert found["message"].endswith("before the run ended: the time for the run was up")
-    result.stdout.fnmatch_lines(["*which lost 1 requirement to the time of the run*"])
+    assert (found["STREAM-005"]["verdict"], found["STREAM-005"]["reason"]) == ("inconclusive", "time")
+    result.stdout.fnmatch_lines(["Nothing could be judged: the time for the run was up. *"])
 
 
 @pytest.mark.parametrize(("key", "reason"), [(KEY, "budget"), ("sk-another", "target_gone")])
