@@ -205,7 +205,9 @@ class Session:
         before = [] if last.request.once else self._left.pop(last.request, [])
         if not failed or failed[-1] is not last:
             self.reliability.served(len(failed) + len(before))
-            for exchange in (*before, *failed):
+            for exchange in before:
+                self._keep(replace(exchange, transient=True))
+            for exchange in failed:
                 self._keep(replace(exchange, transient=True, occasion=_TRY))
             return last
         last = replace(last, unserved=len(failed))
