@@ -21,7 +21,7 @@ from conformance.contract.verdict import (
 )
 from conformance.run.attempt import Attempt
 from conformance.run.determinism import Determinism
-from conformance.run.divergence import diverge
+from conformance.run.divergence import diverge, texts_of
 from conformance.run.ledger import MOST_EVIDENCE, Ledger
 from conformance.run.reliability import Reliability
 from conformance.wire.exchange import Exchange, Request
@@ -35,9 +35,9 @@ _MORE_IN_ONE_FORM = 5
 """More attempts for a check that asks the very same twice: it can't be told from noise by what varies, only by how often it fails."""
 _MOST_ATTEMPTS = 6
 _BEGINNING = 20
-"""Characters that show which way a text went."""
+"""Bytes that show which way a text went; of emoji, several tokens each, these are a few."""
 ALWAYS = 5
-"""What was answered otherwise each of so many times is sampled, not tied."""
+"""What mostly began otherwise, of so many times, is sampled, not tied."""
 
 _CONTRADICTS = "the target contradicts itself: the same greedy requests were answered differently from one attempt to the next"
 
@@ -99,7 +99,10 @@ class Confirmation:
         most = _ATTEMPTS[noisy, differ] + (
             _MORE_IN_ONE_FORM if noisy and _asks_the_same_twice(attempts) else 0
         )
-        return len(attempts) < most and not (differ and _come_and_go(attempts))
+        if differ and why_flaky(attempts):
+            # What has come and gone comes and goes; what was never the same again is sampled, if it stays so.
+            return any(map(_mostly_differ, _beginnings(attempts))) and len(attempts) < max(most, ALWAYS)
+        return len(attempts) < most
 
     def _settle_unconfirmed(self, check: Check, failed: Attempt, passed: Attempt) -> None:
         if passed.outcome is None and isinstance(failed.outcome, NotServed):
@@ -140,13 +143,6 @@ class Confirmation:
         )
 
 
-def _come_and_go(attempts: Sequence[Attempt]) -> bool:
-    """Whether answers have varied between attempts and come again, as those at a near tie do, so that no further attempt would prove more."""
-    return why_flaky(attempts) is not None and not any(
-        len(set(map(repr, answers))) == len(answers) for answers in _answers(attempts).values()
-    )
-
-
 def why_flaky(attempts: Sequence[Attempt]) -> str | None:
     """Why attempts that all failed prove nothing: answers to the same greedy requests came and went between them. None where they prove it.
 
@@ -155,14 +151,14 @@ def why_flaky(attempts: Sequence[Attempt]) -> str | None:
     texts that part are what failed, since a tie may toss a coin on both sides. A check whose attempt asks the same twice judges just that,
     and is kept from it only by what came when it was first asked.
     """
+    if any(len(begun) >= ALWAYS and _mostly_differ(begun) for begun in _beginnings(attempts)):
+        return None
     if _asks_the_same_twice(attempts):
         return _CONTRADICTS if _parts_by_itself(attempts[1:]) else None
     greedy = [[exchange for exchange in attempt.used if is_greedy(exchange)] for attempt in attempts]
-    by_request = _answers(attempts)
-    if any(_always_different(found) for found in by_request.values()):
-        return None
     if diverge(attempts[-1].used):
         return _CONTRADICTS if _parts_by_itself(attempts[1:]) else None
+    by_request = _answers(attempts)
     if any(
         all(_mostly(by_request[exchange.request], fingerprint(exchange)) for exchange in found)
         for found in greedy
@@ -204,12 +200,18 @@ def _parts_by_itself(attempts: Sequence[Attempt]) -> bool:
     return any(map(diverge, by_request.values()))
 
 
-def _always_different(answers: list[object]) -> bool:
-    """Whether no two of several answers begin alike. Where a tie tosses coins, some do, however many ties come later."""
-    begun = [repr({index: text[:_BEGINNING] for index, (text, _) in _by_index(one)}) for one in answers]
-    return len(answers) >= ALWAYS and len(set(begun)) == len(begun)
+def _beginnings(attempts: Sequence[Attempt]) -> list[list[bytes]]:
+    """How each text that should have been the same every time began, time by time."""
+    found: dict[tuple[Request, int], list[bytes]] = {}
+    for attempt in attempts:
+        for exchange in attempt.used:
+            for number, text in enumerate(texts_of(exchange)):
+                found.setdefault((exchange.request, number), []).append(
+                    text.text.encode(errors="surrogatepass")[:_BEGINNING]
+                )
+    return list(found.values())
 
 
-def _by_index(answer: object) -> list[tuple[int, tuple[str, object]]]:
-    """The texts and finish reasons of a fingerprint."""
-    return list(answer.items()) if isinstance(answer, dict) else []
+def _mostly_differ(begun: Sequence[bytes]) -> bool:
+    """Whether most of several answers begin each in a way of its own: those are sampled. Ties are too rare for that at a beginning."""
+    return 2 * len(set(begun)) > len(begun)

@@ -153,7 +153,7 @@ class Engine:
         self.unusable = (
             said if isinstance(why, UnusableTarget) else f"Nothing could be judged: {said}. {_NOT_KNOWN_YET}"
         )
-        if why.reason in LOST:
+        if why.reason in LOST and self.session.ended is None:
             self.session.delivery.end(why.reason, said)
         self.ledger.settle_all(Verdict.INCONCLUSIVE, _NOTHING_JUDGED, why.reason)
 

@@ -83,6 +83,7 @@ def from_json(data: Mapping[str, Any]) -> Exchange:
         seconds=data["seconds"],
         retries=data["retries"],
         transient=data.get("transient", False),
+        unserved=data.get("unserved", 0),
         url=data["url"],
         occasion=data.get("occasion", ""),
     )

@@ -18,32 +18,8 @@ pytestmark = pytest.mark.gate
 IN_PROCESS = [double for double in MUTANTS if not double.on_the_wire]
 SOME = [*IN_PROCESS[:: len(IN_PROCESS) // 28], *FUZZ_MUTANTS[:2]]
 
-NOT_YET = pytest.mark.xfail(
-    reason="a recording does not say yet how often in a row a 5xx came, nor what a probe was told when it asked again",
-    strict=False,
-)
-"""What a run sends again, since it may be the weather, is not found by its occasion in every case: see `Session._judge_tries`."""
-ANSWERED_WITH_5XX = frozenset(
-    {
-        "a_wrong_n_is_a_server_error",
-        "bad_json_is_mended",
-        "a_missing_model_is_a_server_error",
-        "a_negative_temperature_is_a_server_error",
-        "half_a_surrogate_pair_is_a_server_error",
-        "stream_options_without_a_stream_are_a_server_error",
-        "a_member_that_is_there_twice_fails",
-        "a_deep_body_breaks_the_connection",
-    }
-)
 
-
-def marked(double: Double) -> Any:
-    """A double, with what is known of its test."""
-    marks = [NOT_YET] if double.name in ANSWERED_WITH_5XX else []
-    return pytest.param(double, id=double.name, marks=marks)
-
-
-@pytest.mark.parametrize("double", [marked(double) for double in SOME])
+@pytest.mark.parametrize("double", SOME, ids=lambda double: double.name)
 def test_a_mutant_is_judged_as_it_was(double: Double, tmp_path: Path) -> None:
     """Verdicts, reasons and words; the evidence is the same, too, in whatever order it was looked at."""
     profile = profile_for(double)
@@ -74,13 +50,13 @@ def _told(document: dict[str, Any]) -> dict[str, Any]:
         Shape(near_ties=0.03, seed=3, latency=0.01),
         Shape(drops_before=0.1, seed=2, latency=0.01),
         Shape(failures=0.1, seed=2, latency=0.01),
-        pytest.param(Shape(failures=0.1, near_ties=0.03, seed=9, latency=0.01), marks=NOT_YET),
+        Shape(failures=0.1, near_ties=0.03, seed=9, latency=0.01),
         Shape(rate=60, latency=0.01),
         Shape(dies_after=200, death=Death.DROPPED, latency=0.01),
         Shape(dies_after=300, revives_after=3, death=Death.DROPPED, latency=0.01),
         Shape(quota=150, latency=0.01),
         Shape(quota=280, quota_words=Quota.SILICONFLOW, latency=0.01),
-        pytest.param(Shape(loading=1e9, latency=0.01), marks=NOT_YET),
+        Shape(loading=1e9, latency=0.01),
     ],
 )
 def test_a_bad_day_is_judged_as_it_was(shape: Shape, tmp_path: Path) -> None:
