@@ -21,7 +21,7 @@ from conformance.contract.verdict import (
 )
 from conformance.run.attempt import Attempt
 from conformance.run.determinism import Determinism
-from conformance.run.divergence import diverge, texts_of
+from conformance.run.divergence import Forks, diverge, texts_of
 from conformance.run.ledger import MOST_EVIDENCE, Ledger
 from conformance.run.reliability import Reliability
 from conformance.wire.exchange import Exchange, Request
@@ -34,11 +34,6 @@ asking between which a near tie tosses a coin are told apart eight times in a ro
 _MORE_IN_ONE_FORM = 5
 """More attempts for a check that asks the very same twice: it can't be told from noise by what varies, only by how often it fails."""
 _MOST_ATTEMPTS = 6
-_BEGINNING = 20
-"""Bytes that show which way a text went; of emoji, several tokens each, these are a few."""
-ALWAYS = 5
-"""What mostly began otherwise, of so many times, is sampled, not tied."""
-
 _CONTRADICTS = "the target contradicts itself: the same greedy requests were answered differently from one attempt to the next"
 
 Failure = tuple[Check, Attempt]
@@ -100,8 +95,9 @@ class Confirmation:
             _MORE_IN_ONE_FORM if noisy and _asks_the_same_twice(attempts) else 0
         )
         if differ and why_flaky(attempts):
-            # What has come and gone comes and goes; what was never the same again is sampled, if it stays so.
-            return any(map(_mostly_differ, _beginnings(attempts))) and len(attempts) < max(most, ALWAYS)
+            # What has come and gone comes and goes; what is hardly ever the same again is sampled, if it stays so.
+            may_be_sampled = any(forks.are_dense for forks in _forks(attempts))
+            return may_be_sampled and len(attempts) < _ATTEMPTS[True, True]
         return len(attempts) < most
 
     def _settle_unconfirmed(self, check: Check, failed: Attempt, passed: Attempt) -> None:
@@ -146,12 +142,12 @@ class Confirmation:
 def why_flaky(attempts: Sequence[Attempt]) -> str | None:
     """Why attempts that all failed prove nothing: answers to the same greedy requests came and went between them. None where they prove it.
 
-    They do prove something where a request was answered differently every single time (what is sampled is no near tie), and where one of
+    They do prove something where texts fork so often that they are sampled (near ties are rare), and where one of
     them failed although each of its requests was answered as that request mostly was (a near tie is one answer in a few); but not where
     texts that part are what failed, since a tie may toss a coin on both sides. A check whose attempt asks the same twice judges just that,
     and is kept from it only by what came when it was first asked.
     """
-    if any(len(begun) >= ALWAYS and _mostly_differ(begun) for begun in _beginnings(attempts)):
+    if any(forks.are_of_sampling for forks in _forks(attempts)):
         return None
     if _asks_the_same_twice(attempts):
         return _CONTRADICTS if _parts_by_itself(attempts[1:]) else None
@@ -200,18 +196,11 @@ def _parts_by_itself(attempts: Sequence[Attempt]) -> bool:
     return any(map(diverge, by_request.values()))
 
 
-def _beginnings(attempts: Sequence[Attempt]) -> list[list[bytes]]:
-    """How each text that should have been the same every time began, time by time."""
-    found: dict[tuple[Request, int], list[bytes]] = {}
+def _forks(attempts: Sequence[Attempt]) -> list[Forks]:
+    """Where each text that should have been the same every time went on in different ways."""
+    found: dict[tuple[Request, int], list[str]] = {}
     for attempt in attempts:
         for exchange in attempt.used:
             for number, text in enumerate(texts_of(exchange)):
-                found.setdefault((exchange.request, number), []).append(
-                    text.text.encode(errors="surrogatepass")[:_BEGINNING]
-                )
-    return list(found.values())
-
-
-def _mostly_differ(begun: Sequence[bytes]) -> bool:
-    """Whether most of several answers begin each in a way of its own: those are sampled. Ties are too rare for that at a beginning."""
-    return 2 * len(set(begun)) > len(begun)
+                found.setdefault((exchange.request, number), []).append(text.text)
+    return list(map(Forks.of, found.values()))

@@ -34,6 +34,12 @@ _ANY = frozenset(
 )
 """Parameters that are not to change which text a model chooses."""
 _TINY = 0.001
+_CHARACTERS_A_TOKEN = 4
+"""As a rule of thumb, in English; of other characters, each byte may be one."""
+_DENSE = 0.2
+"""The share of positions that are near ties is some hundredths on the worst servers; at a temperature of 0.7, every third is a fork."""
+_MANY = 4
+"""Of five texts no two are the same, or more texts part as often."""
 _UNFINISHED = "\ufffd"
 """What a character over several tokens ends in where the limit cuts it."""
 
@@ -52,6 +58,52 @@ class Text:
     def ways(self) -> tuple[str, ...]:
         """The texts that the model may have written."""
         return tuple(self.text + stop for stop in self.stops) or (self.text,)
+
+
+@dataclass(frozen=True, slots=True)
+class Forks:
+    """Where several texts that should be the same go on in different ways."""
+
+    parted: int
+    """How many more ways there are than one, over all places at which they part."""
+    positions: float
+    """How many there are at which they could, about: where two or more had been the same so far."""
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> Forks:
+        """The forks of `texts`, which are the branches of the tree that they make."""
+        parted, positions = 0, 0.0
+        groups = [list(texts)]
+        while groups:
+            group = groups.pop()
+            if len(group) < 2:  # noqa: PLR2004  # one alone is not the same as any other
+                continue
+            alike = _common(min(group), max(group))
+            ways: dict[str, list[str]] = {}
+            for text in group:
+                if rest := text[len(alike) :]:
+                    ways.setdefault(rest[:1], []).append(rest)
+            positions += _tokens(alike)
+            parted += max(len(ways), 1) - 1
+            groups += ways.values()
+        return cls(parted, parted + positions)
+
+    @property
+    def are_dense(self) -> bool:
+        """Whether they come more often than near ties do."""
+        return self.parted > _DENSE * self.positions
+
+    @property
+    def are_of_sampling(self) -> bool:
+        """Whether they come so often, and are so many, that the texts are sampled."""
+        return self.are_dense and self.parted >= _MANY
+
+
+def _tokens(text: str) -> float:
+    """How many tokens a text has, about."""
+    return sum(
+        1 / _CHARACTERS_A_TOKEN if char.isascii() else len(char.encode(errors="replace")) for char in text
+    )
 
 
 def diverge(exchanges: Sequence[Exchange]) -> bool:

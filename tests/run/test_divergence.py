@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conformance.run.divergence import diverge, texts_of
+from conformance.run.divergence import Forks, diverge, texts_of
 from conformance.wire.exchange import Exchange, Request
 from tests.builders import answer, choice, plain
 
@@ -65,3 +65,25 @@ def test_choices_of_one_answer_are_compared() -> None:
 def test_what_says_nothing_of_the_model(odd: Exchange) -> None:
     """Sampled texts, and answers that are not what was asked for."""
     assert list(texts_of(odd)) == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "parted", "sampled"),
+    [
+        (["once upon a time"] * 5, 0, False),
+        (["once upon a time", "once upon a hill"] * 4, 1, False),
+        # Three near ties within sixty tokens.
+        (["a" * 80 + one + "b" * 80 + other + "c" * 80 for one in "xy" for other in "xyz"], 5, False),
+        (["blue, as it was", "a wind blew", "seven", "blue, and", "the end of it"], 4, True),
+        (["it", "it was", "it was late"], 0, False),
+        # Emoji take several tokens each.
+        (["😁" * 12 + one for one in "abcde"], 4, False),
+        ([], 0, False),
+    ],
+)
+def test_texts_that_are_sampled_fork_often(texts: list[str], parted: int, *, sampled: bool) -> None:
+    """Near ties are rare, so texts part at few of the positions at which they could."""
+    forks = Forks.of(texts)
+
+    assert forks.parted == parted
+    assert forks.are_of_sampling == sampled
