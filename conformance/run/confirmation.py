@@ -94,7 +94,7 @@ class Confirmation:
         most = _ATTEMPTS[noisy, differ] + (
             _MORE_IN_ONE_FORM if noisy and _asks_the_same_twice(attempts) else 0
         )
-        if differ and why_flaky(attempts):
+        if (differ or len(attempts) >= most) and why_flaky(attempts):
             # What has come and gone comes and goes; what is hardly ever the same again is sampled, if it stays so.
             may_be_sampled = any(forks.are_dense for forks in _forks(attempts))
             return may_be_sampled and len(attempts) < _ATTEMPTS[True, True]

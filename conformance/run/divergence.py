@@ -36,8 +36,8 @@ _ANY = frozenset(
 _TINY = 0.001
 _CHARACTERS_A_TOKEN = 4
 """As a rule of thumb, in English; of other characters, each byte may be one."""
-_DENSE = 0.2
-"""The share of positions that are near ties is some hundredths on the worst servers; at a temperature of 0.7, every third is a fork."""
+_DENSE = 0.13
+"""The share of positions that are near ties is some hundredths on the worst servers; at a temperature of 0.7, every third to every seventh is a fork."""
 _MANY = 4
 """Of five texts no two are the same, or more texts part as often."""
 _UNFINISHED = "\ufffd"
