@@ -34,6 +34,9 @@ asking between which a near tie tosses a coin are told apart eight times in a ro
 _MORE_IN_ONE_FORM = 5
 """More attempts for a check that asks the very same twice: it can't be told from noise by what varies, only by how often it fails."""
 _MOST_ATTEMPTS = 6
+_UNTIL_SAMPLED = _ATTEMPTS[True, True]
+"""Attempts after which what comes and goes is no sampling, if it did not show itself as that by then."""
+
 _CONTRADICTS = "the target contradicts itself: the same greedy requests were answered differently from one attempt to the next"
 
 Failure = tuple[Check, Attempt]
@@ -95,9 +98,8 @@ class Confirmation:
             _MORE_IN_ONE_FORM if noisy and _asks_the_same_twice(attempts) else 0
         )
         if (differ or len(attempts) >= most) and why_flaky(attempts):
-            # What has come and gone comes and goes; what is hardly ever the same again is sampled, if it stays so.
-            may_be_sampled = any(forks.are_dense for forks in _forks(attempts))
-            return may_be_sampled and len(attempts) < _ATTEMPTS[True, True]
+            # What has come and gone comes and goes; what is hardly ever the same again may turn out to be sampled.
+            return len(attempts) < _UNTIL_SAMPLED and any(forks.are_dense for forks in _forks(attempts))
         return len(attempts) < most
 
     def _settle_unconfirmed(self, check: Check, failed: Attempt, passed: Attempt) -> None:
@@ -142,10 +144,10 @@ class Confirmation:
 def why_flaky(attempts: Sequence[Attempt]) -> str | None:
     """Why attempts that all failed prove nothing: answers to the same greedy requests came and went between them. None where they prove it.
 
-    They do prove something where texts fork so often that they are sampled (near ties are rare), and where one of
-    them failed although each of its requests was answered as that request mostly was (a near tie is one answer in a few); but not where
-    texts that part are what failed, since a tie may toss a coin on both sides. A check whose attempt asks the same twice judges just that,
-    and is kept from it only by what came when it was first asked.
+    They do prove something where texts fork so often that they are sampled (near ties are rare), and where one of them failed although each
+    of its requests was answered as that request mostly was (a near tie is one answer in a few); but not where texts that part are what
+    failed, since a tie may toss a coin on both sides. A check whose attempt asks the same twice judges just that, and is kept from it only by
+    what came when it was first asked.
     """
     if any(forks.are_of_sampling for forks in _forks(attempts)):
         return None

@@ -39,7 +39,7 @@ _CHARACTERS_A_TOKEN = 4
 _DENSE = 0.13
 """The share of positions that are near ties is some hundredths on the worst servers; at a temperature of 0.7, every third to every seventh is a fork."""
 _MANY = 4
-"""Of five texts no two are the same, or more texts part as often."""
+"""As often five texts part of which no two are the same."""
 _UNFINISHED = "\ufffd"
 """What a character over several tokens ends in where the limit cuts it."""
 
@@ -84,7 +84,7 @@ class Forks:
                 if rest := text[len(alike) :]:
                     ways.setdefault(rest[:1], []).append(rest)
             positions += _tokens(alike)
-            parted += max(len(ways), 1) - 1
+            parted += len(ways) - 1 if ways else 0
             groups += ways.values()
         return cls(parted, parted + positions)
 
@@ -97,13 +97,6 @@ class Forks:
     def are_of_sampling(self) -> bool:
         """Whether they come so often, and are so many, that the texts are sampled."""
         return self.are_dense and self.parted >= _MANY
-
-
-def _tokens(text: str) -> float:
-    """How many tokens a text has, about."""
-    return sum(
-        1 / _CHARACTERS_A_TOKEN if char.isascii() else len(char.encode(errors="replace")) for char in text
-    )
 
 
 def diverge(exchanges: Sequence[Exchange]) -> bool:
@@ -156,6 +149,13 @@ def _common(one: str, other: str) -> str:
     """What two texts begin with alike."""
     alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
     return one[:alike]
+
+
+def _tokens(text: str) -> float:
+    """How many tokens a text has, about."""
+    return sum(
+        1 / _CHARACTERS_A_TOKEN if char.isascii() else len(char.encode(errors="replace")) for char in text
+    )
 
 
 def _stops(request: Request) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def _status(exchange: Exchange) -> int:
     return exchange.response.status
 
 
-def _all_refused(target: Target, sent: Iterable[InvalidRequest]) -> None:
+def _get_any_4xx(target: Target, sent: Iterable[InvalidRequest]) -> None:
     """Every one of these bodies was refused with a 4xx.
 
     404 is one as well: a server that finds no model in such a body says so with it, and the path exists, since the valid twin is served.
@@ -75,7 +75,7 @@ async def broken_json_is_refused(target: Target) -> None:
         "a body of plain text": b"Hello, world",
     }
     sent = [(what, await target.send(Request(body, intent=Intent.INVALID))) for what, body in bodies.items()]
-    _all_refused(target, sent)
+    _get_any_4xx(target, sent)
     # RFC 8259, section 9: "A JSON parser MAY accept non-JSON forms or extensions", and NaN is the commonest. A server that lets it
     # in must still know what to do with it.
     nan = _body(target).replace(b'"temperature":0', b'"temperature":NaN')
@@ -86,7 +86,7 @@ async def broken_json_is_refused(target: Target) -> None:
 async def an_empty_body_is_refused(target: Target) -> None:
     """An empty body is refused with a 4xx."""
     await target.valid_twin_is_served()
-    _all_refused(target, [("an empty body", await target.send(Request(b"", intent=Intent.INVALID)))])
+    _get_any_4xx(target, [("an empty body", await target.send(Request(b"", intent=Intent.INVALID)))])
 
 
 @scenario("HTTP-007", phase=Phase.MALFORMED)
@@ -98,7 +98,7 @@ async def a_body_that_is_no_object_is_refused(target: Target) -> None:
         (f"the body `{body.decode()}`", await target.send(Request(body, intent=Intent.INVALID)))
         for body in bodies
     ]
-    _all_refused(target, sent)
+    _get_any_4xx(target, sent)
 
 
 @scenario("HTTP-008", phase=Phase.MALFORMED)
