@@ -12,7 +12,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from conformance.contract.verdict import Inconclusive, NotRecorded, Outcome
+from conformance.contract.verdict import Inconclusive, NotRecorded, Outcome, Reason
 from conformance.kit.facts import Capability, Support
 from conformance.kit.stopped_answers import stop_support
 from conformance.kit.suffix_mode import Mode, suffix_support
@@ -74,18 +74,32 @@ async def has(target: Target, capability: str) -> bool:
     return (await support(target, capability)).support is Support.YES
 
 
+async def learn_what_is_in_doubt(target: Target) -> Mapping[str, Capability]:
+    """All capabilities, with what the target does with those that are in doubt: a second request tells."""
+    known = dict(target.facts.capabilities)
+    for name in sorted(name for name in known if known[name].in_doubt):
+        known[name] = await _probe_once(replace(target, attempt=target.attempt + 1), name)
+        if known[name].support is Support.BROKEN:
+            await target.still_serves(target.used[-1:])
+    return MappingProxyType(known)
+
+
 async def _probe(target: Target, name: str) -> Capability | None:
     """What a probe finds out; None where recorded traffic is judged that does not show it: each check then sees for itself."""
     try:
         found = await _probe_once(target, name)
-        if found.support in {Support.BROKEN, Support.UNKNOWN} and target.used:
-            unserved = target.used[-1].unserved
-            if await target.still_serves(target.used[-1:]) and unserved:
-                # That was the weather, or it is the feature: a second request tells.
-                found = await _probe_once(replace(target, attempt=target.attempt + 1), name)
+        if found.support not in {Support.BROKEN, Support.UNKNOWN} or not target.used:
+            return found
+        last = target.used[-1]
+        if not await target.still_serves([last]) or not last.unserved:
+            return found
+        if not last.complete:
+            # What a server has closed the connection for once, it may die of the next time.
+            return Capability(Support.UNKNOWN, f"{found.note}, once", last.id, Reason.TRANSIENT)
+        # That was the weather, or it is the feature: a second request tells.
+        return await _probe_once(replace(target, attempt=target.attempt + 1), name)
     except NotRecorded:
         return None
-    return found
 
 
 async def _probe_once(target: Target, name: str) -> Capability:

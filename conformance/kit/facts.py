@@ -36,6 +36,11 @@ class Capability:
     reason: Reason | None = None
     """Why the run could not find out, where it could not."""
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the target closed the connection when it was first asked, and serves others: it is asked again when all else is judged."""
+        return self.support is Support.UNKNOWN and self.reason is Reason.TRANSIENT
+
 
 @dataclass(frozen=True)
 class Facts:

@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.contract.catalogue import Catalogue
 from conformance.contract.check import Check, Scope
 from conformance.contract.verdict import LOST, Inconclusive, NotRecorded, Reason, Verdict
 from conformance.gateway.upstream import Upstream
+from conformance.kit.capabilities import learn_what_is_in_doubt
 from conformance.kit.facts import Facts
 from conformance.kit.target import Target
 from conformance.run.budget import Budget, Cost, Price, Tokens
@@ -121,15 +122,33 @@ class Engine:
         if not await self._gets_to_know_the_target():
             return
         self._reached_the_target = True
-        runnable = [check for check in self.checks if not self.ledger.settle_unmet(check, self.facts)]
-        scenarios = [check for check in runnable if check.scope is Scope.SCENARIO]
-        await ScenarioPass(self.session, self.ledger, self._target).run(scenarios)
+        doubtful = [check for check in self.checks if self._is_doubtful(check)]
+        runnable = self._runnable(check for check in self.checks if check not in doubtful)
+        await self._run_scenarios(runnable)
+        if doubtful:
+            self.facts = replace(self.facts, capabilities=await learn_what_is_in_doubt(self._target()))
+            doubtful = self._runnable(doubtful)
+            await self._run_scenarios(doubtful)
+            runnable += doubtful
         end = self.session.ended
         if self._only_judges and end is not None and end.reason in _CUT_SHORT:
             self.conclude(end.message, end.reason)  # as the run did that was recorded
             return
         rules = [check for check in runnable if check.scope is not Scope.SCENARIO]
         await RulePass(self.session, self.ledger, self._target).run(rules)
+
+    def _is_doubtful(self, check: Check) -> bool:
+        """Whether a check needs what the target closed the connection for, and so comes last: it may die of it."""
+        known, needed = self.facts.capabilities, self.ledger.requirement(check).needs.capabilities
+        return any(known[name].in_doubt for name in needed if name in known)
+
+    def _runnable(self, checks: Iterable[Check]) -> list[Check]:
+        """Those of `checks` whose preconditions are met; the others are settled."""
+        return [check for check in checks if not self.ledger.settle_unmet(check, self.facts)]
+
+    async def _run_scenarios(self, checks: Iterable[Check]) -> None:
+        scenarios = [check for check in checks if check.scope is Scope.SCENARIO]
+        await ScenarioPass(self.session, self.ledger, self._target).run(scenarios)
 
     async def _gets_to_know_the_target(self) -> bool:
         """Fill the facts; False where nothing can be judged, which is then settled."""
