@@ -35,6 +35,11 @@ class Attempt:
         )
 
     @property
+    def unserved(self) -> tuple[Exchange, ...]:
+        """What the target did not serve."""
+        return tuple(exchange for exchange in self.used if exchange.unserved)
+
+    @property
     def times_unserved(self) -> int | None:
         """How often in a row each request was met by an error of the server's that this attempt blames; None where it blames something else.
 
@@ -42,13 +47,13 @@ class Attempt:
         """
         if not isinstance(self.outcome, NotServed) or not self.all_complete:
             return None
-        return min((exchange.unserved for exchange in self.used if exchange.unserved), default=None)
+        return min((exchange.unserved for exchange in self.unserved), default=None)
 
     @property
     def blames_the_first_time(self) -> bool:
         """Whether this attempt failed since something was not served the first time, which is what it was after."""
         return isinstance(self.outcome, NotServed) and any(
-            exchange.request.once and exchange.unserved for exchange in self.used
+            exchange.request.once for exchange in self.unserved
         )
 
     @property

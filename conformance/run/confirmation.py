@@ -69,7 +69,7 @@ class Confirmation:
             last = attempts[-1]
             if not isinstance(last.outcome, Broken):
                 self._settle_unconfirmed(check, attempts[-2], last)
-            elif last.blames_the_first_time and len(attempts) < self.reliability.enough:
+            elif last.blames_the_first_time and len(attempts) < self.reliability.enough(last.unserved):
                 self._settle_flaky(check, last.outcome, last)
             elif reason := why_flaky(attempts):
                 self.ledger.settle(
@@ -84,7 +84,7 @@ class Confirmation:
 
     def _is_proved(self, first: Attempt) -> bool:
         """Whether one attempt is enough: what it blames came so often in a row that chance does not explain it."""
-        return (first.times_unserved or 0) >= self.reliability.enough
+        return (first.times_unserved or 0) >= self.reliability.enough(first.unserved)
 
     def _needs_another(self, attempts: Sequence[Attempt]) -> bool:
         """Whether a failure needs one more attempt: where texts differ that are to be equal, each attempt asks for them in turn once more."""
@@ -92,7 +92,7 @@ class Confirmation:
         if not isinstance(last.outcome, Broken):
             return False
         if last.blames_the_first_time:
-            return len(attempts) < min(self.reliability.enough, _MOST_ATTEMPTS)
+            return len(attempts) < min(self.reliability.enough(last.unserved), _MOST_ATTEMPTS)
         noisy, differ = bool(self.determinism.contradictions), diverge(last.used)
         most = _ATTEMPTS[noisy, differ] + (
             _MORE_IN_ONE_FORM if noisy and _asks_the_same_twice(attempts) else 0
@@ -127,7 +127,7 @@ class Confirmation:
         self.ledger.settle(
             check,
             Verdict.INCONCLUSIVE,
-            f"{self.reliability.rate:.0%} of all requests are not served when they are first sent, so this proves nothing: {outcome}",
+            f"{self.reliability.rate_of(last.unserved):.0%} of all requests are not served when they are first sent, so this proves nothing: {outcome}",
             evidence=last.used,
             reason=Reason.TRANSIENT,
         )

@@ -2,12 +2,16 @@
 
 No single broken connection and no single 5xx says anything about a request, as long as the same happens to others by chance. So what is not
 served is sent again, until it is, or until chance is no explanation any more: with a background rate of p, a request fails k times in a row
-by chance with the probability p to the power of k; over all checks of a run that must be less than 1 in 1,000.
+by chance with the probability p to the power of k; over all checks of a run that must be less than 1 in 1,000. The rate is that of failures of the same kind: where connections break now and
+then, a 500 may still be the answer to its request.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
 
 from conformance.wire.exchange import Exchange, FaultKind, Intent, Request
 from conformance.wire.retry import is_transient, is_turned_away
@@ -24,51 +28,70 @@ _PLAIN = frozenset({"model", "prompt", "max_tokens", "temperature", "stream"})
 _LOST = frozenset({FaultKind.CONNECT, FaultKind.DROPPED, FaultKind.TIMEOUT})
 
 
+class Failure(Enum):
+    """How a request can fail to be served."""
+
+    CONNECTION = "the connection broke, or nothing came"
+    GATEWAY = "something went wrong on the way, or too many came at a time"
+    SERVER = "the server failed"
+
+
 @dataclass
 class Reliability:
     """Counts the tries at requests that were served in the end. `checks` is how many may blame the target."""
 
     checks: int = 300
     tries: int = 0
-    failed: int = 0
+    failed: Counter[Failure] = field(default_factory=Counter)
     may_learn: bool = True
     """Whether only what is valid and harmless is being sent, so that a failure of it is the weather."""
 
     @property
     def rate(self) -> float:
         """The background rate of not serving, between 0 and 1."""
-        return self.failed / max(self.tries, _FEW)
+        return self.failed.total() / max(self.tries, _FEW)
 
-    def served(self, failed: int) -> None:
-        """A request was answered after so many tries that were not; what follows malformed requests is no weather."""
+    def rate_of(self, failed: Iterable[Exchange]) -> float:
+        """The background rate of failing in one of the ways in which these failed."""
+        return sum(self.failed[kind] for kind in set(map(_kind, failed))) / max(self.tries, _FEW)
+
+    def served(self, failed: Sequence[Exchange]) -> None:
+        """A request was answered after these tries that were not; what follows malformed requests is no weather."""
         if self.may_learn:
-            self.tries += failed + 1
-            self.failed += failed
+            self.tries += len(failed) + 1
+            self.failed.update(map(_kind, failed))
 
-    @property
-    def enough(self) -> int:
-        """How often in a row a request must fail to be blamed for it; more often than anything is tried where nothing would be enough."""
+    def enough(self, failed: Iterable[Exchange]) -> int:
+        """How often in a row a request must fail in these ways to be blamed; more often than anything is tried where nothing would be enough."""
+        rate = self.rate_of(failed)
         for times in range(_AT_LEAST, _AT_MOST + 1):
-            if self.rate**times * self.checks < _BY_CHANCE:
+            if rate**times * self.checks < _BY_CHANCE:
                 return times
         return _AT_MOST + 1
 
-    def may_try_again(self, exchange: Exchange, failed: int) -> bool:
-        """Whether a request that failed so often in a row is sent once more.
+    def may_try_again(self, failed: Sequence[Exchange]) -> bool:
+        """Whether a request that failed like this is sent once more.
 
         What is not served may be what the target dies of, and is not sent again in the middle of a run (the confirmation does that in the
         end), unless it is what everybody sends, the answer speaks of somebody behind the target, or such failures are known to be the weather
         here.
         """
+        exchange = failed[-1]
         if exchange.request.once:
             return False
         if (
-            not self.rate
+            not self.rate_of(failed)
             and not _speaks_of_others(exchange)
             and not (self.may_learn and _is_plain(exchange.request))
         ):
             return False
-        return failed < min(self.enough, _AT_MOST)
+        return len(failed) < min(self.enough(failed), _AT_MOST)
+
+
+def _kind(exchange: Exchange) -> Failure:
+    if not exchange.complete:
+        return Failure.CONNECTION
+    return Failure.GATEWAY if _speaks_of_others(exchange) else Failure.SERVER
 
 
 def _speaks_of_others(exchange: Exchange) -> bool:

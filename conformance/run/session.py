@@ -172,7 +172,7 @@ class Session:
         while is_unserved(exchange):
             failed.append(exchange)
             await self._after_a_failure(exchange)
-            if not self.reliability.may_try_again(exchange, len(failed)):
+            if not self.reliability.may_try_again(failed):
                 break
             set_aside = self._again(request)
             if set_aside is None:
@@ -204,7 +204,7 @@ class Session:
         """Mark what was chance, and count it; the last try with what it proves. Raises `Inconclusive` where it proves nothing."""
         before = [] if last.request.once else self._left.pop(last.request, [])
         if not failed or failed[-1] is not last:
-            self.reliability.served(len(failed) + len(before))
+            self.reliability.served([*before, *failed])
             for exchange in before:
                 self._keep(replace(exchange, transient=True))
             for exchange in failed:
@@ -214,11 +214,11 @@ class Session:
         self._keep(last)
         if last.request.once:
             # Its check makes of it what it can; where such things happen by chance, nobody else does.
-            self._keep(replace(last, transient=self.reliability.rate > 0))
+            self._keep(replace(last, transient=self.reliability.rate_of(failed) > 0))
             return last
         self._left[last.request] = [*before, *failed[:-1], last]
-        if self.reliability.enough > len(failed) > 1:
-            rate = self.reliability.rate
+        if self.reliability.enough(failed) > len(failed) > 1:
+            rate = self.reliability.rate_of(failed)
             raise Inconclusive(
                 f"{last.id} was not served {len(failed)} times in a row ({error_text(last)}), which proves nothing about the request:"
                 f" {rate:.0%} of all requests are not served when they are first sent",

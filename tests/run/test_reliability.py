@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ import pytest
 
 from conformance.contract.verdict import Inconclusive, Reason, Verdict
 from conformance.run.engine import Engine
-from conformance.run.reliability import Reliability, is_unserved
+from conformance.run.reliability import Failure, Reliability, is_unserved
 from conformance.run.results import Results
 from conformance.run.session import Session
 from conformance.run.settings import Settings
@@ -44,7 +45,19 @@ def session(*answers: Exchange) -> Session:
 )
 def test_how_often_is_enough_depends_on_the_weather(failed: int, tries: int, enough: int) -> None:
     """The share of the unserved, to the power of the times in a row, over 300 checks, is below 1 in 1,000."""
-    assert Reliability(300, tries, failed).enough == enough
+    weather = Reliability(300, tries, Counter({Failure.CONNECTION: failed}))
+
+    assert weather.enough([DROPPED]) == enough
+
+
+def test_each_kind_of_failure_has_its_own_rate() -> None:
+    """Where connections break, a 500 is still soon proved; a request that met both was met by either."""
+    weather = Reliability(300, 300, Counter({Failure.CONNECTION: 30}))
+
+    assert weather.enough([refusal(500)]) == 2
+    assert weather.enough([refusal(500), DROPPED]) == weather.enough([DROPPED])
+    assert not weather.may_try_again([replace(refusal(500), request=ODDLY)])
+    assert weather.may_try_again([replace(DROPPED, request=ODDLY)])
 
 
 @pytest.mark.parametrize(
@@ -106,7 +119,7 @@ def test_what_never_comes_is_the_requests_own() -> None:
 def test_a_target_that_serves_little_can_not_be_blamed() -> None:
     """Six times in a row are no proof where every third request fails."""
     target = session(refusal(500))
-    target.reliability = Reliability(300, 90, 30)
+    target.reliability = Reliability(300, 90, Counter({Failure.SERVER: 30}))
 
     with pytest.raises(Inconclusive, match=r"6 times in a row.*33% of all requests") as found:
         virtual_time.run(target.send(PLAINLY))
@@ -148,7 +161,7 @@ def test_weather_is_blamed_on_nothing_else(weather: str, seed: int) -> None:
 def test_an_invalid_request_is_sent_again_in_bad_weather() -> None:
     """A 5xx to it may be chance, too."""
     target = session(refusal(500), refusal(400))
-    target.reliability = Reliability(300, 100, 10)
+    target.reliability = Reliability(300, 100, Counter({Failure.SERVER: 10}))
 
     found = virtual_time.run(target.send(replace(ODDLY, intent=Intent.INVALID)))
 
