@@ -16,6 +16,7 @@ from enum import StrEnum
 from types import ModuleType
 from typing import Any, Final, TypeVar
 
+from conformance.contract.symptom import Symptom
 from conformance.wire.exchange import Exchange
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -71,16 +72,20 @@ class Finding:
     """The exchanges that contradict each other, for a rule that looks at a whole run."""
     only_should: bool = False
     """Only the SHOULD part of the requirement is broken."""
+    symptoms: tuple[Symptom, ...] = ()
+    """What shows it; where none is stated, it is that of the check."""
 
 
-def broken(message: str, *, at: int | None = None, evidence: Iterable[Exchange] = ()) -> Finding:
+def broken(
+    message: str, *symptoms: Symptom, at: int | None = None, evidence: Iterable[Exchange] = ()
+) -> Finding:
     """The evidence contradicts the requirement."""
-    return Finding(message, at, tuple(evidence))
+    return Finding(message, at, tuple(evidence), symptoms=symptoms)
 
 
-def broken_should(message: str, *, at: int | None = None) -> Finding:
+def broken_should(message: str, *symptoms: Symptom, at: int | None = None) -> Finding:
     """The evidence contradicts the part of the requirement that is only a SHOULD: never more than a warning."""
-    return Finding(message, at, only_should=True)
+    return Finding(message, at, only_should=True, symptoms=symptoms)
 
 
 class _NotApplicable(StrEnum):
@@ -102,6 +107,8 @@ class Check:
     scope: Scope
     function: Callable[..., Any]
     phase: Phase = Phase.SHARED
+    shows: tuple[Symptom, ...] = ()
+    """What shows that the requirement is broken, where a finding does not say it better."""
 
     @property
     def name(self) -> str:
@@ -130,20 +137,22 @@ class Check:
 
 
 def scenario(
-    requirement_id: str, *, phase: Phase = Phase.SHARED
+    requirement_id: str, *, phase: Phase = Phase.SHARED, shows: Symptom | None = None
 ) -> Callable[[Callable[[Any], Awaitable[None]]], Callable[[Any], Awaitable[None]]]:
     """Mark a coroutine function as the scenario that checks a requirement."""
-    return _mark(requirement_id, Scope.SCENARIO, phase)
+    return _mark(requirement_id, Scope.SCENARIO, phase, shows)
 
 
-def rule(requirement_id: str, scope: Scope) -> Callable[[_F], _F]:
+def rule(requirement_id: str, scope: Scope, *, shows: Symptom | None = None) -> Callable[[_F], _F]:
     """Mark a function as the rule that checks a requirement on everything within `scope`."""
-    return _mark(requirement_id, scope)
+    return _mark(requirement_id, scope, shows=shows)
 
 
-def _mark(requirement_id: str, scope: Scope, phase: Phase = Phase.SHARED) -> Callable[[_F], _F]:
+def _mark(
+    requirement_id: str, scope: Scope, phase: Phase = Phase.SHARED, shows: Symptom | None = None
+) -> Callable[[_F], _F]:
     def mark(function: _F) -> _F:
-        setattr(function, _MARK, Check(requirement_id, scope, function, phase))
+        setattr(function, _MARK, Check(requirement_id, scope, function, phase, (shows,) if shows else ()))
         return function
 
     return mark

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from conformance.contract.symptom import Symptom
+
 
 class Verdict(StrEnum):
     """The verdict on one requirement, worst first for who reads a report: every form of it has this order."""
@@ -74,6 +76,11 @@ class Broken(Outcome):
     """The target contradicts the requirement."""
 
     kind = Kind.WRONG
+
+    def __init__(self, message: object = "", *symptoms: Symptom) -> None:
+        """Say what is wrong; where no symptom is stated, it is that of the check."""
+        super().__init__(message)
+        self.symptoms = symptoms
 
 
 class NotServed(Broken):

@@ -16,6 +16,7 @@ from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, Not
 from conformance.fuzz.drawing import OPTIONAL_FORMS, Inputs, request, valid_requests
 from conformance.fuzz.schema import CAPABILITIES, CHEAP, EXPENSIVE, Bounds
 from conformance.fuzz.shrinking import Fails, Shrunk, shrink
+from conformance.kit import symptoms
 from conformance.kit.capabilities import support
 from conformance.kit.daemon_thread import in_daemon_thread
 from conformance.kit.facts import Support
@@ -170,9 +171,11 @@ async def confirm(
     evidence = await _evidence(target, worst, judge)
     target.used[:] = evidence
     kind = BrokenShould if is_lapse(target, worst) else Broken
+    unserved = [exchange for exchange in evidence if not exchange.served]
     raise kind(
         f"the request {shown(dict(worst.params), _REQUEST_SHOWN)}: {said}; {worst.difference}."
-        f" Drawn with --examples={target.settings.examples} --hypothesis-seed={target.settings.seed}.{more}"
+        f" Drawn with --examples={target.settings.examples} --hypothesis-seed={target.settings.seed}.{more}",
+        *map(symptoms.of_valid, unserved[:1]),
     )
 
 

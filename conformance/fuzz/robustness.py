@@ -9,6 +9,7 @@ from conformance.contract.verdict import Broken, Inconclusive, NotRecorded
 from conformance.fuzz.campaign import first_pass, inputs_of
 from conformance.fuzz.defects import SYNTAX, VALUE, invalid_requests
 from conformance.fuzz.judging import failed
+from conformance.kit import symptoms
 from conformance.kit.target import Target
 from conformance.wire.exchange import Exchange, Intent, Request
 from conformance.wire.shown import shown
@@ -37,7 +38,8 @@ async def survives(target: Target) -> None:
             body = exchange.request.body[:_SHOWN].decode("utf-8", "backslashreplace")
             raise Broken(
                 f"{what}, {shown(body, _SHOWN)}: {found}."
-                f" Drawn with --examples={target.settings.examples} --hypothesis-seed={target.settings.seed}."
+                f" Drawn with --examples={target.settings.examples} --hypothesis-seed={target.settings.seed}.",
+                symptoms.of_invalid(again),
             )
     if not wrong:
         if target.attempt:  # a confirmation needs the cause anew, not only what came of it
@@ -69,6 +71,8 @@ async def _known_to_fail(target: Target) -> set[str]:
 async def _still_the_same(target: Target, invalid: list[Exchange]) -> None:
     """A small valid request is answered as it was before."""
     before = await replace(target, attempt=0, used=[]).post(max_tokens=_LEAST)
+    if before.unserved:  # by chance, since others were
+        before = await target.post(max_tokens=_LEAST, fresh=True)
     after = await target.post(max_tokens=_LEAST, fresh=True)
     what = f"after {len(invalid)} invalid requests ({', '.join(one.id for one in invalid)}) a small valid one"
     if not after.served:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from conformance.contract.verdict import Broken, Inconclusive, Reason
+from conformance.kit import symptoms
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
@@ -35,17 +36,18 @@ async def invalid_requests(
 
 def all_refused(target: Target, requests: Iterable[InvalidRequest]) -> None:
     """Every one of these invalid requests was refused with a 4xx that is about the request. One message names all that were not."""
-    broken: list[str] = []
+    broken: list[Broken] = []
     unclear: list[Inconclusive] = []
     for what, exchange in requests:
         try:
             target.expect_refused(exchange, what)
         except Broken as outcome:
-            broken.append(str(outcome))
+            broken.append(outcome)
         except Inconclusive as outcome:
             unclear.append(outcome)
     if broken:
-        raise Broken("; ".join(broken))
+        shown_by = dict.fromkeys(symptom for one in broken for symptom in one.symptoms)
+        raise Broken("; ".join(map(str, broken)), *shown_by)
     if unclear:
         raise Inconclusive("; ".join(map(str, unclear)), unclear[0].reason)
 
@@ -61,14 +63,15 @@ def survived(exchange: Exchange, what: str) -> None:
         message = exchange.fault.message if exchange.fault else "the answer never came"
         if exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT:
             raise Inconclusive(f"no connection to the target: {message}", Reason.TRANSIENT)
-        raise Broken(f"{what} got no answer at all: {message}")
+        raise Broken(f"{what} got no answer at all: {message}", symptoms.of_valid(exchange))
     if exchange.response.status >= _SERVER_ERROR:
         raise Broken(
-            f"{what} was answered with status {exchange.status}, which says that the server failed: {error_text(exchange)}"
+            f"{what} was answered with status {exchange.status}, which says that the server failed: {error_text(exchange)}",
+            symptoms.of_valid(exchange),
         )
     if not exchange.response.complete and not exchange.closed_by_us:
         message = exchange.fault.message if exchange.fault else "it broke off"
-        raise Broken(f"{what} got no complete answer: {message}")
+        raise Broken(f"{what} got no complete answer: {message}", symptoms.of_valid(exchange))
 
 
 async def survives(target: Target, parameter: str, *values: Any) -> list[Exchange]:

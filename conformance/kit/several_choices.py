@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from conformance.contract.symptom import ends_wrongly, malformed
 from conformance.contract.verdict import Broken, Ignored, Inconclusive
 from conformance.kit.capabilities import has
 from conformance.kit.same_text import closest_answer
@@ -56,7 +57,8 @@ def expect_indices(completion: Completion, wanted: int, asked: str) -> None:
     """The indices of an answer are 0 to `wanted` - 1."""
     if set(completion.choices) != set(range(wanted)):
         raise Broken(
-            f"{asked} was answered with the indices {sorted(completion.choices)}, not {list(range(wanted))}"
+            f"{asked} was answered with the indices {sorted(completion.choices)}, not {list(range(wanted))}",
+            malformed("index"),
         )
 
 
@@ -66,7 +68,8 @@ def expect_ends(completion: Completion, asked: str) -> None:
         if len(choice.finish_reasons) != 1:
             reasons = shown(list(choice.finish_reasons)) if choice.finish_reasons else "none"
             raise Broken(
-                f"{asked}: the finish_reasons of index {choice.index} are {reasons}, where one belongs"
+                f"{asked}: the finish_reasons of index {choice.index} are {reasons}, where one belongs",
+                ends_wrongly("stream"),
             )
 
 

@@ -14,6 +14,7 @@ from conformance.contract.catalogue import Profile
 from conformance.contract.openapi import undecided
 from conformance.contract.verdict import Broken, Inconclusive, NotRun, NotServed, Reason, Unsupported
 from conformance.gateway.upstream import Upstream
+from conformance.kit import symptoms
 from conformance.kit.facts import Facts
 from conformance.kit.scenario_settings import ScenarioSettings
 from conformance.kit.traffic import Incident, Traffic
@@ -185,14 +186,16 @@ class Target:
             raise Inconclusive(
                 f"the target answers {exchange.status} to a request with the key of the run: {said}"
             )
-        raise NotServed(f"a valid request was answered with status {exchange.status}: {said}")
+        raise NotServed(
+            f"a valid request was answered with status {exchange.status}: {said}", symptoms.of_valid(exchange)
+        )
 
     def no_answer(self, exchange: Exchange) -> NoReturn:
         """Raise what it means that a request got no whole answer."""
         message = exchange.fault.message if exchange.fault else "the answer broke off"
         if exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT:
             raise Inconclusive(f"no connection to the target: {message}", Reason.TRANSIENT)
-        raise NotServed(f"a valid request got no complete answer: {message}")
+        raise NotServed(f"a valid request got no complete answer: {message}", symptoms.of_valid(exchange))
 
     # -- negative requests -------------------------------------------------------------------------------------------------------
 
@@ -225,8 +228,9 @@ class Target:
             raise Inconclusive(f"a moderator refuses the prompt of {what}: {error_text(exchange)}")
         if exchange.refused:
             return
+        found = symptoms.of_invalid(exchange)
         if exchange.response is None:
-            raise NotServed(f"{what} got no answer at all: {error_text(exchange)}")
+            raise NotServed(f"{what} got no answer at all: {error_text(exchange)}", found)
         if exchange.served:
             failed = [document for document in Completion.read(exchange).documents if document.get("error")]
             how = (
@@ -234,10 +238,11 @@ class Target:
                 if failed
                 else f"served with status {exchange.status}"
             )
-            raise Broken(f"{what} was {how}")
+            raise Broken(f"{what} was {how}", found)
         if exchange.response.status >= 500:  # noqa: PLR2004 - the 5xx class
             raise NotServed(
-                f"{what} was answered with status {exchange.status}, which says that the server failed: {error_text(exchange)}"
+                f"{what} was answered with status {exchange.status}, which says that the server failed: {error_text(exchange)}",
+                found,
             )
         raise Inconclusive(
             f"{what} was answered with status {exchange.status}, which says nothing about the request's form"

@@ -8,6 +8,7 @@ from typing import Any
 
 from conformance.contract.catalogue import Profile
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
+from conformance.contract.symptom import malformed, server_error
 from conformance.rules._shapes import is_of_endpoint, strings_in
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import NOT_JSON, Exchange, Intent, is_int
@@ -33,7 +34,7 @@ _TRACES = (
 _URL = re.compile(r"\b[a-z]{2,10}://[^\s\"'<>]+")
 
 
-@rule("ERR-001", Scope.REFUSAL)
+@rule("ERR-001", Scope.REFUSAL, shows=malformed("error"))
 def an_error_is_an_object_under_error(exchange: Exchange) -> Judgement:
     """An answer with a status of 400 or more is a JSON object with an object under `error`."""
     # AUTH-004 speaks of 401; a client's fault that is answered with 5xx is ERR-004's, and often a proxy's page.
@@ -66,14 +67,17 @@ def an_error_has_type_param_and_code(exchange: Exchange) -> Judgement:
     error = body.get("error") if isinstance(body, dict) else None
     if not is_of_endpoint(exchange) or _is_blamed_on_server(exchange) or not isinstance(error, dict):
         return NOT_APPLICABLE
-    wrong = [] if isinstance(error.get("type"), str) else [f"`type` is {_member(error, 'type')}"]
+    wrong = {} if isinstance(error.get("type"), str) else {"type": f"`type` is {_member(error, 'type')}"}
     for name in ("param", "code"):
         value = error.get(name)
         # vLLM, llama.cpp and others send a number as code, which hurts nobody.
         fits = value is None or isinstance(value, str) or (name == "code" and is_int(value))
         if name not in error or not fits:
-            wrong.append(f"`{name}` is {_member(error, name)}")
-    return broken(f"in the error with status {exchange.status} {', '.join(wrong)}") if wrong else None
+            wrong[name] = f"`{name}` is {_member(error, name)}"
+    if not wrong:
+        return None
+    said = f"in the error with status {exchange.status} {', '.join(wrong.values())}"
+    return broken(said, *(malformed(f"error.{name}") for name in wrong))
 
 
 @rule("ERR-004", Scope.REFUSAL)
@@ -87,7 +91,7 @@ def a_client_fault_is_no_server_error(exchange: Exchange) -> Judgement:
     parameter = exchange.request.parameter
     what = f"a request with a fault in `{parameter}`" if parameter else "a faulty request"
     text = _text(_body(exchange)) or _raw(exchange)
-    return broken(f"{what} was answered with status {exchange.status}: {shown(text)}")
+    return broken(f"{what} was answered with status {exchange.status}: {shown(text)}", server_error())
 
 
 @rule("ERR-006", Scope.COMPLETION)

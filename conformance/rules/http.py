@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
+from conformance.contract.symptom import not_served
 from conformance.rules.headers import falls_short
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import NOT_JSON, Exchange, FaultKind, Intent
@@ -54,7 +55,7 @@ def the_body_is_one_json_object(completion: Completion) -> Judgement:
     )
 
 
-@rule("HTTP-011", Scope.EXCHANGE)
+@rule("HTTP-011", Scope.EXCHANGE, shows=not_served())
 def every_request_gets_a_response(exchange: Exchange) -> Judgement:
     """A complete request gets a complete HTTP response."""
     fault = exchange.fault
@@ -68,7 +69,7 @@ def every_request_gets_a_response(exchange: Exchange) -> Judgement:
     return broken(f"instead of a complete response: {fault.message}")
 
 
-@rule("HTTP-020", Scope.TRIES)
+@rule("HTTP-020", Scope.TRIES, shows=not_served("now and then"))
 def service_is_reliable(exchanges: Sequence[Exchange]) -> Judgement:
     """Of all requests no more than one in twenty is not served at first, and is when it is sent again."""
     sent = [exchange for exchange in exchanges if not exchange.closed_by_us]

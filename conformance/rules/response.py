@@ -11,6 +11,7 @@ from typing import Any
 
 from conformance.contract.catalogue import Level, Profile
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
+from conformance.contract.symptom import malformed, missing
 from conformance.rules._shapes import choices_of, is_chat, is_given, is_of_endpoint, plain, promised
 from conformance.wire.completion import COUNTERS, DETAILS, Completion
 from conformance.wire.exchange import Exchange, is_int
@@ -34,11 +35,12 @@ def the_response_has_its_five_keys(completion: Completion) -> Judgement:
     document = plain(completion)
     if document is None:
         return NOT_APPLICABLE
-    missing = [f"`{key}`" for key in KEYS if key not in document]
-    return broken(f"the response has no {', no '.join(missing)}") if missing else None
+    lacking = [key for key in KEYS if key not in document]
+    names = ", no ".join(f"`{key}`" for key in lacking)
+    return broken(f"the response has no {names}", *map(missing, lacking)) if lacking else None
 
 
-@rule("RESP-002", Scope.PLAIN)
+@rule("RESP-002", Scope.PLAIN, shows=malformed("id"))
 def the_id_is_a_string_with_content(completion: Completion) -> Judgement:
     """`id` is a non-empty string."""
     return _is_named(plain(completion), "id")
@@ -68,7 +70,7 @@ def no_two_completions_share_an_id(exchanges: Sequence[Exchange]) -> Judgement:
     )
 
 
-@rule("RESP-004", Scope.PLAIN)
+@rule("RESP-004", Scope.PLAIN, shows=malformed("object"))
 def the_object_is_text_completion(completion: Completion) -> Judgement:
     """`object` is exactly `"text_completion"`."""
     document = plain(completion)
@@ -77,7 +79,7 @@ def the_object_is_text_completion(completion: Completion) -> Judgement:
     return None if document["object"] == OBJECT else broken(f"`object` is {shown(document['object'])}")
 
 
-@rule("RESP-005", Scope.COMPLETION)
+@rule("RESP-005", Scope.COMPLETION, shows=malformed("created"))
 def the_creation_time_is_in_unix_seconds(completion: Completion) -> Judgement:
     """`created` counts Unix seconds, in a chunk of a stream too."""
     times = [document.get("created") for document in completion.documents]
@@ -97,7 +99,7 @@ def the_creation_time_is_in_unix_seconds(completion: Completion) -> Judgement:
     return None if counts else NOT_APPLICABLE
 
 
-@rule("RESP-006", Scope.PLAIN)
+@rule("RESP-006", Scope.PLAIN, shows=malformed("model"))
 def the_model_is_named(completion: Completion) -> Judgement:
     """`model` is a non-empty string."""
     return _is_named(plain(completion), "model")
@@ -125,7 +127,7 @@ def choices_number_n_times_prompts(completion: Completion) -> Judgement:
     return None if len(choices) == count else NOT_APPLICABLE
 
 
-@rule("RESP-008", Scope.PLAIN)
+@rule("RESP-008", Scope.PLAIN, shows=malformed("index"))
 def indices_run_from_zero_without_gaps(completion: Completion) -> Judgement:
     """The `index` values of the choices are 0 to their number minus 1, each exactly once."""
     indices = [choice.get("index") for choice in choices_of(plain(completion))]
@@ -136,7 +138,7 @@ def indices_run_from_zero_without_gaps(completion: Completion) -> Judgement:
     return None if whole else broken(f"the {len(indices)} choices have the indices {shown(indices)}")
 
 
-@rule("RESP-009", Scope.PLAIN)
+@rule("RESP-009", Scope.PLAIN, shows=missing("text"))
 def every_choice_has_a_text(completion: Completion) -> Judgement:
     """`text` is present and a string in every choice."""
     choices = [choice for choice in choices_of(plain(completion)) if not is_chat(choice)]
@@ -147,7 +149,7 @@ def every_choice_has_a_text(completion: Completion) -> Judgement:
     return None if choices else NOT_APPLICABLE
 
 
-@rule("RESP-010", Scope.PLAIN)
+@rule("RESP-010", Scope.PLAIN, shows=malformed("finish_reason"))
 def a_finish_reason_is_a_documented_one(completion: Completion, profile: Profile) -> Judgement:
     """The finish_reason of a choice is `stop`, `length` or `content_filter`, or one that the profile lists."""
     choices = choices_of(plain(completion))
@@ -176,7 +178,7 @@ def log_probabilities_not_asked_for_are_null(completion: Completion, profile: Pr
     return None
 
 
-@rule("RESP-012", Scope.PLAIN)
+@rule("RESP-012", Scope.PLAIN, shows=missing("usage"))
 def a_response_reports_usage(completion: Completion) -> Judgement:
     """A response has `usage` with an object."""
     document = plain(completion)
@@ -199,7 +201,7 @@ def a_system_fingerprint_is_a_string(completion: Completion) -> Judgement:
     return None if fits else broken(f"`system_fingerprint` is {shown(value)}")
 
 
-@rule("RESP-014", Scope.PLAIN)
+@rule("RESP-014", Scope.PLAIN, shows=malformed("choices"))
 def choices_carry_no_chat_messages(completion: Completion) -> Judgement:
     """A choice has no `message` or `delta` in place of `text`."""
     choices = choices_of(plain(completion))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
+from conformance.contract.symptom import ends_wrongly
 from conformance.rules._shapes import generated, is_given
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent
@@ -11,7 +12,7 @@ from conformance.wire.shown import shown
 _AROUND = 20
 
 
-@rule("STOP-001", Scope.COMPLETION)
+@rule("STOP-001", Scope.COMPLETION, shows=ends_wrongly("stop"))
 def the_text_never_contains_a_stop_sequence(completion: Completion) -> Judgement:
     """The text of a completion, after an echoed prompt, contains none of the stop sequences of its request."""
     request = completion.exchange.request

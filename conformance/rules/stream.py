@@ -11,6 +11,7 @@ from typing import Any
 
 from conformance.contract.catalogue import Profile
 from conformance.contract.check import NOT_APPLICABLE, Finding, Judgement, Scope, broken, broken_should, rule
+from conformance.contract.symptom import Symptom, ends_wrongly, malformed, missing
 from conformance.rules._shapes import (
     asked_for_usage,
     declines_usage,
@@ -35,13 +36,14 @@ def every_chunk_has_the_five_keys(completion: Completion) -> Judgement:
     """Every chunk has the keys `id`, `object`, `created`, `model` and `choices`."""
     chunks = _chunks(completion)
     for chunk in chunks:
-        missing = [f"`{key}`" for key in KEYS if key not in chunk.document]
-        if missing:
-            return _in(chunk, f"a chunk has no {', no '.join(missing)}: {shown(chunk.document)}")
+        lacking = [key for key in KEYS if key not in chunk.document]
+        if lacking:
+            names = ", no ".join(f"`{key}`" for key in lacking)
+            return _in(chunk, f"a chunk has no {names}: {shown(chunk.document)}", *map(missing, lacking))
     return None if chunks else NOT_APPLICABLE
 
 
-@rule("STREAM-006", Scope.STREAM)
+@rule("STREAM-006", Scope.STREAM, shows=malformed("object"))
 def every_chunk_is_a_text_completion(completion: Completion) -> Judgement:
     """`object` is `"text_completion"` in every chunk, one that only carries usage included."""
     found = list(_members(completion, "object"))
@@ -92,7 +94,7 @@ def model_and_time_stay_consistent(completion: Completion) -> Judgement:
     return None if models or times else NOT_APPLICABLE
 
 
-@rule("STREAM-009", Scope.STREAM)
+@rule("STREAM-009", Scope.STREAM, shows=missing("text"))
 def streamed_choices_have_index_and_text(completion: Completion) -> Judgement:
     """Each choice of a chunk has an integer `index` within the number of choices and a string `text`."""
     found = list(_members(completion, "choices"))
@@ -128,7 +130,7 @@ def an_unfinished_choice_has_no_reason(completion: Completion) -> Judgement:
     return None if choices else NOT_APPLICABLE
 
 
-@rule("STREAM-011", Scope.STREAM)
+@rule("STREAM-011", Scope.STREAM, shows=ends_wrongly("stream"))
 def every_index_ends_exactly_once(completion: Completion) -> Judgement:
     """Every index of a stream gets exactly one finish_reason that is not null."""
     # A stream that broke off has no [DONE] either (STREAM-004), and choices that share an index end it several times (STREAM-013).
@@ -163,7 +165,7 @@ def no_text_after_the_end(completion: Completion) -> Judgement:
     return None
 
 
-@rule("STREAM-013", Scope.RUN)
+@rule("STREAM-013", Scope.RUN, shows=malformed("index"))
 def every_index_occurs_in_the_stream(completions: Sequence[Completion]) -> Judgement:
     """In a stream every index from 0 to the number of choices minus 1 occurs."""
     plain_choices = max(
@@ -205,7 +207,7 @@ def text_arrives_in_pieces(completion: Completion) -> Judgement:
     )
 
 
-@rule("STREAM-018", Scope.STREAM)
+@rule("STREAM-018", Scope.STREAM, shows=malformed("usage of a chunk"))
 def no_usage_chunk_without_being_asked(completion: Completion) -> Judgement:
     """Without `include_usage` a stream has no chunk with empty `choices`, and no usage before a choice ends."""
     chunks = _chunks(completion)
@@ -237,7 +239,7 @@ def _is_continuous(completion: Completion) -> bool:
     return isinstance(options, dict) and bool(options.get("continuous_usage_stats"))
 
 
-@rule("STREAM-019", Scope.STREAM)
+@rule("STREAM-019", Scope.STREAM, shows=malformed("the usage chunk"))
 def usage_comes_in_one_last_chunk(completion: Completion) -> Judgement:
     """With `include_usage` exactly one chunk has `choices: []` and `usage`, directly before `[DONE]`."""
     chunks = _chunks(completion)
@@ -263,7 +265,7 @@ def usage_comes_in_one_last_chunk(completion: Completion) -> Judgement:
     return None if after is None else _in(after, f"after the usage chunk came {shown(after.document)}")
 
 
-@rule("STREAM-020", Scope.STREAM)
+@rule("STREAM-020", Scope.STREAM, shows=malformed("usage of a chunk"))
 def other_chunks_carry_no_usage(completion: Completion) -> Judgement:
     """With `include_usage` all other chunks have `usage: null` or no such key."""
     chunks = _chunks(completion)
@@ -297,7 +299,7 @@ def no_chunk_reports_an_error(completion: Completion, profile: Profile) -> Judge
     return None
 
 
-@rule("STREAM-028", Scope.STREAM)
+@rule("STREAM-028", Scope.STREAM, shows=ends_wrongly("stream"))
 def a_broken_stream_does_not_look_complete(completion: Completion) -> Judgement:
     """A stream in which some index never got a finish_reason does not end with `[DONE]`."""
     choices = _choices(completion)
@@ -356,5 +358,5 @@ def _usage_counts(completion: Completion) -> bool:
     return request.intent is Intent.VALID and asked_for_usage(request) and not has_failed(completion)
 
 
-def _in(chunk: Chunk, message: str) -> Finding:
-    return broken(message, at=chunk.event.start)
+def _in(chunk: Chunk, message: str, *symptoms: Symptom) -> Finding:
+    return broken(message, *symptoms, at=chunk.event.start)

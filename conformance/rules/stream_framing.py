@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
+from conformance.contract.symptom import missing
 from conformance.rules._shapes import events_of, has_failed, is_done, is_framed, plain
 from conformance.wire.completion import DONE, Completion, is_stream
 from conformance.wire.exchange import NOT_JSON, Exchange, FaultKind, Intent, parse_json
@@ -73,7 +74,7 @@ def every_event_carries_json_or_done(completion: Completion) -> Judgement:
     return None if events else NOT_APPLICABLE
 
 
-@rule("STREAM-004", Scope.STREAM)
+@rule("STREAM-004", Scope.STREAM, shows=missing("[DONE]"))
 def the_stream_ends_with_one_done(completion: Completion) -> Judgement:
     """The last event has the data `[DONE]`: exactly once, and with nothing after it."""
     if not is_framed(completion) or has_failed(completion):

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
+from conformance.contract.symptom import count_differs, malformed
 from conformance.rules._shapes import asked_for_usage, generated, is_given, is_of_endpoint, promised
 from conformance.wire.completion import COUNTERS, DETAILS, Completion, Usage
 from conformance.wire.exchange import Exchange, Intent, is_int
@@ -26,12 +27,12 @@ def three_counts_are_present_and_not_negative(completion: Completion) -> Judgeme
     # In a plain answer a count of another type is RESP-016's.
     if not completion.streamed and any(value is not None and not is_int(value) for value in values.values()):
         return NOT_APPLICABLE
-    wrong = [
-        f"`{name}` is {shown(value) if name in usage.raw else 'missing'}"
+    wrong = {
+        name: f"`{name}` is {shown(value) if name in usage.raw else 'missing'}"
         for name, value in values.items()
         if not is_int(value) or value < 0
-    ]
-    return broken(f"in `usage` {', '.join(wrong)}") if wrong else None
+    }
+    return broken(f"in `usage` {', '.join(wrong.values())}", *map(malformed, wrong)) if wrong else None
 
 
 @rule("USAGE-002", Scope.COMPLETION)
@@ -54,7 +55,7 @@ def total_is_the_sum(completion: Completion) -> Judgement:
     )
 
 
-@rule("USAGE-003", Scope.COMPLETION)
+@rule("USAGE-003", Scope.COMPLETION, shows=count_differs())
 def counts_are_not_empty(completion: Completion) -> Judgement:
     """`prompt_tokens` is at least 1 for a prompt with content, and `completion_tokens` where text was generated."""
     request, usage = completion.exchange.request, completion.usage
@@ -72,7 +73,7 @@ def counts_are_not_empty(completion: Completion) -> Judgement:
     return broken("; ".join(empty)) if empty else None
 
 
-@rule("USAGE-007", Scope.RUN)
+@rule("USAGE-007", Scope.RUN, shows=count_differs())
 def prompt_tokens_depend_on_the_prompt_alone(completions: Sequence[Completion]) -> Judgement:
     """`prompt_tokens` is the same for the same prompt and suffix, whatever else the request says."""
     groups = _grouped(completions, "model", "prompt", "suffix")
@@ -91,7 +92,7 @@ def prompt_tokens_depend_on_the_prompt_alone(completions: Sequence[Completion]) 
     return None if any(len({one.request for one, _ in group}) > 1 for group in groups) else NOT_APPLICABLE
 
 
-@rule("USAGE-010", Scope.PLAIN)
+@rule("USAGE-010", Scope.PLAIN, shows=count_differs())
 def logprobs_have_one_entry_per_counted_token(completion: Completion) -> Judgement:
     """Where a single completion ended by `length`, `logprobs.tokens` has `completion_tokens` entries."""
     request, usage, logprobs = completion.exchange.request, completion.usage, completion.choice.logprobs
@@ -110,7 +111,7 @@ def logprobs_have_one_entry_per_counted_token(completion: Completion) -> Judgeme
     )
 
 
-@rule("USAGE-012", Scope.RUN)
+@rule("USAGE-012", Scope.RUN, shows=count_differs())
 def repeating_a_request_repeats_its_prompt_tokens(completions: Sequence[Completion]) -> Judgement:
     """The same request has the same `prompt_tokens` each time."""
     first: dict[Any, tuple[Exchange, int]] = {}
@@ -146,7 +147,7 @@ def details_stay_within_their_totals(completion: Completion) -> Judgement:
     return None if found else NOT_APPLICABLE
 
 
-@rule("USAGE-014", Scope.COMPLETION)
+@rule("USAGE-014", Scope.COMPLETION, shows=count_differs())
 def token_counts_fit_the_text(completion: Completion) -> Judgement:
     """`completion_tokens` is at most the number of UTF-8 bytes of the generated text, and a few more."""
     request, usage = completion.exchange.request, completion.usage

@@ -137,7 +137,13 @@ class Confirmation:
         # The exchange that was looked at last is mostly the one that shows it.
         evidence = tuple(reversed(attempt.used))[:MOST_EVIDENCE]
         self.ledger.settle(
-            check, verdict, str(outcome), evidence=evidence, kind=outcome.kind, seconds=attempt.seconds
+            check,
+            verdict,
+            str(outcome),
+            evidence=evidence,
+            kind=outcome.kind,
+            seconds=attempt.seconds,
+            symptoms=outcome.symptoms,
         )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from conformance.contract.apply_rule import RuleResult
 from conformance.contract.catalogue import Catalogue, Level, Requirement, Tier
-from conformance.contract.check import Check, Scope
+from conformance.contract.check import Check, Finding, Scope
+from conformance.contract.symptom import Symptom
 from conformance.contract.verdict import Broken, Kind, Reason, Verdict
 from conformance.kit.facts import Facts
 from conformance.run.preconditions import Unmet, missing, speakers, unmet
@@ -95,9 +96,10 @@ class Ledger:
         reason: Reason | None = None,
         marks: tuple[Mark, ...] = (),
         seconds: float = 0.0,
+        symptoms: Sequence[Symptom] = (),
     ) -> None:
         """Settle a check for good; `reason` belongs to what is inconclusive."""
-        result = self._result(check, verdict, message, evidence, kind, reason, marks, seconds)
+        result = self._result(check, verdict, message, evidence, kind, reason, marks, seconds, symptoms)
         self.settled[check.requirement_id] = result
         self.on_result(check, result)
 
@@ -123,15 +125,17 @@ class Ledger:
         reason: Reason | None = None,
         marks: tuple[Mark, ...] = (),
         seconds: float = 0.0,
+        symptoms: Sequence[Symptom] = (),
     ) -> Result:
-        requirement = self.requirement(check)
+        requirement, is_broken = self.requirement(check), verdict in {Verdict.FAIL, Verdict.WARN}
         return Result(
             requirement=requirement,
             level=self.level(check),
             verdict=verdict,
             known=self.settings.known.listed(requirement.id, verdict),
             message=self.settings.redactor.text(message),
-            kind=kind if verdict in {Verdict.FAIL, Verdict.WARN} else None,
+            kind=kind if is_broken else None,
+            symptoms=tuple(symptoms or check.shows) if is_broken else (),
             reason=(reason or Reason.PRECONDITION) if verdict is Verdict.INCONCLUSIVE else None,
             test=check.place,
             is_rule=check.is_rule,
@@ -207,7 +211,18 @@ class Ledger:
             kind=Kind.WRONG,
             reason=judged.reason,
             seconds=seconds,
+            symptoms=_symptoms(one.finding for one in objections),
         )
+
+
+def _symptoms(findings: Iterable[Finding]) -> Sequence[Symptom]:
+    """What shows in findings that are as bad as the first."""
+    found = list(findings)
+    return list(
+        dict.fromkeys(
+            symptom for one in found if one.only_should is found[0].only_should for symptom in one.symptoms
+        )
+    )
 
 
 def _how_often(others: int, looked_at: int) -> str:

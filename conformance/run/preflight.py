@@ -39,6 +39,9 @@ _ENOUGH_WORDS = 4
 _MODELS_SHOWN = 10
 
 
+_NOBODY_THERE = frozenset({FaultKind.CONNECT, FaultKind.TIMEOUT})
+
+
 class UnusableTarget(Exception):  # noqa: N818 - the reader sees the message, not the class
     """The run can't judge anything; the message says why and what to do."""
 
@@ -76,13 +79,17 @@ def _knowing(target: Target, **found: Any) -> Target:
 
 
 async def _first_answer(target: Target) -> Exchange:
+    """The answer to the first request. What fails twice in a row may still be the weather, of which nothing is known yet."""
     try:
-        return await target.post(max_tokens=1)
+        exchange = await target.post(max_tokens=1)
     except Inconclusive as limited:
         if not target.used:  # it was never sent, so there is nothing to say of the target
             raise
         advice = _ADVICE.get(limited.reason, "")
         raise UnusableTarget(f"POST {target.used[-1].url}: {limited}{advice}", limited.reason) from limited
+    if not exchange.unserved or (exchange.fault and exchange.fault.kind in _NOBODY_THERE):
+        return exchange
+    return await target.post(max_tokens=1, fresh=True)
 
 
 _ADVICE = {

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from conformance.contract.catalogue import Level, Requirement, Tier
 from conformance.contract.known_failures import KnownFailureState, ListedFailure
+from conformance.contract.symptom import Symptom
 from conformance.contract.verdict import LOST, Kind, Reason, Verdict
 from conformance.kit.facts import Facts
 from conformance.kit.traffic import Incident
@@ -37,6 +38,8 @@ class Result:
     verdict: Verdict
     message: str = ""
     kind: Kind | None = None
+    symptoms: tuple[Symptom, ...] = ()
+    """What shows that it is broken, where that is so."""
     reason: Reason | None = None
     """Why the run can't tell, where it is inconclusive."""
     test: str = ""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance import __version__
+from conformance.run.causes import causes
 from conformance.run.results import Result, Results, RunOutcome
 from conformance.wire.record import to_json
 from conformance.wire.redact import Redactor
@@ -80,6 +81,14 @@ def to_document(results: Results) -> dict[str, Any]:
                 **({"exchange": incident.canary.id} if incident.canary else {}),
             }
             for incident in results.incidents
+        ],
+        "causes": [
+            {
+                "requirements": list(cause.requirements),
+                "verdict": cause.verdict.value,
+                "symptoms": [{"what": one.what.value, "where": list(one.where)} for one in cause.symptoms],
+            }
+            for cause in causes(results.results)
         ],
         "requirements": [result_to_json(result, results.redactor) for result in results.results],
         "exchanges": [to_json(exchange, results.redactor) for exchange in results.exchanges],

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from conformance.contract.check import Phase, scenario
+from conformance.contract.symptom import ignored, text_differs
 from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun
 from conformance.kit.capabilities import SOME_IDS, has
 from conformance.kit.invalid_requests import all_refused, invalid_requests
@@ -30,14 +31,14 @@ from conformance.wire.shown import shown
 _MANY = 16
 
 
-@scenario("MULTI-001")
+@scenario("MULTI-001", shows=ignored("multi_prompt"))
 async def a_list_of_prompts_gets_a_choice_for_each(target: Target) -> None:
     """A list of three prompts gets three choices."""
     answer = await target.complete(**by_prompts(target), optional="a list of prompts")
     expect_choices(answer, 3, "a list of 3 prompts")
 
 
-@scenario("MULTI-002")
+@scenario("MULTI-002", shows=text_differs("list"))
 async def the_index_tells_the_prompt(target: Target) -> None:
     """The choice with index i is the completion of prompt i, in a stream too."""
     echoes = await has(target, "echo")
@@ -104,7 +105,7 @@ def _expect_echoes(answer: Completion, prompts: Sequence[str], wanted: Sequence[
             )
 
 
-@scenario("MULTI-004")
+@scenario("MULTI-004", shows=text_differs("list"))
 async def a_batch_equals_its_single_requests(target: Target) -> None:
     """The greedy completions of a list of prompts are those of the prompts sent alone."""
     prompts = target.prompts(3)
@@ -117,7 +118,7 @@ async def a_batch_equals_its_single_requests(target: Target) -> None:
             )
 
 
-@scenario("MULTI-005")
+@scenario("MULTI-005", shows=text_differs("list"))
 async def permuted_prompts_permute_the_answers(target: Target) -> None:
     """When the prompts of a list change places, so do the answers."""
     for prompts in (list(target.prompts(3)), list(reversed(target.prompts(3)))):

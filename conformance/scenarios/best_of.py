@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from conformance.contract.check import Phase, scenario
+from conformance.contract.symptom import ignored
 from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun
 from conformance.kit.logprobs import Scores, scores
 from conformance.kit.same_text import same
@@ -21,7 +22,7 @@ _ROUNDING = 0.02
 _THE_BEST: dict[str, Any] = {"best_of": _CANDIDATES, "n": 1, "temperature": 1, "max_tokens": 4}
 
 
-@scenario("BEST-001", phase=Phase.MALFORMED)
+@scenario("BEST-001", phase=Phase.MALFORMED, shows=ignored("best_of"))
 async def fewer_candidates_than_choices_are_refused(target: Target) -> None:
     """A `best_of` smaller than `n` is refused."""
     await target.complete(**BY_N)

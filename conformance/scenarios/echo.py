@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from conformance.contract.check import scenario
+from conformance.contract.symptom import ignored
 from conformance.contract.verdict import Broken, BrokenShould, Ignored, Inconclusive, NotRun
 from conformance.kit.capabilities import NONCE, SOME_IDS, has
 from conformance.kit.same_text import recounted
@@ -23,7 +24,7 @@ def _expect_prompt(choice: Choice, prompt: str, *, where: str = "") -> None:
         )
 
 
-@scenario("ECHO-001")
+@scenario("ECHO-001", shows=ignored("echo"))
 async def echo_is_honoured_or_refused(target: Target) -> None:
     """With `echo` the text begins with the prompt, or the request is refused."""
     answer = await target.complete(optional="echo", prompt=NONCE, echo=True, max_tokens=4)

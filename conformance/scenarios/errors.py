@@ -8,6 +8,7 @@ from typing import Any
 
 from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken, BrokenShould, NotRun, Unsupported
+from conformance.kit import symptoms
 from conformance.kit.capabilities import NO_SUCH_MODEL
 from conformance.kit.invalid_requests import all_refused, invalid_requests, survived
 from conformance.kit.target import Target
@@ -85,7 +86,8 @@ async def an_unknown_model_is_not_found(target: Target) -> None:
     exchange = await _faulty(target, "model", NO_SUCH_MODEL)
     if exchange.response is None or exchange.status not in _REFUSED_MODEL:
         raise Broken(
-            f"the unknown model {NO_SUCH_MODEL!r} was answered with status {exchange.status}: {error_text(exchange)}"
+            f"the unknown model {NO_SUCH_MODEL!r} was answered with status {exchange.status}: {error_text(exchange)}",
+            symptoms.of_invalid(exchange),
         )
     # Only the two words that a client can go by are looked for, wherever the server's own shape has them.
     body = exchange.response.body

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from conformance.contract.check import Phase, scenario
+from conformance.contract.symptom import ignored, malformed
 from conformance.contract.verdict import Broken, BrokenShould, Ignored, Inconclusive, NotRun
 from conformance.kit.capabilities import NONCE, has
 from conformance.kit.invalid_requests import completes, survived, survives
@@ -35,7 +36,7 @@ async def _ordinary(target: Target, k: int = 2, **changes: Any) -> Completion:
     return await target.complete(optional="logprobs", logprobs=k, **{"max_tokens": _SHORT, **changes})
 
 
-@scenario("LOGP-001")
+@scenario("LOGP-001", shows=malformed("logprobs"))
 async def logprobs_are_four_arrays_of_equal_length(target: Target) -> None:
     """`logprobs: 2` gives every choice an object with four arrays of equal length, or is refused."""
     answers = [await _ordinary(target)]
@@ -56,7 +57,10 @@ def _expect_arrays(choice: Choice) -> list[str]:
     """The four arrays are there and equally long; what of them is missing but tolerated."""
     found = choice.parts[0].get("logprobs") if choice.parts else None
     if found is None:
-        raise Ignored(f"`logprobs` was 2, and choice {choice.index} has none: {shown(dict(choice.parts[0]))}")
+        raise Ignored(
+            f"`logprobs` was 2, and choice {choice.index} has none: {shown(dict(choice.parts[0]))}",
+            ignored("logprobs"),
+        )
     if not isinstance(found, dict):
         raise Broken(f"`logprobs` of choice {choice.index} is {shown(found)}, not an object")
     for name in (*_REQUIRED, *_TOLERATED):

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from conformance.contract.check import scenario
+from conformance.contract.symptom import count_differs
 from conformance.contract.verdict import Broken, Inconclusive, NotRun, Unsupported
 from conformance.kit.capabilities import has
 from conformance.kit.same_text import begins, goes_on, normalised
@@ -134,7 +135,7 @@ async def a_limit_of_null_is_the_default(target: Target) -> None:
         raise Broken(f"max_tokens null gives {shown(null.text)}, no max_tokens gives {shown(absent.text)}")
 
 
-@scenario("MAXTOK-010")
+@scenario("MAXTOK-010", shows=count_differs())
 async def the_limit_holds_for_each_choice(target: Target) -> None:
     """In a stream with several choices `max_tokens` bounds each of them."""
     requests = await served_forms(target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.contract.check import Phase, scenario
+from conformance.contract.symptom import accepted
 from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotRun
 from conformance.kit.capabilities import NONCE
 from conformance.kit.context_length import FAR_TOO_MANY, context_length, impossible_limit
@@ -52,7 +53,7 @@ async def echo_with_a_limit_of_zero_is_the_prompt(target: Target) -> None:
         raise Broken(f"the prompt is {shown(NONCE)}, its echo with max_tokens 0 is {shown(answer.text)}")
 
 
-@scenario("MAXTOK-007", phase=Phase.MALFORMED)
+@scenario("MAXTOK-007", phase=Phase.MALFORMED, shows=accepted("max_tokens"))
 async def a_limit_of_zero_generates_nothing(target: Target) -> None:
     """`max_tokens` 0 is refused, or the text is empty."""
     await target.valid_twin_is_served()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from conformance.contract.check import scenario
+from conformance.contract.symptom import ignored
 from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun, Reason
 from conformance.kit.same_text import same
 from conformance.kit.several_choices import BY_N, LENGTH, expect_choices, expect_ends, expect_indices
@@ -20,7 +21,7 @@ _SAMPLES = 4
 _SAMPLE_LENGTH = 16
 
 
-@scenario("N-001")
+@scenario("N-001", shows=ignored("n"))
 async def two_choices_come_or_are_refused(target: Target) -> None:
     """`n` 2 returns two choices with the indices 0 and 1."""
     answer = await target.complete(**BY_N, optional="n")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.contract.check import Phase, scenario
+from conformance.contract.symptom import ignored
 from conformance.contract.verdict import Broken, Ignored, IgnoredShould, Inconclusive
 from conformance.kit.capabilities import SOME_IDS, has, support
 from conformance.kit.facts import Support
@@ -44,7 +45,7 @@ async def token_arrays_are_prompts(target: Target) -> None:
             raise Broken(f"`prompt` {prompt} was answered with {len(answer.choices)} choices, not {wanted}")
 
 
-@scenario("REQ-030")
+@scenario("REQ-030", shows=ignored("logit_bias"))
 async def a_bias_of_100_selects_its_token(target: Target) -> None:
     """With a `logit_bias` of 100 for one ordinary token the completion is that token again and again."""
     plain = await target.complete()
@@ -82,17 +83,17 @@ def _repeated(answer: Completion) -> bool:
 @scenario("REQ-031")
 async def unsupported_parameters_are_refused(target: Target) -> None:
     """No parameter is accepted with 200 and then disregarded."""
-    ignored = [name for name in _DOCUMENTED if await _is_ignored(target, name)]
+    documented = [name for name in _DOCUMENTED if await _is_ignored(target, name)]
     if (await suffix_support(target)).support is Support.IGNORED:
-        ignored.append("suffix")
+        documented.append("suffix")
     if await _stop_is_ignored(target):
-        ignored.append("stop")
+        documented.append("stop")
     others = [name for name in _OTHERS if await _is_ignored(target, name)]
-    names = ", ".join(f"`{_NAMES.get(name, name)}`" for name in ignored + others)
-    if ignored:
-        raise Ignored(f"accepted with 200 and without effect: {names}")
-    if others:
-        raise IgnoredShould(f"accepted with 200 and without effect: {names}")
+    names = [_NAMES.get(name, name) for name in documented + others]
+    if names:
+        kind = Ignored if documented else IgnoredShould
+        said = f"accepted with 200 and without effect: {', '.join(f'`{name}`' for name in names)}"
+        raise kind(said, *map(ignored, documented + others))
 
 
 async def _is_ignored(target: Target, name: str) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from conformance.contract.check import scenario
+from conformance.contract.symptom import ignored
 from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun, Reason
 from conformance.kit.capabilities import NONCE, has
 from conformance.kit.facts import DET_RUNS
@@ -193,7 +194,7 @@ def _by_default(prompt: str, draws: int) -> Iterator[Mapping[str, Any]]:
     return ({"prompt": prompt, "temperature": ..., "fresh": number > 0} for number in range(draws))
 
 
-@scenario("DET-008")
+@scenario("DET-008", shows=ignored("temperature"))
 async def a_high_temperature_changes_the_text(target: Target) -> None:
     """At temperature 2 the text is not the greedy one every time."""
     await expect_heat(target)

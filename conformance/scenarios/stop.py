@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from conformance.contract.check import scenario
+from conformance.contract.symptom import ends_wrongly, ignored
 from conformance.contract.verdict import Broken, BrokenShould, Ignored, Inconclusive, NotRun, Outcome
 from conformance.kit.beyond_ascii import PROMPTS, plain_answer
 from conformance.kit.capabilities import SOME_IDS, has
@@ -57,13 +58,14 @@ def _shortened(whole: AnswerToCut, cuts: dict[str, Completion]) -> dict[str, Com
     return found
 
 
-@scenario("STOP-002")
+@scenario("STOP-002", shows=ends_wrongly("stop"))
 async def the_text_ends_where_the_sequence_begins(target: Target) -> None:
     """With a stop sequence the text is exactly what came before its first occurrence."""
     whole, cuts = await _cuts(target)
     if all(cut.text == whole.text for cut in cuts.values()):
         raise Ignored(
-            f"none of the stop sequences {shown(list(cuts))} changed anything: the text was {shown(whole.text)} each time"
+            f"none of the stop sequences {shown(list(cuts))} changed anything: the text was {shown(whole.text)} each time",
+            ignored("stop"),
         )
     for stop, cut in cuts.items():
         expect_cut(stop, cut, whole.text)
@@ -157,7 +159,7 @@ async def four_sequences_are_accepted(target: Target) -> None:
         )
 
 
-@scenario("STOP-009")
+@scenario("STOP-009", shows=ends_wrongly("stop"))
 async def a_sequence_may_cross_token_borders(target: Target) -> None:
     """A stop sequence takes effect wherever it occurs, also from inside one token to inside another."""
     for stop, whole in await _off_the_borders(target):
@@ -184,7 +186,7 @@ async def _off_the_borders(target: Target) -> list[tuple[str, AnswerToCut]]:
     return found
 
 
-@scenario("STOP-010")
+@scenario("STOP-010", shows=ends_wrongly("stop"))
 async def a_text_may_be_cut_to_nothing(target: Target) -> None:
     """Where the text begins with the stop sequence the answer is one choice with an empty text and the reason `stop`."""
     whole = await answer_to_cut(target)
@@ -221,7 +223,7 @@ async def sequences_beyond_ascii_cut_correctly(target: Target) -> None:
             raise Broken(f"`stop` was {shown(stop)}, and the stream's text is {shown(streamed.text)}")
 
 
-@scenario("STOP-012")
+@scenario("STOP-012", shows=ends_wrongly("stop"))
 async def white_space_counts_in_sequences(target: Target) -> None:
     """Spaces and line breaks are stop sequences like any other: neither trimmed nor ignored."""
     target.prompts(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.contract.check import Phase, scenario
+from conformance.contract.symptom import ends_wrongly
 from conformance.contract.verdict import Broken, BrokenShould, Ignored
 from conformance.kit.stop_sequences import NEVER
 from conformance.kit.stopped_answers import answer_to_cut, expect_cut
@@ -61,7 +62,8 @@ def _the_last_works(target: Target, fifth: str, answer: Completion, whole: str) 
         )
     if fifth in answer.text:
         raise Broken(
-            f"of {_MANY} stop sequences the last, {shown(fifth)}, is in the text: {shown(answer.text)}"
+            f"of {_MANY} stop sequences the last, {shown(fifth)}, is in the text: {shown(answer.text)}",
+            ends_wrongly("stop"),
         )
     if target.facts.repeats:
         expect_cut(fifth, answer, whole)

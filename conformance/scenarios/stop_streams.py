@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.contract.check import scenario
+from conformance.contract.symptom import ends_wrongly
 from conformance.contract.verdict import Broken, NotRun
 from conformance.kit.stop_sequences import NEVER, across_words, spread, tails, words_of
 from conformance.kit.stopped_answers import AnswerToCut, answer_to_cut, expect_cut, stopped
@@ -228,7 +229,7 @@ def _words(prompt: str) -> Iterable[str]:
     return (word for word in prompt.split() if len(word) > 3)  # noqa: PLR2004 - no word that every text has
 
 
-@scenario("STOP-024")
+@scenario("STOP-024", shows=ends_wrongly("stop"))
 async def sampled_answers_obey_stop_sequences(target: Target) -> None:
     """A sampled answer does not contain its stop sequence, and one that ended before its limit says `stop`."""
     answers = await asyncio.gather(

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from conformance.contract.check import Phase, scenario
+from conformance.contract.symptom import text_differs
 from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotRun, Unsupported
 from conformance.kit import beyond_ascii
 from conformance.kit.capabilities import has
@@ -40,7 +41,7 @@ async def _beyond_ascii(target: Target) -> list[Twins]:
     ]
 
 
-@scenario("STREAM-014")
+@scenario("STREAM-014", shows=text_differs("stream"))
 async def the_chunks_join_to_the_plain_text(target: Target) -> None:
     """The chunks of each index join to the text of the plain answer, beyond ASCII too."""
     target.prompts(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from conformance.contract.check import scenario
+from conformance.contract.symptom import ignored
 from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun, Unsupported
 from conformance.kit.same_text import same
 from conformance.kit.suffix_mode import LENGTH, SUFFIXES, Mode, SuffixMode, suffix_mode, with_suffix
@@ -42,7 +43,7 @@ async def an_empty_suffix_changes_nothing(target: Target) -> None:
             )
 
 
-@scenario("SUF-002")
+@scenario("SUF-002", shows=ignored("suffix"))
 async def a_suffix_is_not_ignored(target: Target) -> None:
     """The target inserts before a suffix, appends it or refuses it, and never accepts and disregards it."""
     found = await suffix_mode(target)

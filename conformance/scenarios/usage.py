@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from conformance.contract.check import scenario
+from conformance.contract.symptom import count_differs
 from conformance.contract.verdict import Broken, Inconclusive, NotRun
 from conformance.kit.capabilities import SOME_IDS, has
 from conformance.kit.same_text import recounted, same
@@ -31,7 +32,7 @@ def _prompt_tokens(answer: Completion) -> int:
     return count
 
 
-@scenario("USAGE-004")
+@scenario("USAGE-004", shows=count_differs())
 async def prompt_tokens_do_not_multiply_with_n(target: Target) -> None:
     """`prompt_tokens` is the same for two choices as for one."""
     several = _prompt_tokens(await target.complete(**BY_N))
@@ -42,7 +43,7 @@ async def prompt_tokens_do_not_multiply_with_n(target: Target) -> None:
             raise Broken(f"n 2 counts {several} prompt_tokens, no n counts {one}")
 
 
-@scenario("USAGE-005")
+@scenario("USAGE-005", shows=count_differs())
 async def prompt_tokens_add_up_over_prompts(target: Target) -> None:
     """`prompt_tokens` of a list of prompts is the sum over the prompts sent alone."""
     together = _prompt_tokens(await target.complete(**by_prompts(target)))
@@ -53,7 +54,7 @@ async def prompt_tokens_add_up_over_prompts(target: Target) -> None:
         )
 
 
-@scenario("USAGE-006")
+@scenario("USAGE-006", shows=count_differs())
 async def completion_tokens_add_up_over_choices(target: Target) -> None:
     """`completion_tokens` of several choices that all reached `max_tokens` is their number times the limit."""
     requests = await served_forms(target)
@@ -92,7 +93,7 @@ def _all_cut(answer: Completion) -> bool:
     )
 
 
-@scenario("USAGE-017")
+@scenario("USAGE-017", shows=count_differs())
 async def a_stream_of_several_choices_reports_the_same_usage(target: Target) -> None:
     """The usage of a stream counts every prompt and every choice as the plain answer does."""
     several = await _most_choices(target)
@@ -127,7 +128,7 @@ async def _most_choices(target: Target) -> dict[str, Any]:
     }
 
 
-@scenario("USAGE-008")
+@scenario("USAGE-008", shows=count_differs())
 async def prompt_tokens_grow_with_the_prompt(target: Target) -> None:
     """A prompt sent twice over counts more `prompt_tokens` than once, and fewer than three times as many."""
     few, many = await _once_and_twice(target)
@@ -146,7 +147,7 @@ async def _once_and_twice(target: Target) -> tuple[int, int]:
     return _prompt_tokens(once), _prompt_tokens(twice)
 
 
-@scenario("USAGE-016")
+@scenario("USAGE-016", shows=count_differs())
 async def prompt_tokens_are_those_of_the_prompt(target: Target) -> None:
     """Of the `prompt_tokens` of a prompt few remain the same when it is sent twice over."""
     few, many = await _once_and_twice(target)
@@ -158,7 +159,7 @@ async def prompt_tokens_are_those_of_the_prompt(target: Target) -> None:
         )
 
 
-@scenario("USAGE-009")
+@scenario("USAGE-009", shows=count_differs())
 async def a_stream_reports_the_same_usage(target: Target) -> None:
     """The usage of a stream is that of the same request without a stream."""
     plain, stream = await asyncio.gather(
@@ -172,7 +173,7 @@ async def a_stream_reports_the_same_usage(target: Target) -> None:
         raise Broken(f"{name} is {here} in the plain answer, and {there} in the same answer as a stream")
 
 
-@scenario("USAGE-011")
+@scenario("USAGE-011", shows=count_differs())
 async def a_token_array_counts_its_ids(target: Target) -> None:
     """`prompt_tokens` of a prompt of token ids is the number of the ids, or one more for the token that begins a text."""
     count = _prompt_tokens(await target.complete(prompt=list(SOME_IDS), max_tokens=1))
