@@ -1,4 +1,4 @@
-"""What a run says before a target that throttles it or has no money for it, or when it is bounded or interrupted.
+"""What a run says before a target that throttles it, has no money for it or is flaky, or when it is bounded or interrupted.
 
     python benchmarks/truth.py [TABLE…] [--write]
 
@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fixtures.truth import ends, limits
+from fixtures.truth import ends, limits, weather
 from fixtures.truth.runs import Row
 
 FORMAT = "completions-conformance-truth/1"
@@ -33,6 +33,7 @@ TABLES: Mapping[str, Callable[[], Iterable[Row]]] = {
     "money": ends.money,
     "bounds": ends.bounds,
     "interruption": ends.interruption,
+    "weather": weather.weather,
 }
 """By name, in the order in which they are shown. A new one wants its line in `truth.schema.json`."""
 

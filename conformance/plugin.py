@@ -190,7 +190,7 @@ class CheckItem(pytest.Item):
         run, result = self.config.stash[RUN], self.result
         assert result is not None  # noqa: S101 - `runtest` set it
         document = result_to_json(result, run.settings.redactor)
-        return failure_block(document, run.evidence(result))
+        return failure_block(document, run.evidence(result), run.repeat(result))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """What is wrong with the target, instead of a traceback through the suite."""

@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from conformance.contract.catalogue import Tier
+from conformance.report.causes import causes_in_words
 from conformance.report.escaping import escape_line
 from conformance.report.outcome import CONFORMS, NOT_ENOUGH, is_partial, outcome_of
 from conformance.report.text import counts_of, is_self_test
@@ -50,6 +51,8 @@ def message(document: Document) -> str:
         ]
         if shown:
             parts.append(f"{tier} {', '.join(shown)}")
+    if parts and (causes := causes_in_words(document)):
+        parts.insert(0, causes)
     told = " · ".join(parts) or "not judged"
     return f"partial: {told}" if is_partial(document) else told
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from conformance.report.causes import Cause, causes_of
 from conformance.report.escaping import escape_line
 from conformance.report.known_failures import (
     is_known,
@@ -75,25 +76,31 @@ def _lines(document: Document) -> Iterator[str]:
     yield ""
     yield from _table(document)
     requirements = document["requirements"]
+    causes = causes_of(document)
     for verdict in PROBLEMS:
-        found = [result for result in requirements if result["verdict"] == verdict and not is_known(result)]
+        found = [one for one in causes if one.verdict == verdict and not is_known(one.speaker)]
         yield from _list(label_of(verdict).text.capitalize(), found)
-    yield from _list("Known failures", [*filter(is_known_failure, requirements)])
-    yield from _list("Known to be inconclusive or unsupported", [*filter(is_known_otherwise, requirements)])
-    yield from _list("Stale known failures", [*filter(is_stale, requirements)])
+    yield from _list("Known failures", [one for one in causes if is_known_failure(one.speaker)])
+    known = map(Cause, filter(is_known_otherwise, requirements))
+    yield from _list("Known to be inconclusive or unsupported", [*known])
+    yield from _list("Stale known failures", [*map(Cause, filter(is_stale, requirements))])
     failed = [result for result in requirements if result["verdict"] == "fail"]
     if failed:
         first = min(failed, key=is_known)
         yield from ("", f"Repeat one: {code(pytest_line(document, first['id']), 2_000)}")
 
 
-def _list(heading: str, found: Sequence[Document]) -> Iterator[str]:
-    """Requirements that someone has to do something about; nothing where there are none."""
+def _list(heading: str, found: Sequence[Cause]) -> Iterator[str]:
+    """What someone has to do something about, by its causes; nothing where there is none."""
     if found:
         yield from ("", f"**{heading}** ({len(found)})", "")
-    for result in found[:_LISTED]:
+    for cause in found[:_LISTED]:
+        result = cause.speaker
         kind = " (accepted and ignored)" if result["kind"] == "ignored" else ""
         yield f"- **{words_of(result['id'])}** {words_of(result['title'])}{kind}: {code(told(result))}"
+        if cause.consequences:
+            others = "; ".join(f"{one['id']} {one['title']}" for one in cause.consequences)
+            yield f"  - so also {words_of(others)}"
     if len(found) > _LISTED:
         yield f"- … and {len(found) - _LISTED} more"
 

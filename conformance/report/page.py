@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import Any
 
 from conformance.contract.catalogue import Level, Tier
+from conformance.report.causes import causes_of
 from conformance.report.excerpt import BRIEF, WHOLE, curl_line, excerpt, heading
 from conformance.report.exchange_diff import exchange_diff
 from conformance.report.known_failures import consequence, is_known, is_stale
@@ -39,8 +40,9 @@ def page(document: Document) -> str:
     counts = Counter(result["verdict"] for result in requirements)
     exchanges = {exchange["id"]: exchange for exchange in document["exchanges"]}
     evidence = _evidence(document, exchanges)
-    problems = [result for verdict in PROBLEMS for result in requirements if result["verdict"] == verdict]
-    problems.sort(key=is_known)  # stable: what is new comes first
+    problems = sorted(
+        causes_of(document), key=lambda cause: is_known(cause.speaker)
+    )  # what is new comes first
     return render(
         "page",
         document=document,

@@ -14,11 +14,21 @@ _DEFAULT_PROFILE = "reference"
 def pytest_line(document: Mapping[str, Any], requirement: str) -> str:
     """The line that judges one requirement again. What a target named is quoted, and has nothing in it that a terminal acts on."""
     target = document["target"]
-    words = ["pytest", f"--target-url={escape_line(target['url'])}"]
-    if target["model"]:
-        words.append(f"--model={escape_line(target['model'])}")
-    if document["profile"] != _DEFAULT_PROFILE:
-        words.append(f"--profile={escape_line(document['profile'])}")
-    if document["strict"]:
+    url = "" if target.get("embedded") else target["url"]
+    return pytest_line_of(
+        requirement, url, target["model"], profile=document["profile"], strict=document["strict"]
+    )
+
+
+def pytest_line_of(requirement: str, url: str, model: str, *, profile: str, strict: bool) -> str:
+    """The same where there is no document yet; without a URL it is the suite's own server that is judged."""
+    words = ["pytest"]
+    if url:
+        words.append(f"--target-url={escape_line(url)}")
+    if url and model:
+        words.append(f"--model={escape_line(model)}")
+    if profile != _DEFAULT_PROFILE:
+        words.append(f"--profile={escape_line(profile)}")
+    if strict:
         words.append("--strict")
     return shlex.join([*words, "-k", requirement])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.contract.catalogue import Level
+from conformance.report.causes import causes_of
 from conformance.report.escaping import escape_line
 from conformance.report.known_failures import is_known
 from conformance.report.labels import VERDICTS, label_of, moment
@@ -117,13 +118,23 @@ def _hidden_by(result: Document, outcome: str) -> str:
 def sentence(difference: Difference) -> str:
     """The difference in one sentence, which says where the later run is no proof that nothing got worse."""
     counts = {kind: len(difference.of(kind)) for kind in _HEADINGS}
-    parts = [f"{counts[kind]} {kind}" for kind in ("lost", "gained")]
+    parts = [f"{counts['lost']} lost{_by_causes(difference)}", f"{counts['gained']} gained"]
     if counts["unclear"]:
         parts.append(f"{counts['unclear']} no longer judged{_owing(difference.hidden)}")
     if counts["judged"]:
         parts.append(f"{counts['judged']} judged for the first time")
     said = ", ".join(parts) if any(counts.values()) else "nothing changed"
     return f"{said}; the later run has not judged enough" if _is_short(difference.new) else said
+
+
+def _by_causes(difference: Difference) -> str:
+    """How many causes are behind what was lost: " to 2 causes"; nothing where each has its own."""
+    lost = {change.id for change in difference.of("lost")}
+    behind = sum(
+        any(result["id"] in lost for result in (cause.speaker, *cause.consequences))
+        for cause in causes_of(difference.new)
+    )
+    return f" to {behind} cause{'s' * (behind > 1)}" if 0 < behind < len(lost) else ""
 
 
 def _owing(hidden: Sequence[Change]) -> str:

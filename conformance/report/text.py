@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from conformance.contract.catalogue import Tier
+from conformance.report.causes import Cause, causes_in_words, causes_of
 from conformance.report.escaping import escape_line, shorten
 from conformance.report.known_failures import (
     explained,
@@ -23,6 +24,7 @@ from conformance.report.outcome import CONFORMS, NOT_ENOUGH, ending, not_judged,
 _WIDTH = 110
 _SHOWN_BODY = 400
 _SHOWN_TEXT = 4_000
+_LONGEST_COMMAND = 4_000
 _SHOWN_NAME = 200
 _EXCHANGES_SHOWN = 2
 _HEADINGS = {"fail": "Failed", "error": "Errors of the suite itself (please report them)", "warn": "Warnings"}
@@ -35,8 +37,8 @@ def printable(text: str) -> str:
     return "\n".join(escape_line(line, len(line)) for line in text.split("\n"))
 
 
-def failure_block(result: Document, exchanges: Mapping[str, Document]) -> str:
-    """What is wrong with one requirement: what was sent, what came, what the requirement says, who is hurt, how to repeat it."""
+def failure_block(result: Document, exchanges: Mapping[str, Document], repeat: str) -> str:
+    """What is wrong with one requirement: what was sent, what came, what the requirement says, who is hurt, and the line to `repeat` it."""
     kind = " (the parameter is ignored)" if result["kind"] == "ignored" else ""
     lines = [f"{result['id']} · {result['level']} · {result['tier']} · {result['title']}", ""]
     if result["known"]:
@@ -54,7 +56,7 @@ def failure_block(result: Document, exchanges: Mapping[str, Document]) -> str:
     more = len(result["exchanges"]) - _EXCHANGES_SHOWN
     if more > 0:
         lines += ["", f"… and {more} more exchanges: {', '.join(result['exchanges'][_EXCHANGES_SHOWN:])}"]
-    lines += ["", *_entry("repeat", f"pytest … -k {result['id']}")]
+    lines += ["", _command("repeat", repeat)]
     return printable("\n".join(lines))
 
 
@@ -68,12 +70,17 @@ def _entry(name: str, text: str) -> list[str]:
     return [f"{name:<9} {wrapped[0]}", *(indent + line for line in wrapped[1:])]
 
 
+def _command(name: str, line: str) -> str:
+    """A command in one line, however long, so that it can be pasted."""
+    return f"{name:<9} {escape_line(line, len(line))}"
+
+
 def _exchange_lines(exchange: Document) -> Iterator[str]:
-    response, fault = exchange["response"], exchange["fault"]
-    yield from _entry(
-        exchange["id"],
-        exchange["curl"] if len(exchange["curl"]) < 2 * _SHOWN_BODY else _shorten(exchange["curl"]),
-    )
+    response, fault, curl = exchange["response"], exchange["fault"], exchange["curl"]
+    if len(curl) <= _LONGEST_COMMAND:
+        yield _command(exchange["id"], curl)
+    else:
+        yield from _entry(exchange["id"], f"{_shorten(curl)}; the whole line is in results.json")
     if response is not None:
         body = "".join(piece.get("body", "(binary)") for piece in response["pieces"])
         yield from _entry(
@@ -114,6 +121,8 @@ def verdict_in_words(document: Document) -> str:
     if is_self_test(document) and outcome == CONFORMS:
         return "self-test passed: no target was named, so the suite judged its own reference server; name one with --target-url"
     parts = [part for tier in Tier if (part := _tier_in_words(document, tier, outcome))]
+    if causes := causes_in_words(document):
+        parts[0] = f"{causes}: {parts[0]}"
     if outcome == NOT_ENOUGH:
         lost = " and ".join(not_judged(document))
         parts.insert(0, "not enough was judged" + (f", which lost {lost}" if lost else ""))
@@ -209,11 +218,11 @@ def summary_lines(document: Document) -> Iterator[str]:
         suspects = ", ".join(incident["suspects"]) or "nothing unusual"
         yield ""
         yield escape_line(f"The target stopped answering after {suspects}: {incident['message']}.")
-    for heading, found in _groups(document["requirements"]):
+    for heading, found in _groups(document):
         if found:
             yield ""
             yield f"{heading}:"
-            yield from (_line(result) for result in found)
+            yield from (line for cause in found for line in _cause_lines(cause))
 
 
 def _cost(document: Document) -> str:
@@ -253,19 +262,37 @@ def money_in_words(cost: Mapping[str, Any]) -> str:
     return ", ".join(said)
 
 
-def _groups(requirements: Sequence[Document]) -> Iterator[tuple[str, list[Document]]]:
+def _groups(document: Document) -> Iterator[tuple[str, list[Cause]]]:
     """What someone has to do something about, by what that is."""
+    causes, requirements = causes_of(document), document["requirements"]
     for verdict in PROBLEMS:
         yield (
             _HEADINGS[verdict],
-            [result for result in requirements if result["verdict"] == verdict and not is_known(result)],
+            [one for one in causes if one.verdict == verdict and not is_known(one.speaker)],
         )
-    yield "Known failures, which do not fail the run", [*filter(is_known_failure, requirements)]
+    yield (
+        "Known failures, which do not fail the run",
+        [one for one in causes if is_known_failure(one.speaker)],
+    )
     yield (
         "Known to be inconclusive or unsupported, which does not count against the run",
-        [*filter(is_known_otherwise, requirements)],
+        [*map(Cause, filter(is_known_otherwise, requirements))],
     )
-    yield "Stale known failures, which fail the run", [*filter(is_stale, requirements)]
+    yield "Stale known failures, which fail the run", [*map(Cause, filter(is_stale, requirements))]
+
+
+def _cause_lines(cause: Cause) -> Iterator[str]:
+    """The finding that speaks for a cause, and which others have it, too."""
+    yield _line(cause.speaker)
+    if cause.consequences:
+        others = "; ".join(f"{one['id']} {one['title']}" for one in cause.consequences)
+        indent = " " * 14
+        yield from textwrap.wrap(
+            escape_line(f"so also {others}", _SHOWN_TEXT),
+            _WIDTH,
+            initial_indent=indent,
+            subsequent_indent=indent,
+        )
 
 
 def _line(result: Document) -> str:

@@ -11,6 +11,7 @@ from conformance.contract.catalogue import load_catalogue
 from conformance.contract.check import Check
 from conformance.options import OptionError
 from conformance.report.files import place_for, write_atomically, write_report
+from conformance.report.rerun import pytest_line_of
 from conformance.report.text import printable
 from conformance.run.embedded import Embedded
 from conformance.run.engine import Engine
@@ -106,6 +107,19 @@ class Run:
             for exchange in exchanges
             if exchange.id in result.exchanges
         }
+
+    def repeat(self, result: Result) -> str:
+        """The line that judges one requirement again."""
+        settings, recording = self.settings, self.recorded and self.recorded.recording
+        url = "" if settings.embedded else settings.url or (recording.url if recording else "")
+        model = settings.model or (recording.facts.model if recording else "")
+        return pytest_line_of(
+            result.requirement.id,
+            settings.redactor.text(url),
+            settings.redactor.text(model),
+            profile=settings.profile.name,
+            strict=settings.strict,
+        )
 
     def finish(self) -> None:
         """End the run; `document` is then what it found, where a check was run."""

@@ -360,7 +360,7 @@ def test_an_entry_harms_no_report(text: str, standing: str) -> None:
     listed = entry(standing, reason=text, issue=text, file=text, expires="2027-01-31")
     found = requirement("STOP-001", "pass" if standing == "stale" else "fail", known=listed)
     made = report(found)
-    lines = [*summary_lines(made), *failure_block(found, {}).split("\n")]
+    lines = [*summary_lines(made), *failure_block(found, {}, "pytest -k STOP-001").split("\n")]
 
     assert not re.search(r'<script>window|<img src=x|"><svg|href="javascript|\x1b|\u202e', page(made))
     assert all(line.isprintable() for line in lines)

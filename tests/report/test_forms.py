@@ -25,7 +25,7 @@ from conformance.report.rerun import pytest_line
 from conformance.report.run_diff import as_html, run_diff
 from conformance.report.text import summary_lines, verdict_in_words
 
-from .documents import document, exchange, hostile, large, requirement, small
+from .documents import document, exchange, hostile, known, large, requirement, small
 
 
 def test_every_form_is_written(reports: Callable[[str], Path]) -> None:
@@ -109,6 +109,26 @@ def test_the_verdict_in_words(verdicts: tuple[tuple[str, str], ...], said: str) 
     found = [requirement(f"STOP-{n:03}", verdict, tier=tier) for n, (tier, verdict) in enumerate(verdicts, 1)]
 
     assert verdict_in_words(document(found)) == said
+
+
+def test_every_form_tells_causes_first() -> None:
+    """Three failures with one cause are said to have one, the one that speaks comes with the others under it, and a known one speaks for none."""
+    excused = requirement("REQ-021", "fail", known=known())
+    found = [requirement(name, "fail") for name in ("ERR-004", "REQ-007", "ECHO-001")]
+    behind = [["ERR-004", "REQ-007", "REQ-021"], ["ECHO-001"]]
+    made = {
+        **document([*found, excused]),
+        "causes": [{"requirements": names, "verdict": "fail", "symptoms": []} for names in behind],
+    }
+
+    lines = list(summary_lines(made))
+    failed = lines[lines.index("Failed:") : lines.index("Known failures, which do not fail the run:")]
+    assert [line.split()[0] for line in failed[1:] if line] == ["ERR-004", "so", "ECHO-001"]
+    assert "so also REQ-007" in failed[2]
+    assert "3 causes: 4 core requirements fail (1 known)" in verdict_in_words(made)
+    assert "so also REQ\\-007" in markdown.summary(made)
+    assert badge.message(made).startswith("3 causes · core 4 fail")
+    assert page(made).count('class="also"') == 1
 
 
 def test_a_run_without_a_target_is_a_self_test() -> None:

@@ -12,7 +12,7 @@ import pytest
 from conformance.cli import main
 from conformance.report.load import RefusedError, load
 from conformance.report.matrix import ABSENT, matrix, names
-from conformance.report.run_diff import as_html, as_markdown, as_text, run_diff
+from conformance.report.run_diff import as_html, as_markdown, as_text, run_diff, sentence
 
 from . import documents
 from .browser import Browser
@@ -329,3 +329,13 @@ def test_the_matrix_opens_in_a_browser(chromium: Browser, tmp_path: Path, width:
         assert axe(page) == []
         assert watched.complaints == []
         assert watched.requests == []
+
+
+def test_what_was_lost_is_counted_by_its_causes() -> None:
+    """Three requirements that one thing breaks are one cause."""
+    names = ("ERR-004", "REQ-007", "REQ-014")
+    cause = {"requirements": [*names], "verdict": "fail", "symptoms": [{"what": "server_error", "where": []}]}
+    old = document([requirement(name) for name in names])
+    new = {**document([requirement(name, "fail") for name in names]), "causes": [cause]}
+
+    assert sentence(run_diff(old, new)).startswith("3 lost to 1 cause, 0 gained")
