@@ -106,11 +106,23 @@ async def a_stream_of_several_choices_reports_the_same_usage(target: Target) -> 
     stream = await target.stream(
         **several, stream_options={"include_usage": True}, optional="streams of several choices"
     )
+    if parts := _usages_of_choices(stream):
+        raise NotRun(
+            f"the usage of the stream comes in {parts} parts, with choices instead of once for all; see STREAM-019"
+        )
     if _prompt_tokens(stream) != alone:
         raise Broken(
             f"`prompt_tokens` of {len(plain.choices)} choices is {alone} in the plain answer, and {_prompt_tokens(stream)} in a stream"
         )
     _expect_all_counted(target, stream)
+
+
+def _usages_of_choices(stream: Completion) -> int:
+    """How many chunks with choices carry usage, where no chunk carries that of the whole request: each then may count its own choice."""
+    counted = [chunk for chunk in stream.chunks if isinstance(chunk.document.get("usage"), dict)]
+    if any(not chunk.choices for chunk in counted):
+        return 0
+    return len(counted) if len(counted) > 1 else 0
 
 
 async def _most_choices(target: Target) -> dict[str, Any]:
