@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, Inconclusive, NotRun, Unsupported
 from conformance.kit.capabilities import has
-from conformance.kit.same_text import begins, goes_on, normalised
-from conformance.kit.several_choices import served_forms
+from conformance.kit.same_text import begins, goes_on, normalised, same
+from conformance.kit.several_choices import LENGTH, served_forms
 from conformance.kit.target import MAX_TOKENS, Target
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
@@ -164,9 +165,19 @@ async def _counted(target: Target) -> dict[str, Any]:
     """What a stream has to be asked for so that its tokens can be counted: for each choice if possible, else in all."""
     if await has(target, "logprobs"):
         return {"logprobs": 2}
-    if await has(target, "stream_usage"):
-        return {"stream_options": {"include_usage": True}}
-    raise Inconclusive("neither logprobs nor the usage of a stream tells how many tokens came")
+    if not await has(target, "stream_usage"):
+        raise Inconclusive("neither logprobs nor the usage of a stream tells how many tokens came")
+    if not await has(target, "usage_exact"):
+        raise NotRun("only usage could tell how many tokens came, and it is an estimate")
+    usage: dict[str, Any] = {"stream_options": {"include_usage": True}}
+    plain, stream = await asyncio.gather(
+        target.complete(max_tokens=LENGTH), target.stream(max_tokens=LENGTH, **usage)
+    )
+    if _count(plain) != _count(stream):
+        raise NotRun(
+            f"completion_tokens is {_count(plain)} in a plain answer, and {_count(stream)} in the same as a stream; see USAGE-009"
+        )
+    return usage
 
 
 def _bounded(answer: Completion, slack: int) -> None:
@@ -176,12 +187,27 @@ def _bounded(answer: Completion, slack: int) -> None:
         raise NotRun(f"the indices of the stream are {sorted(answer.choices)}; see STREAM-013")
     for choice in answer.choices.values():
         tokens = choice.logprobs.tokens if choice.logprobs is not None else None
-        if tokens is not None and len(tokens) > most:
-            raise Broken(
-                f"max_tokens {most - slack}: the choice with index {choice.index} has {len(tokens)} tokens in its logprobs"
+        if tokens is None or len(tokens) <= most:
+            continue
+        if not _spell(tokens, choice.text):
+            raise NotRun(
+                f"the {len(tokens)} tokens in the logprobs of the choice with index {choice.index} do not join to its text,"
+                f" {shown(choice.text)}; see LOGP-012"
             )
-    count = answer.usage.completion_tokens if answer.usage is not None else None
-    if count is not None and count > most * request.choices:
+        raise Broken(
+            f"max_tokens {most - slack}: the choice with index {choice.index} has {len(tokens)} tokens in its logprobs"
+        )
+    if request.params.get("logprobs") is not None and all(
+        choice.logprobs is None or choice.logprobs.tokens is None for choice in answer.choices.values()
+    ):
+        raise NotRun("no choice of the stream has tokens in its logprobs; see LOGP-012")
+    count = _count(answer)
+    if request.params.get("logprobs") is None and count is not None and count > most * request.choices:
         raise Broken(
             f"max_tokens {most - slack} and {request.choices} choices: the stream reports completion_tokens {count}"
         )
+
+
+def _spell(tokens: Sequence[Any], text: str) -> bool:
+    """Whether tokens join to a text, as far as they are texts: more of them than that are counted more than once."""
+    return same("".join(token for token in tokens if isinstance(token, str)), text)
