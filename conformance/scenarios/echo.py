@@ -6,7 +6,7 @@ import asyncio
 
 from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, BrokenShould, Ignored, Inconclusive, NotRun
-from conformance.kit.capabilities import NONCE, SOME_IDS, has
+from conformance.kit.capabilities import NONCE, SOME_IDS, comes_unasked, has
 from conformance.kit.same_text import recounted
 from conformance.kit.target import Target
 from conformance.scenarios.request_defaults import with_default
@@ -32,6 +32,10 @@ async def echo_is_honoured_or_refused(target: Target) -> None:
             f"`echo` was true and the prompt {shown(NONCE)}: the text is {shown(answer.text)}, which does not contain the prompt"
         )
     _expect_prompt(answer.choice, NONCE)
+    if NONCE not in answer.text[len(NONCE) :] and await comes_unasked(target):
+        raise Ignored(
+            f"`echo` was true and the prompt {shown(NONCE)}: the text is {shown(answer.text)}, and begins with the prompt without `echo` too"
+        )
 
 
 @scenario("ECHO-002")
