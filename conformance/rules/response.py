@@ -12,13 +12,12 @@ from typing import Any
 from conformance.contract.catalogue import Level, Profile
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
 from conformance.rules._shapes import choices_of, is_chat, is_given, is_of_endpoint, plain, promised
-from conformance.wire.completion import COUNTERS, DETAILS, Completion
-from conformance.wire.exchange import Exchange, is_int
+from conformance.wire.completion import COUNTERS, DETAILS, Completion, reason_is_documented
+from conformance.wire.exchange import Exchange, Intent, is_int
 from conformance.wire.shown import shown
 
 KEYS = ("id", "object", "created", "model", "choices")
 OBJECT = "text_completion"
-FINISH_REASONS = ("stop", "length", "content_filter")
 
 _ARRAYS = ("text_offset", "token_logprobs", "tokens", "top_logprobs")
 
@@ -153,7 +152,10 @@ def a_finish_reason_is_a_documented_one(completion: Completion, profile: Profile
     choices = choices_of(plain(completion))
     for choice in choices:
         reason = choice.get("finish_reason")
-        if not isinstance(reason, str) or reason not in (*FINISH_REASONS, *profile.extra_finish_reasons):
+        if reason_is_documented(reason, profile.extra_finish_reasons):
+            continue
+        # What a request that may be refused is "served" with, instead of a completion, is the finding of the requirement that sent it.
+        if completion.exchange.request.intent is not Intent.OPEN or choice.get("text"):
             what = shown(reason) if "finish_reason" in choice else "missing"
             return broken(f"the finish_reason of a choice is {what}")
     return None if choices else NOT_APPLICABLE

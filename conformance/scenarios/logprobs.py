@@ -205,7 +205,7 @@ async def more_than_five_are_refused_or_answered_soundly(target: Target) -> None
     await target.valid_twin_is_served()
     exchange = await target.post(intent=Intent.OPEN, parameter="logprobs", logprobs=_MOST + 1, max_tokens=2)
     survived(exchange, "`logprobs` 6")
-    completes(exchange, "`logprobs` 6")
+    completes(target, exchange, "`logprobs` 6")
     if not exchange.served:
         return
     answer = target.read(exchange)
@@ -220,7 +220,7 @@ async def more_than_five_are_refused_or_answered_soundly(target: Target) -> None
 async def a_boolean_logprobs_brings_nothing_down(target: Target) -> None:
     """`logprobs: true` is refused or served as 1, never with a status that says that the server failed."""
     for exchange in await survives(target, "logprobs", True):  # noqa: FBT003 - a JSON value
-        completes(exchange, "`logprobs` true")
+        completes(target, exchange, "`logprobs` true")
 
 
 @scenario("LOGP-022")

@@ -194,7 +194,7 @@ async def _reads(target: Target, parameter: str) -> bool:
 async def a_bias_for_an_unknown_token_causes_no_failure(target: Target) -> None:
     """A `logit_bias` for a token id beyond any vocabulary is served or refused with a 4xx."""
     for exchange in await survives(target, "logit_bias", {str(_NO_TOKEN): -100}):
-        completes(exchange, f"a `logit_bias` for token {_NO_TOKEN}")
+        completes(target, exchange, f"a `logit_bias` for token {_NO_TOKEN}")
 
 
 def _recorded(exchanges: list[Exchange]) -> None:
