@@ -265,14 +265,14 @@ async def _max_tokens_zero(target: Target) -> Capability:
 async def _model_validation(target: Target) -> Capability:
     exchange = await target.post(model=NO_SUCH_MODEL, max_tokens=1, intent=Intent.INVALID, parameter="model")
     if exchange.served:
-        return Capability(Support.REFUSED, "it serves any model name", exchange.id)
+        return Capability(Support.ABSENT, "it serves any model name", exchange.id)
     return Capability(Support.YES, exchange=exchange.id)
 
 
 async def _auth(target: Target) -> Capability:
     if target.has_key:
         return Capability(Support.YES)
-    return Capability(Support.REFUSED, "the run has no key")
+    return Capability(Support.ABSENT, "the run has no key")
 
 
 PROBES: Mapping[str, Probe] = MappingProxyType(

@@ -154,7 +154,9 @@ async def suffix_support(target: Target, wanted: Mode | None = None) -> Capabili
     useful = {Mode.INSERT, Mode.APPEND} if wanted is None else {wanted}
     if found.mode in useful:
         support = Support.YES
-    elif found.mode in {Mode.INSERT, Mode.APPEND, Mode.REJECT}:
+    elif found.mode in {Mode.INSERT, Mode.APPEND}:
+        support = Support.ABSENT
+    elif found.mode is Mode.REJECT:
         support = Support.REFUSED
     else:
         support = {Mode.IGNORED: Support.IGNORED, Mode.BROKEN: Support.BROKEN}.get(

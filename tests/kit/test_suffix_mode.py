@@ -119,8 +119,8 @@ def test_a_refusal_is_a_mode_and_a_failure_is_not(status: int, mode: Mode, suppo
     assert asyncio.run(suffix_support(target, Mode.APPEND)).support is support
 
 
-def test_a_mode_that_is_not_the_wanted_one_counts_as_refused() -> None:
-    """A server that inserts does not append."""
+def test_a_mode_that_is_not_the_wanted_one_is_absent() -> None:
+    """A server that inserts does not append, and refuses nothing."""
     target = a_target(lambda params: ("text", 3 + len(params.get("suffix") or "")))
-    assert asyncio.run(suffix_support(target, Mode.APPEND)).support is Support.REFUSED
+    assert asyncio.run(suffix_support(target, Mode.APPEND)).support is Support.ABSENT
     assert asyncio.run(suffix_support(target, Mode.INSERT)).support is Support.YES
