@@ -25,6 +25,9 @@ _REMOVED = "[removed]"
 _SHORTEST_SECRET = 4
 """Removing a shorter "secret" would tear unrelated text apart, and a key of three characters protects nothing."""
 
+_LONGEST_WORD = 12
+"""Letters of a key that may be a word: local servers are called with such keys, since clients insist on one."""
+
 _BACKSLASHES = rb"\\\\{0,7}"
 """JSON within JSON within JSON: each nesting doubles them."""
 
@@ -45,7 +48,7 @@ class Redactor:
     def _patterns(self) -> tuple[re.Pattern[bytes], ...]:
         """One pattern a secret, in bytes as bodies need not be text; the longest first so that none shields another."""
         secrets = sorted({secret for secret in self.secrets if len(secret) >= _SHORTEST_SECRET}, key=len)
-        return tuple(re.compile(b"".join(map(_spellings, secret))) for secret in reversed(secrets))
+        return tuple(map(_pattern, reversed(secrets)))
 
     def text(self, text: str) -> str:
         """`text` without the secrets."""
@@ -94,6 +97,13 @@ class Redactor:
             if spans := [match.span() for match in pattern.finditer(_joined(pieces))]:
                 pieces = _cut(pieces, spans)
         return replace(response, headers=self.headers(response.headers), pieces=pieces)
+
+
+def _pattern(secret: str) -> re.Pattern[bytes]:
+    """A pattern for a secret. One that is a word, as `ollama` and `dummy` are, is left in a name such as `fp_ollama`, which others have made."""
+    whole = b"".join(map(_spellings, secret))
+    is_word = secret.isascii() and secret.isalpha() and len(secret) <= _LONGEST_WORD
+    return re.compile((rb"(?<![A-Za-z0-9]_)" if is_word else b"") + whole)
 
 
 def _spellings(char: str) -> bytes:
