@@ -15,7 +15,8 @@ from conformance.contract.verdict import LOST, Inconclusive, NotRecorded, Outcom
 from conformance.kit.capabilities import learn
 from conformance.kit.facts import DET_RUNS, Facts
 from conformance.kit.target import Target
-from conformance.wire.completion import Completion
+from conformance.rules._shapes import is_chat
+from conformance.wire.completion import Choice, Completion
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, FaultKind, Request
 from conformance.wire.greedy import fingerprint
@@ -132,7 +133,11 @@ async def _usable(target: Target, exchange: Exchange, key_variable: str) -> None
     response, where = exchange.response, f"POST {exchange.url}"
     if response is None or not response.complete:
         raise UnusableTarget(_no_answer(exchange, where))
-    if exchange.served and Completion.read(exchange).choices:
+    if exchange.served and (choices := Completion.read(exchange).choices):
+        if all(is_chat(part) for choice in choices.values() for part in choice.parts):
+            raise UnusableTarget(
+                f"{where} was answered with a chat: {_shown_part(choices[min(choices)])}\n{_CHAT}"
+            )
         return
     said = error_text(exchange)
     if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
@@ -145,6 +150,16 @@ async def _usable(target: Target, exchange: Exchange, key_variable: str) -> None
         models = _names(await _models(target))
         advice = _about_the_request(target, exchange, models, speaks_of_a_model="model" in said.lower())
     raise UnusableTarget(f"{where} was answered with status {response.status}: {said}\n{advice}")
+
+
+_CHAT = (
+    "These are chat answers, with a `message` or `delta` where a completion has its `text`. Nothing was judged, and no more was sent:"
+    " look for what leads POST /completions to the route of chats."
+)
+
+
+def _shown_part(choice: Choice) -> str:
+    return shown(dict(choice.parts[0]))
 
 
 def _about_the_key(target: Target, key_variable: str) -> str:

@@ -333,6 +333,23 @@ def test_a_target_that_serves_nothing_is_said_once(status: int, advice: str) -> 
     assert results.outcome is not RunOutcome.CONFORMS
 
 
+def test_chat_answers_are_said_once() -> None:
+    """A route of chats behind the path of completions ends the run before hundreds of its answers are paid for."""
+
+    class Chatting(Reference):
+        def choice(self, index: int, text: str, logprobs: Any, finish_reason: str | None) -> dict[str, Any]:
+            found = Reference.choice(self, index, text, logprobs, finish_reason)
+            return found | {"message": {"role": "assistant", "content": found.pop("text")}}
+
+    with start(Chatting("reference-1", KEY).app) as running:
+        results = run(f"{running.url}/v1", raising(MUST, None))
+
+    assert results.unusable is not None
+    assert "These are chat answers" in results.unusable
+    assert results.cost.requests == 1
+    assert results.outcome is not RunOutcome.CONFORMS
+
+
 def test_the_document_fits_its_schema_and_holds_no_key(server: str) -> None:
     """The results document is valid, complete, and without the key."""
     results = run(server, raising(MUST, Broken(f"the server said {KEY}")), raising(SHOULD, None))
