@@ -10,6 +10,7 @@ from conformance.kit.capabilities import NONCE, SOME_IDS, comes_unasked, has
 from conformance.kit.same_text import recounted
 from conformance.kit.target import Target
 from conformance.scenarios.request_defaults import with_default
+from conformance.scenarios.usage import expect_counts_to_repeat
 from conformance.wire.completion import Choice, Logprobs
 from conformance.wire.shown import shown
 
@@ -116,6 +117,7 @@ async def echo_changes_no_counts_and_no_reason(target: Target) -> None:
         )
     if changed := recounted(echoed.usage, whole.usage):
         name, with_echo, without = changed
+        expect_counts_to_repeat(target, name)
         raise Broken(f"`{name}` is {with_echo} with `echo`, and {without} without")
 
 

@@ -17,6 +17,7 @@ from conformance.kit.several_choices import BY_N
 from conformance.kit.stop_sequences import words_of
 from conformance.kit.stopped_answers import answer_to_cut, stopped
 from conformance.kit.target import Target
+from conformance.scenarios.usage import expect_counts_to_repeat
 from conformance.wire.completion import Choice, Completion
 from conformance.wire.exchange import Intent, is_int
 from conformance.wire.greedy import fingerprint
@@ -173,6 +174,7 @@ async def asking_for_logprobs_changes_no_answer(target: Target) -> None:
         )
     if changed := recounted(with_them.usage, without.usage):
         name, one, other = changed
+        expect_counts_to_repeat(target, name)
         raise Broken(f"`{name}` is {one} with `logprobs`, and {other} without")
 
 

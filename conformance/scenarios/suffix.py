@@ -9,6 +9,7 @@ from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun, 
 from conformance.kit.same_text import same
 from conformance.kit.suffix_mode import LENGTH, SUFFIXES, Mode, SuffixMode, suffix_mode, with_suffix
 from conformance.kit.target import Target
+from conformance.scenarios.usage import expect_counts_to_repeat
 from conformance.wire.error_text import error_text
 from conformance.wire.shown import shown
 
@@ -33,6 +34,7 @@ async def an_empty_suffix_changes_nothing(target: Target) -> None:
         answer = await target.complete(max_tokens=LENGTH, suffix=suffix, optional=optional)
         counts = [view.usage and view.usage.prompt_tokens for view in (answer, without)]
         if counts[0] != counts[1]:
+            expect_counts_to_repeat(target)
             raise Broken(
                 f"`suffix` was {shown(suffix)}: `prompt_tokens` is {counts[0]}, without it {counts[1]}"
             )
