@@ -164,7 +164,7 @@ def _shown_part(choice: Choice) -> str:
 
 def _about_the_key(target: Target, key_variable: str) -> str:
     if target.has_key:
-        return f"The target refuses the key that ${key_variable} holds: check the key and what it may use."
+        return f"The target refuses the key that ${key_variable} holds: check the key and what it may use, and whether it is wanted in another header (--api-key-header=NAME)."
     return f"The target wants a key: put it into the environment variable ${key_variable}, or name another with --api-key-env."
 
 

@@ -43,6 +43,8 @@ class Redactor:
     """Takes secrets out of everything that is written: by their value, and credential headers by their name."""
 
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    key_header: str | None = None
+    """The header that takes the key, where it is not `Authorization`: what is in it is removed, too."""
 
     @cached_property
     def _patterns(self) -> tuple[re.Pattern[bytes], ...]:
@@ -65,8 +67,9 @@ class Redactor:
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """The headers, credentials replaced."""
+        credentials = {*CREDENTIAL_HEADERS, (self.key_header or "").lower()}
         return tuple(
-            (self.text(name), _REMOVED if name.lower() in CREDENTIAL_HEADERS else self.text(value))
+            (self.text(name), _REMOVED if name.lower() in credentials else self.text(value))
             for name, value in headers
         )
 
