@@ -85,6 +85,8 @@ async def completion_tokens_add_up_over_choices(target: Target) -> None:
         raise Inconclusive(
             "in every answer with several choices some choice ends by itself, not at the limit"
         )
+    if all(_usage(answer).completion_tokens is None for answer in cut):
+        raise NotRun("no answer with several choices has integer completion_tokens; see USAGE-001")
     for answer in cut:
         _expect_all_counted(target, answer)
 
@@ -133,6 +135,10 @@ async def a_stream_of_several_choices_reports_the_same_usage(target: Target) -> 
         expect_counts_to_repeat(target)
         raise Broken(
             f"`prompt_tokens` of {len(plain.choices)} choices is {alone} in the plain answer, and {_prompt_tokens(stream)} in a stream"
+        )
+    if not _all_cut(stream) or _usage(stream).completion_tokens is None:
+        raise NotRun(
+            f"`prompt_tokens` agree, but there is no count of a stream whose {len(plain.choices)} choices all end at the limit"
         )
     _expect_all_counted(target, stream)
 
@@ -184,7 +190,11 @@ async def prompt_tokens_are_those_of_the_prompt(target: Target) -> None:
     """Of the `prompt_tokens` of a prompt few remain the same when it is sent twice over."""
     few, many = await _once_and_twice(target)
     fixed = 2 * few - many
-    if many > few and fixed > _FIXED_TOKENS:
+    if many <= few:
+        raise NotRun(
+            f"{few} prompt_tokens do not become more when the prompt is sent twice over; see USAGE-008"
+        )
+    if fixed > _FIXED_TOKENS:
         expect_counts_to_repeat(target)
         raise Broken(
             f"the prompt {shown(target.prompt)} counts {few} prompt_tokens, and {many} when it is sent twice over:"
