@@ -132,6 +132,14 @@ def _header(text: str) -> tuple[str, str]:
     return name.strip(), value.strip()
 
 
+def _header_name(text: str) -> str:
+    name = text.strip()
+    # Of the characters that a name may have only these: it stands in lines for a shell.
+    if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum():
+        raise ValueError(text)
+    return name
+
+
 # -- the table -------------------------------------------------------------------------------------------------------------------------
 
 _WHOLE_NUMBER = "a whole number of at least 1"
@@ -149,6 +157,13 @@ OPTIONS = (
     ),
     Option(
         "api-key-env", "the environment variable with the key, instead of `COMPLETIONS_API_KEY`", "NAME"
+    ),
+    Option(
+        "api-key-header",
+        "the header that takes the key as it is, such as `api-key`, instead of `Authorization: Bearer`",
+        "NAME",
+        takes="the name of a header",
+        parse=_header_name,
     ),
     Option(
         "header",

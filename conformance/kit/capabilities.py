@@ -27,6 +27,9 @@ Probe = Callable[[Target], Awaitable[Capability]]
 NONCE = "Zebra-47 quokka lantern:"
 """A prompt that no model says by itself, so that its echo can be told from a continuation."""
 
+_TELLING = 8
+"""So many characters of it at the beginning of a text are no chance."""
+
 NO_SUCH_MODEL = "no-such-model-7f3a"
 
 SOME_IDS = (300, 301, 302)
@@ -172,10 +175,30 @@ async def _best_of(target: Target) -> Capability:
 
 
 async def _echo(target: Target) -> Capability:
+    unasked = await comes_unasked(target)
+
     def judge(completion: Completion) -> tuple[bool, bool, str]:
-        return completion.text.startswith(NONCE), True, "the text does not begin with the prompt"
+        text = completion.text
+        if text.startswith(NONCE) and unasked and NONCE not in text[len(NONCE) :]:
+            return False, True, "the text begins with the prompt without `echo` too"
+        return text.startswith(NONCE), True, "the text does not begin with the prompt"
 
     return await _feature(target, judge, prompt=NONCE, echo=True, max_tokens=4)
+
+
+async def comes_unasked(target: Target) -> bool:
+    """Whether the target repeats its prompt without `echo`, as simulators do whose text is the prompt.
+
+    An ordinary answer shows it, which is there; only where that begins with its prompt, which a model may do once, a prompt that no model
+    repeats is sent.
+    """
+    exchange = await target.post()
+    if not exchange.served or not Completion.read(exchange).text.lstrip().startswith(target.prompt):
+        return False
+    exchange = await target.post(prompt=NONCE, max_tokens=4)
+    # The limit may cut it.
+    text = Completion.read(exchange).text.strip() if exchange.served else ""
+    return len(text) >= _TELLING and (text.startswith(NONCE) or NONCE.startswith(text))
 
 
 async def _logprobs(target: Target) -> Capability:
@@ -256,14 +279,14 @@ async def _max_tokens_zero(target: Target) -> Capability:
 async def _model_validation(target: Target) -> Capability:
     exchange = await target.post(model=NO_SUCH_MODEL, max_tokens=1, intent=Intent.INVALID, parameter="model")
     if exchange.served:
-        return Capability(Support.REFUSED, "it serves any model name", exchange.id)
+        return Capability(Support.ABSENT, "it serves any model name", exchange.id)
     return Capability(Support.YES, exchange=exchange.id)
 
 
 async def _auth(target: Target) -> Capability:
     if target.has_key:
         return Capability(Support.YES)
-    return Capability(Support.REFUSED, "the run has no key")
+    return Capability(Support.ABSENT, "the run has no key")
 
 
 PROBES: Mapping[str, Probe] = MappingProxyType(

@@ -6,6 +6,7 @@ No parameter tells it, but a server that refuses an impossible `max_tokens` most
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from conformance.contract.verdict import NotRun
@@ -23,6 +24,9 @@ _STATED = re.compile(
     r"\D{0,24}?(\d{2,8})(?!\d)",
     re.IGNORECASE,
 )
+_NUMBER = re.compile(r"(?<![\d.])\d{1,8}(?![\d.]*\d)")
+_TRIED = 2
+"""So many numbers of a message are tried as limits."""
 _MEMBERS = ("max_model_len", "context_length", "context_window", "max_context_length")
 
 
@@ -46,6 +50,15 @@ def from_model_list(models: Any, name: str) -> int | None:
             lengths = (model.get(member) for member in _MEMBERS)
             return next((length for length in lengths if is_int(length) and length in _LIKELY), None)
     return None
+
+
+def named_limits(refusal: Exchange, *, below: int, besides: int) -> Sequence[int]:
+    """The numbers in a refusal that may be a smaller limit for `max_tokens`, the largest first: none of the request's own."""
+    body = refusal.response.body[:_READ] if refusal.refused and refusal.response is not None else b""
+    found = {int(digits) for digits in _NUMBER.findall(body.decode("utf-8", "replace").replace(",", ""))}
+    return sorted((number for number in found if 1 < number < below and number != besides), reverse=True)[
+        :_TRIED
+    ]
 
 
 async def context_length(target: Target) -> int:

@@ -18,6 +18,8 @@ class Support(StrEnum):
     YES = "yes"
     REFUSED = "refused"
     """It says so with a 4xx."""
+    ABSENT = "absent"
+    """It is not there, though nothing was refused: the run has no key, or the target does it in another way that is as right."""
     IGNORED = "ignored"
     """It takes the parameter with 200 and nothing happens."""
     BROKEN = "broken"

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from conformance.contract.symptom import malformed
 from conformance.contract.verdict import Broken, Inconclusive, Reason
 from conformance.kit import symptoms
 from conformance.kit.target import Target
-from conformance.wire.completion import Completion
+from conformance.wire.completion import Completion, reason_is_documented
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, FaultKind, Intent
 from conformance.wire.shown import shown
@@ -82,12 +83,24 @@ async def survives(target: Target, parameter: str, *values: Any) -> list[Exchang
     return [exchange for _, exchange in requests]
 
 
-def completes(exchange: Exchange, what: str) -> None:
-    """Where the request was served, the answer is a completion."""
-    if exchange.served and not Completion.read(exchange).choices:
+def completes(target: Target, exchange: Exchange, what: str) -> None:
+    """Where the request was served, the answer is a completion: it has a choice, and a text or a reason for having none."""
+    if not exchange.served:
+        return
+    completion = Completion.read(exchange)
+    if not completion.choices:
         raise Broken(
             f"{what} was served with status {exchange.status}, but not with a completion: {error_text(exchange)}"
         )
+    for choice in completion.choices.values():
+        if not choice.text and not reason_is_documented(
+            choice.finish_reason, target.profile.extra_finish_reasons
+        ):
+            raise Broken(
+                f"{what} was served with status {exchange.status} and nothing: the text is empty, and finish_reason is"
+                f" {shown(choice.finish_reason)}",
+                malformed("finish_reason"),
+            )
 
 
 async def repeats(target: Target) -> bool:

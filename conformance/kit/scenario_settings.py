@@ -12,6 +12,8 @@ class ScenarioSettings:
     """The settings that a scenario reads. A field that is added here, and its row in `conformance/options.py`, are a new option."""
 
     profile: Profile
+    api_key_header: str | None = None
+    """The header that takes the key as it is; None: `Authorization: Bearer`."""
     expensive: bool = False
     """Run what costs much, too."""
     examples: int = 0

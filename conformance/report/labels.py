@@ -62,6 +62,7 @@ SUPPORT: Mapping[str, str] = MappingProxyType(
     {
         "yes": "works",
         "refused": "refused",
+        "absent": "not there",
         "ignored": "ignored: accepted without effect",
         "broken": "broken",
         "unknown": "unknown",

@@ -13,13 +13,12 @@ from conformance.contract.catalogue import Level, Profile
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
 from conformance.contract.symptom import malformed, missing
 from conformance.rules._shapes import choices_of, is_chat, is_given, is_of_endpoint, plain, promised
-from conformance.wire.completion import COUNTERS, DETAILS, Completion
+from conformance.wire.completion import COUNTERS, DETAILS, Completion, reason_is_documented
 from conformance.wire.exchange import Exchange, is_int
 from conformance.wire.shown import shown
 
 KEYS = ("id", "object", "created", "model", "choices")
 OBJECT = "text_completion"
-FINISH_REASONS = ("stop", "length", "content_filter")
 
 _ARRAYS = ("text_offset", "token_logprobs", "tokens", "top_logprobs")
 
@@ -155,7 +154,7 @@ def a_finish_reason_is_a_documented_one(completion: Completion, profile: Profile
     choices = choices_of(plain(completion))
     for choice in choices:
         reason = choice.get("finish_reason")
-        if not isinstance(reason, str) or reason not in (*FINISH_REASONS, *profile.extra_finish_reasons):
+        if not reason_is_documented(reason, profile.extra_finish_reasons):
             what = shown(reason) if "finish_reason" in choice else "missing"
             return broken(f"the finish_reason of a choice is {what}")
     return None if choices else NOT_APPLICABLE

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
@@ -76,12 +77,12 @@ def counts_are_not_empty(completion: Completion) -> Judgement:
 @rule("USAGE-007", Scope.RUN, shows=count_differs())
 def prompt_tokens_depend_on_the_prompt_alone(completions: Sequence[Completion]) -> Judgement:
     """`prompt_tokens` is the same for the same prompt and suffix, whatever else the request says."""
+    # Counts that change when the very same request comes again are USAGE-012's, and whatever else they differ with proves nothing.
+    if recounted_requests(completions):
+        return NOT_APPLICABLE
     groups = _grouped(completions, "model", "prompt", "suffix")
     for group in groups:
         (first, count), *others = group
-        # A count that changes when the very same request comes again is USAGE-012's, and would show here as well.
-        if any(a.request == b.request and m != n for a, m in group for b, n in group):
-            continue
         for exchange, other in others:
             if other != count:
                 return broken(
@@ -114,17 +115,39 @@ def logprobs_have_one_entry_per_counted_token(completion: Completion) -> Judgeme
 @rule("USAGE-012", Scope.RUN, shows=count_differs())
 def repeating_a_request_repeats_its_prompt_tokens(completions: Sequence[Completion]) -> Judgement:
     """The same request has the same `prompt_tokens` each time."""
-    first: dict[Any, tuple[Exchange, int]] = {}
-    compared = False
+    by_request = _by_request(completions)
+    changed = recounted_requests(completions)
+    if not changed:
+        return None if any(len(found) > 1 for found in by_request) else NOT_APPLICABLE
+    (before, expected), (exchange, count) = next(
+        (found[0], one) for found in changed for one in found if one[1] != found[0][1]
+    )
+    return broken(
+        f"the same request has {shown(expected)} prompt_tokens in {before.id} and {shown(count)} in {exchange.id}"
+        + (_UNEQUAL if any(map(_comes_and_goes, changed)) else ""),
+        evidence=(before, exchange),
+    )
+
+
+_UNEQUAL = ", and such counts come and go: answers come from unequal backends, or depend on what came before"
+
+
+def recounted_requests(completions: Iterable[Completion]) -> list[list[tuple[Exchange, int]]]:
+    """The prompt counts of each request that was not counted alike each time."""
+    return [found for found in _by_request(completions) if len({count for _, count in found}) > 1]
+
+
+def _by_request(completions: Iterable[Completion]) -> list[list[tuple[Exchange, int]]]:
+    by_request: dict[Any, list[tuple[Exchange, int]]] = {}
     for exchange, count in _prompt_counts(completions):
-        before, expected = first.setdefault(exchange.request, (exchange, count))
-        compared |= before is not exchange
-        if count != expected:
-            return broken(
-                f"the same request has {shown(expected)} prompt_tokens in {before.id} and {shown(count)} in {exchange.id}",
-                evidence=(before, exchange),
-            )
-    return None if compared else NOT_APPLICABLE
+        by_request.setdefault(exchange.request, []).append((exchange, count))
+    return list(by_request.values())
+
+
+def _comes_and_goes(found: Sequence[tuple[Exchange, int]]) -> bool:
+    """Whether a count comes back after another one: a cache that fills takes each step once."""
+    steps = [count for count, _ in groupby(count for _, count in found)]
+    return len(steps) > len(set(steps))
 
 
 @rule("USAGE-013", Scope.COMPLETION)
@@ -179,7 +202,7 @@ def a_refused_request_reports_no_usage(exchange: Exchange) -> Judgement:
     )
 
 
-def _prompt_counts(completions: Sequence[Completion]) -> Iterator[tuple[Exchange, int]]:
+def _prompt_counts(completions: Iterable[Completion]) -> Iterator[tuple[Exchange, int]]:
     """The exchanges that tell how many tokens the one prompt of a valid request has; of several USAGE-005 speaks."""
     for completion in completions:
         exchange, usage = completion.exchange, completion.usage

@@ -108,7 +108,7 @@ def _load(option: str, path: str) -> Recording:
 def _check_sendable(found: Settings) -> None:
     """Let the client look at what it will send; it opens nothing."""
     try:
-        HttpClient(found.url, key=found.key, headers=found.headers)
+        HttpClient(found.url, key=found.key, key_header=found.api_key_header, headers=found.headers)
     except ValueError as error:
         raise OptionError(f"the target's URL, key or headers can't be sent: {error}") from error
 

@@ -306,6 +306,7 @@ def _client(settings: Settings) -> HttpClient:
     return HttpClient(
         settings.url,
         key=settings.key,
+        key_header=settings.api_key_header,
         headers=settings.headers,
         limits=Limits(first_byte=timeout, between_bytes=timeout, total=5 * timeout),
         concurrency=settings.concurrency,

@@ -39,10 +39,10 @@ def speakers(
 
 
 def missing(required: Iterable[str], facts: Facts) -> Unmet | None:
-    """The failure of a requirement that speaks for the capabilities `required`; None where the target refuses none of them."""
+    """The failure of a requirement that speaks for the capabilities `required`; None where the target has all of them, or it is not known."""
     for name in required:
         found = facts.capabilities.get(name)
-        if found is not None and found.support is Support.REFUSED:
+        if found is not None and found.support in {Support.REFUSED, Support.ABSENT}:
             message = f"the profile requires `{name}`, which is missing: {found.note}"
             return Unmet(Verdict.FAIL, message, evidence=_evidence(found))
     return None
@@ -72,6 +72,8 @@ def _lacking(name: str, found: Capability) -> Unmet:
     evidence = _evidence(found)
     if found.support is Support.REFUSED:
         return Unmet(Verdict.UNSUPPORTED, f"needs {name}: {found.note}", evidence=evidence)
+    if found.support is Support.ABSENT:
+        return Unmet(Verdict.NOT_RUN, f"needs {name}: {found.note}", evidence=evidence)
     if found.support is Support.UNKNOWN:
         return Unmet(
             Verdict.INCONCLUSIVE,

@@ -15,7 +15,8 @@ from conformance.contract.verdict import LOST, Inconclusive, NotRecorded, Outcom
 from conformance.kit.capabilities import learn
 from conformance.kit.facts import DET_RUNS, Facts
 from conformance.kit.target import Target
-from conformance.wire.completion import Completion
+from conformance.rules._shapes import is_chat
+from conformance.wire.completion import Choice, Completion
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, FaultKind, Request
 from conformance.wire.greedy import fingerprint
@@ -139,7 +140,11 @@ async def _usable(target: Target, exchange: Exchange, key_variable: str) -> None
     response, where = exchange.response, f"POST {exchange.url}"
     if response is None or not response.complete:
         raise UnusableTarget(_no_answer(exchange, where))
-    if exchange.served and Completion.read(exchange).choices:
+    if exchange.served and (choices := Completion.read(exchange).choices):
+        if all(is_chat(part) for choice in choices.values() for part in choice.parts):
+            raise UnusableTarget(
+                f"{where} was answered with a chat: {_shown_part(choices[min(choices)])}\n{_CHAT}"
+            )
         return
     said = error_text(exchange)
     if response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
@@ -154,9 +159,19 @@ async def _usable(target: Target, exchange: Exchange, key_variable: str) -> None
     raise UnusableTarget(f"{where} was answered with status {response.status}: {said}\n{advice}")
 
 
+_CHAT = (
+    "These are chat answers, with a `message` or `delta` where a completion has its `text`. Nothing was judged, and no more was sent:"
+    " look for what leads POST /completions to the route of chats."
+)
+
+
+def _shown_part(choice: Choice) -> str:
+    return shown(dict(choice.parts[0]))
+
+
 def _about_the_key(target: Target, key_variable: str) -> str:
     if target.has_key:
-        return f"The target refuses the key that ${key_variable} holds: check the key and what it may use."
+        return f"The target refuses the key that ${key_variable} holds: check the key and what it may use, and whether it is wanted in another header (--api-key-header=NAME)."
     return f"The target wants a key: put it into the environment variable ${key_variable}, or name another with --api-key-env."
 
 

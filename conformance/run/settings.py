@@ -61,4 +61,6 @@ class Settings(ScenarioSettings):
     def redactor(self) -> Redactor:
         """Removes the key, and the values of extra headers that look like credentials, from all that is written."""
         secrets = [value for name, value in self.headers if is_credential(name)]
-        return Redactor(tuple(secret for secret in (self.key, *secrets) if secret))
+        return Redactor(
+            tuple(secret for secret in (self.key, *secrets) if secret), key_header=self.api_key_header
+        )

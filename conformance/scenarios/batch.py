@@ -26,6 +26,7 @@ from conformance.kit.target import Target
 from conformance.scenarios.request_effects import BIASED_TOKENS
 from conformance.scenarios.sampling import HOT, HOT_DRAWS
 from conformance.wire.completion import Completion
+from conformance.wire.error_text import error_text
 from conformance.wire.shown import shown
 
 _MANY = 16
@@ -63,6 +64,12 @@ async def several_choices_are_numbered_by_prompt(target: Target) -> None:
     prompts, wanted = list(target.prompts(2)), (0, 0, 1, 1)
     request: dict[str, Any] = {"prompt": prompts, "n": 2, "max_tokens": LENGTH}
     if not await has(target, "echo"):
+        refused = await target.post(**request)
+        if refused.refused and (await target.post(**request, temperature=1)).served:
+            raise NotRun(
+                f"without echo only greedy answers tell the prompts apart, and `n` 2 is refused at temperature 0, not for several prompts:"
+                f" {error_text(refused)}; see N-003"
+            )
         await _expect_own_answers(target, request, wanted)
         return
     # Temperature 1, since some servers refuse several choices of a greedy answer.

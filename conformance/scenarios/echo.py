@@ -7,10 +7,11 @@ import asyncio
 from conformance.contract.check import scenario
 from conformance.contract.symptom import ignored
 from conformance.contract.verdict import Broken, BrokenShould, Ignored, Inconclusive, NotRun
-from conformance.kit.capabilities import NONCE, SOME_IDS, has
+from conformance.kit.capabilities import NONCE, SOME_IDS, comes_unasked, has
 from conformance.kit.same_text import recounted
 from conformance.kit.target import Target
 from conformance.scenarios.request_defaults import with_default
+from conformance.scenarios.usage import expect_counts_to_repeat
 from conformance.wire.completion import Choice, Logprobs
 from conformance.wire.shown import shown
 
@@ -33,6 +34,10 @@ async def echo_is_honoured_or_refused(target: Target) -> None:
             f"`echo` was true and the prompt {shown(NONCE)}: the text is {shown(answer.text)}, which does not contain the prompt"
         )
     _expect_prompt(answer.choice, NONCE)
+    if NONCE not in answer.text[len(NONCE) :] and await comes_unasked(target):
+        raise Ignored(
+            f"`echo` was true and the prompt {shown(NONCE)}: the text is {shown(answer.text)}, and begins with the prompt without `echo` too"
+        )
 
 
 @scenario("ECHO-002")
@@ -113,6 +118,7 @@ async def echo_changes_no_counts_and_no_reason(target: Target) -> None:
         )
     if changed := recounted(echoed.usage, whole.usage):
         name, with_echo, without = changed
+        expect_counts_to_repeat(target, name)
         raise Broken(f"`{name}` is {with_echo} with `echo`, and {without} without")
 
 

@@ -80,6 +80,9 @@ async def broken_json_is_refused(target: Target) -> None:
     # in must still know what to do with it.
     nan = _body(target).replace(b'"temperature":0', b'"temperature":NaN')
     survived(await target.send(Request(nan, intent=Intent.OPEN)), "`temperature` NaN")
+    # A decoder that reads one value from a stream leaves what follows unread.
+    behind = await target.send(Request(_body(target) + b" trailing", intent=Intent.INVALID))
+    _get_any_4xx(target, [("a body with a word behind its object", behind)])
 
 
 @scenario("HTTP-006", phase=Phase.MALFORMED)

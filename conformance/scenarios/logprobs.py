@@ -18,6 +18,7 @@ from conformance.kit.several_choices import BY_N
 from conformance.kit.stop_sequences import words_of
 from conformance.kit.stopped_answers import answer_to_cut, stopped
 from conformance.kit.target import Target
+from conformance.scenarios.usage import expect_counts_to_repeat
 from conformance.wire.completion import Choice, Completion
 from conformance.wire.exchange import Intent, is_int
 from conformance.wire.greedy import fingerprint
@@ -177,6 +178,7 @@ async def asking_for_logprobs_changes_no_answer(target: Target) -> None:
         )
     if changed := recounted(with_them.usage, without.usage):
         name, one, other = changed
+        expect_counts_to_repeat(target, name)
         raise Broken(f"`{name}` is {one} with `logprobs`, and {other} without")
 
 
@@ -209,7 +211,7 @@ async def more_than_five_are_refused_or_answered_soundly(target: Target) -> None
     await target.valid_twin_is_served()
     exchange = await target.post(intent=Intent.OPEN, parameter="logprobs", logprobs=_MOST + 1, max_tokens=2)
     survived(exchange, "`logprobs` 6")
-    completes(exchange, "`logprobs` 6")
+    completes(target, exchange, "`logprobs` 6")
     if not exchange.served:
         return
     answer = target.read(exchange)
@@ -224,7 +226,7 @@ async def more_than_five_are_refused_or_answered_soundly(target: Target) -> None
 async def a_boolean_logprobs_brings_nothing_down(target: Target) -> None:
     """`logprobs: true` is refused or served as 1, never with a status that says that the server failed."""
     for exchange in await survives(target, "logprobs", True):  # noqa: FBT003 - a JSON value
-        completes(exchange, "`logprobs` true")
+        completes(target, exchange, "`logprobs` true")
 
 
 @scenario("LOGP-022")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from conformance.contract.check import scenario
 from conformance.contract.symptom import count_differs
 from conformance.contract.verdict import Broken, Inconclusive, NotRun, Unsupported
 from conformance.kit.capabilities import has
-from conformance.kit.same_text import begins, goes_on, normalised
-from conformance.kit.several_choices import served_forms
+from conformance.kit.same_text import begins, goes_on, normalised, same
+from conformance.kit.several_choices import LENGTH, served_forms
 from conformance.kit.target import MAX_TOKENS, Target
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
@@ -22,10 +23,8 @@ _ENOUGH_EVENTS = 64
 """A stream without a limit of its own is left after so many events."""
 
 
-def _exact(answer: Completion) -> bool:
-    """Whether the counters are the engine's: an answer that was cut at its limit is as long as the limit."""
-    usage, limit = answer.usage, answer.exchange.request.integer("max_tokens", 0)
-    return answer.finish_reason == "length" and usage is not None and usage.completion_tokens == limit
+def _count(answer: Completion) -> int | None:
+    return answer.usage.completion_tokens if answer.usage is not None else None
 
 
 @scenario("MAXTOK-002")
@@ -33,14 +32,25 @@ async def one_token_is_at_most_one_token(target: Target) -> None:
     """With `max_tokens` 1 at most one token is generated."""
     one, whole = await asyncio.gather(target.complete(max_tokens=1), target.complete())
     most = 1 + target.profile.completion_tokens_slack.value
-    if whole.finish_reason == "length" and len(normalised(one.text)) >= len(normalised(whole.text)) > most:
+    cut = whole.finish_reason == "length"
+    if cut and len(normalised(one.text)) >= len(normalised(whole.text)) > most:
         raise Broken(
             f"max_tokens 1 gives {shown(one.text)}, no less than max_tokens {MAX_TOKENS}: {shown(whole.text)}"
         )
-    count = one.usage.completion_tokens if one.usage is not None else None
-    if count is not None and count > most and _exact(whole):
+    # A count is proof by itself, unless an answer that was cut shows that counts are estimated here, or off (MAXTOK-001, USAGE-010).
+    count = _count(one)
+    believed = (
+        count is not None
+        and await has(target, "usage_exact")
+        and _count(whole) in ((MAX_TOKENS,) if cut else range(MAX_TOKENS + 1))
+    )
+    if believed and count is not None and count > most:
         raise Broken(
             f"max_tokens 1 was answered with completion_tokens {count} and the text {shown(one.text)}"
+        )
+    if not cut and not believed:
+        raise NotRun(
+            f"the answer to max_tokens {MAX_TOKENS} ends by itself, and no count of tokens says how long that to max_tokens 1 is"
         )
 
 
@@ -56,26 +66,31 @@ async def a_smaller_limit_only_cuts(target: Target) -> None:
             raise Broken(
                 f"max_tokens {limit} gives {shown(cut.text)}, which is not how max_tokens {MAX_TOKENS} begins: {shown(whole.text)}"
             )
-    await _expect_prefixes_with_a_stop(target, whole.text, cuts[4].text)
+    compared = await _prefixes_with_a_stop(target, whole.text, cuts[4].text)
+    if not compared and not any(normalised(cut.text) for cut in shorter):
+        raise NotRun(f"no text of at most {_LIMITS[-1]} tokens has anything in it to compare")
 
 
-async def _expect_prefixes_with_a_stop(target: Target, whole: str, cut: str) -> None:
+async def _prefixes_with_a_stop(target: Target, whole: str, cut: str) -> bool:
     """The same with a stop sequence that lies across the limit of 4: neither limit nor stop brings anything else to light.
+
+    Whether anything was compared: a target may refuse the sequence, or spoil the text with it.
 
     Engines that accept several tokens in one step have tested the limit before the sequence (sgl-project/sglang#31599).
     """
     stop = whole[max(0, len(cut) - 3) : len(cut) + 3]
     exchanges = [await target.post(max_tokens=limit, stop=[stop]) for limit in (MAX_TOKENS, 4, 8) if stop]
-    if not all(exchange.served for exchange in exchanges):
-        return
+    if not exchanges or not all(exchange.served for exchange in exchanges):
+        return False
     texts = [target.read(exchange).text for exchange in exchanges]
     if not all(begins(whole, text) for text in texts[:1]):
-        return  # the sequence by itself spoils the text; see STOP-002
+        return False  # the sequence by itself spoils the text; see STOP-002
     for limit, text in zip((4, 8), texts[1:], strict=False):
         if not begins(whole, text):
             raise Broken(
                 f"max_tokens {limit} with the stop sequence {shown(stop)} gives {shown(text)}, which is not how the text without them begins: {shown(whole)}"
             )
+    return any(map(normalised, texts))
 
 
 @scenario("MAXTOK-004")
@@ -156,9 +171,19 @@ async def _counted(target: Target) -> dict[str, Any]:
     """What a stream has to be asked for so that its tokens can be counted: for each choice if possible, else in all."""
     if await has(target, "logprobs"):
         return {"logprobs": 2}
-    if await has(target, "stream_usage"):
-        return {"stream_options": {"include_usage": True}}
-    raise Inconclusive("neither logprobs nor the usage of a stream tells how many tokens came")
+    if not await has(target, "stream_usage"):
+        raise Inconclusive("neither logprobs nor the usage of a stream tells how many tokens came")
+    if not await has(target, "usage_exact"):
+        raise NotRun("only usage could tell how many tokens came, and it is an estimate")
+    usage: dict[str, Any] = {"stream_options": {"include_usage": True}}
+    plain, stream = await asyncio.gather(
+        target.complete(max_tokens=LENGTH), target.stream(max_tokens=LENGTH, **usage)
+    )
+    if _count(plain) != _count(stream):
+        raise NotRun(
+            f"completion_tokens is {_count(plain)} in a plain answer, and {_count(stream)} in the same as a stream; see USAGE-009"
+        )
+    return usage
 
 
 def _bounded(answer: Completion, slack: int) -> None:
@@ -168,12 +193,27 @@ def _bounded(answer: Completion, slack: int) -> None:
         raise NotRun(f"the indices of the stream are {sorted(answer.choices)}; see STREAM-013")
     for choice in answer.choices.values():
         tokens = choice.logprobs.tokens if choice.logprobs is not None else None
-        if tokens is not None and len(tokens) > most:
-            raise Broken(
-                f"max_tokens {most - slack}: the choice with index {choice.index} has {len(tokens)} tokens in its logprobs"
+        if tokens is None or len(tokens) <= most:
+            continue
+        if not _spell(tokens, choice.text):
+            raise NotRun(
+                f"the {len(tokens)} tokens in the logprobs of the choice with index {choice.index} do not join to its text,"
+                f" {shown(choice.text)}; see LOGP-012"
             )
-    count = answer.usage.completion_tokens if answer.usage is not None else None
-    if count is not None and count > most * request.choices:
+        raise Broken(
+            f"max_tokens {most - slack}: the choice with index {choice.index} has {len(tokens)} tokens in its logprobs"
+        )
+    if request.params.get("logprobs") is not None and all(
+        choice.logprobs is None or choice.logprobs.tokens is None for choice in answer.choices.values()
+    ):
+        raise NotRun("no choice of the stream has tokens in its logprobs; see LOGP-012")
+    count = _count(answer)
+    if request.params.get("logprobs") is None and count is not None and count > most * request.choices:
         raise Broken(
             f"max_tokens {most - slack} and {request.choices} choices: the stream reports completion_tokens {count}"
         )
+
+
+def _spell(tokens: Sequence[Any], text: str) -> bool:
+    """Whether tokens join to a text, as far as they are texts: more of them than that are counted more than once."""
+    return same("".join(token for token in tokens if isinstance(token, str)), text)

@@ -6,7 +6,7 @@ from conformance.contract.check import Phase, scenario
 from conformance.contract.symptom import accepted
 from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotRun
 from conformance.kit.capabilities import NONCE
-from conformance.kit.context_length import FAR_TOO_MANY, context_length, impossible_limit
+from conformance.kit.context_length import FAR_TOO_MANY, context_length, impossible_limit, named_limits
 from conformance.kit.invalid_requests import survived
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion
@@ -115,6 +115,12 @@ async def a_limit_that_just_fits_is_accepted(target: Target) -> None:
     if exchange.served:
         return
     survived(exchange, f"max_tokens {largest}")
+    for limit in named_limits(exchange, below=largest, besides=usage.prompt_tokens):
+        # A vendor may bound its output below what the context leaves; a number in a message is such a bound where it acts as one.
+        if (await _fitting(target, limit)).served and (await _fitting(target, limit + 1)).refused:
+            raise NotRun(
+                f"the target generates at most {limit} tokens, fewer than a context of {length} leaves: {error_text(exchange)}"
+            )
     message = f"the context has {length} tokens and the prompt {usage.prompt_tokens}; max_tokens {largest} was refused: {error_text(exchange)}"
     if (await _fitting(target, largest - _RESERVED)).served:
         raise BrokenShould(f"{message}; with {_RESERVED} less it is served")

@@ -11,6 +11,7 @@ from conformance.contract.verdict import Broken
 from conformance.kit import symptoms
 from conformance.kit.invalid_requests import repeats
 from conformance.kit.target import Target
+from conformance.scenarios.usage import expect_counts_to_repeat
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, Request
@@ -71,6 +72,7 @@ async def a_list_of_one_equals_its_string(target: Target) -> None:
     if single.usage is not None and listed.usage is not None:
         tokens = single.usage.prompt_tokens, listed.usage.prompt_tokens
         if tokens[0] != tokens[1]:
+            expect_counts_to_repeat(target)
             raise Broken(
                 f"the prompt {shown(target.prompt)} counts {tokens[0]} tokens, but {tokens[1]} in a list of one"
             )

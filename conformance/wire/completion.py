@@ -6,7 +6,7 @@ The view is forgiving so that every check can look at whatever part of an answer
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
@@ -18,6 +18,8 @@ from conformance.wire.exchange import NOT_JSON, Exchange, is_int, parse_json
 DONE = "[DONE]"
 COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
 DETAILS = ("prompt_tokens_details", "completion_tokens_details")
+FINISH_REASONS = ("stop", "length", "content_filter")
+"""Those that are documented."""
 _KEPT = "_completion"
 _ARRAYS = ("tokens", "token_logprobs", "top_logprobs", "text_offset")
 
@@ -194,6 +196,11 @@ class Completion:
         """The usage of the whole request: the last `usage` object that came."""
         found = (Usage.read(document.get("usage")) for document in reversed(self.documents))
         return next((usage for usage in found if usage is not None), None)
+
+
+def reason_is_documented(reason: object, more: Collection[str] = ()) -> bool:
+    """Whether a `finish_reason` is one that the contract knows, or one of `more` that a profile lists."""
+    return isinstance(reason, str) and reason in (*FINISH_REASONS, *more)
 
 
 def is_stream(exchange: Exchange) -> bool:

@@ -13,17 +13,21 @@ _MARKS = frozenset("!#$%&'*+-.^_`|~")
 
 
 def merge_headers(
-    request: Request, key: str | None, extra: tuple[tuple[str, str], ...]
+    request: Request,
+    key: str | None,
+    extra: tuple[tuple[str, str], ...],
+    key_header: str | None = None,
 ) -> list[tuple[str, str]]:
     """The client's headers, the key, the user's `extra` headers, the request's own; the later replace the earlier by name.
 
     The key, and credentials among the extra headers, go out only with `Auth.KEY`.
     """
     with_key = request.auth is Auth.KEY
+    credential_names = {*CREDENTIAL_HEADERS, (key_header or "").lower()}
     layers = (
         _ALWAYS,
-        (("Authorization", f"Bearer {key}"),) if with_key and key is not None else (),
-        tuple(pair for pair in extra if with_key or pair[0].lower() not in CREDENTIAL_HEADERS),
+        (credentials(key, key_header),) if with_key and key is not None else (),
+        tuple(pair for pair in extra if with_key or pair[0].lower() not in credential_names),
         request.headers,
     )
     merged: list[tuple[str, str]] = []
@@ -33,9 +37,14 @@ def merge_headers(
     return merged
 
 
-def check_headers(extra: tuple[tuple[str, str], ...], key: str | None) -> None:
+def credentials(key: str, key_header: str | None = None) -> tuple[str, str]:
+    """The header that carries a key: the key as it is where a server takes it in a header of its own."""
+    return (key_header, key) if key_header else ("Authorization", f"Bearer {key}")
+
+
+def check_headers(extra: tuple[tuple[str, str], ...], key: str | None, key_header: str | None = None) -> None:
     """Raise `ValueError` for what could be sent with no request; its message never repeats a value, which may be secret."""
-    for name, value in extra:
+    for name, value in (*extra, *([(key_header, "")] if key_header else ())):
         if not _is_token(name):
             raise ValueError(f"A header cannot have the name {name[:40]!r}.")
         if value != value.strip() or any(char < " " or char == "\x7f" for char in value):

@@ -54,7 +54,7 @@ def to_json(exchange: Exchange, redactor: Redactor) -> dict[str, Any]:
         "transient": clean.transient,
         **({"unserved": clean.unserved} if clean.unserved else {}),
         **({"occasion": clean.occasion} if clean.occasion else {}),
-        "curl": curl(clean),
+        "curl": curl(clean, redactor.key_header),
     }
 
 
@@ -113,7 +113,7 @@ def _body_bytes(data: Mapping[str, Any]) -> bytes:
     return str(data["body"]).encode()
 
 
-def curl(exchange: Exchange) -> str:
+def curl(exchange: Exchange, key_header: str | None = None) -> str:
     """A line that sends the request again when it is pasted into a POSIX shell; the key comes from the environment.
 
     Give it an exchange that a `Redactor` has been over. Whatever the headers and the body hold, the line runs nothing but `printf` and
@@ -137,7 +137,9 @@ def curl(exchange: Exchange) -> str:
     if has_data and not any(name.lower() == "content-type" for name, _ in request.headers):
         words += ["-H", "'Content-Type:'"]  # curl would invent one
     if request.auth is Auth.KEY:
-        words += ["-H", f'"Authorization: Bearer ${KEY_VARIABLE}"']
+        # Between double quotes, since the shell is to put the key in: no other character of a name may mean anything to it.
+        name = "".join(char for char in key_header or "" if char.isalnum() or char in "-_")
+        words += ["-H", f'"{name}: ${KEY_VARIABLE}"' if name else f'"Authorization: Bearer ${KEY_VARIABLE}"']
     line = " ".join(words)
     if not has_data:
         return line

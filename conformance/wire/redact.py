@@ -25,6 +25,9 @@ _REMOVED = "[removed]"
 _SHORTEST_SECRET = 4
 """Removing a shorter "secret" would tear unrelated text apart, and a key of three characters protects nothing."""
 
+_LONGEST_WORD = 12
+"""Letters of a key that may be a word: local servers are called with such keys, since clients insist on one."""
+
 _BACKSLASHES = rb"\\\\{0,7}"
 """JSON within JSON within JSON: each nesting doubles them."""
 
@@ -40,12 +43,14 @@ class Redactor:
     """Takes secrets out of everything that is written: by their value, and credential headers by their name."""
 
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    key_header: str | None = None
+    """The header that takes the key, where it is not `Authorization`: what is in it is removed, too."""
 
     @cached_property
     def _patterns(self) -> tuple[re.Pattern[bytes], ...]:
         """One pattern a secret, in bytes as bodies need not be text; the longest first so that none shields another."""
         secrets = sorted({secret for secret in self.secrets if len(secret) >= _SHORTEST_SECRET}, key=len)
-        return tuple(re.compile(b"".join(map(_spellings, secret))) for secret in reversed(secrets))
+        return tuple(map(_pattern, reversed(secrets)))
 
     def text(self, text: str) -> str:
         """`text` without the secrets."""
@@ -62,8 +67,9 @@ class Redactor:
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """The headers, credentials replaced."""
+        credentials = {*CREDENTIAL_HEADERS, (self.key_header or "").lower()}
         return tuple(
-            (self.text(name), _REMOVED if name.lower() in CREDENTIAL_HEADERS else self.text(value))
+            (self.text(name), _REMOVED if name.lower() in credentials else self.text(value))
             for name, value in headers
         )
 
@@ -94,6 +100,13 @@ class Redactor:
             if spans := [match.span() for match in pattern.finditer(_joined(pieces))]:
                 pieces = _cut(pieces, spans)
         return replace(response, headers=self.headers(response.headers), pieces=pieces)
+
+
+def _pattern(secret: str) -> re.Pattern[bytes]:
+    """A pattern for a secret. One that is a word, as `ollama` and `dummy` are, is left in a name such as `fp_ollama`, which others have made."""
+    whole = b"".join(map(_spellings, secret))
+    is_word = secret.isascii() and secret.isalpha() and len(secret) <= _LONGEST_WORD
+    return re.compile((rb"(?<![A-Za-z0-9]_)" if is_word else b"") + whole)
 
 
 def _spellings(char: str) -> bytes:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from conformance.kit.context_length import from_message, from_model_list
+from conformance.kit.context_length import from_message, from_model_list, named_limits
+from tests.builders import refusal
 
 
 @pytest.mark.parametrize(
@@ -45,3 +46,18 @@ def test_a_message_states_the_length(message: str, length: int | None) -> None:
 def test_a_list_of_models_tells_the_length(models: Any, length: int | None) -> None:
     """Whatever a target lists is looked at, and nothing is taken for granted."""
     assert from_model_list(models, "m") == length
+
+
+@pytest.mark.parametrize(
+    ("message", "limits"),
+    [
+        ("max_tokens is too large: 2040. This model supports at most 256 completion tokens.", [256]),
+        ("Range of max_tokens should be [1, 1,024], not 2040; your prompt has 8 tokens", [1024]),
+        ("the context has 2048 tokens, of which 8 are in your prompt and 2040 are asked for", []),
+        ("at 10.57.12, version 4.1", []),
+        ("", []),
+    ],
+)
+def test_a_refusal_names_limits(message: str, limits: list[int]) -> None:
+    """What may be a smaller limit is a number that is none of the request's own."""
+    assert named_limits(refusal(400, {"error": {"message": message}}), below=2040, besides=8) == limits

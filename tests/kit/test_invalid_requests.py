@@ -7,7 +7,7 @@ import pytest
 from conformance.contract.verdict import Broken, Inconclusive
 from conformance.kit.invalid_requests import all_refused, completes, survived
 from conformance.wire.exchange import Exchange, Fault, FaultKind, Request, Response
-from tests.builders import plain
+from tests.builders import answer, choice, plain
 from tests.scripted_target import refuses, scripted, serves
 
 DROPPED = Exchange(Request(), fault=Fault(FaultKind.DROPPED, "The server closed the connection."))
@@ -62,7 +62,11 @@ def test_no_connection_is_weather() -> None:
 
 def test_what_is_served_must_be_a_completion() -> None:
     """A 2xx without choices is no completion; a refusal need not be one."""
-    completes(serves(), "this")
-    completes(refuses(), "this")
+    target = scripted(lambda _: serves())
+    completes(target, serves(), "this")
+    completes(target, refuses(), "this")
     with pytest.raises(Broken, match="not with a completion"):
-        completes(plain({"hello": "world"}), "this")
+        completes(target, plain({"hello": "world"}), "this")
+    with pytest.raises(Broken, match=r'and nothing: the text is empty, and finish_reason is "load"'):
+        completes(target, plain(answer(choices=[choice(text="", finish_reason="load")])), "this")
+    completes(target, plain(answer(choices=[choice(text="", finish_reason="stop")])), "this")

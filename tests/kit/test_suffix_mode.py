@@ -20,7 +20,7 @@ from conformance.wire.exchange import Exchange, Piece, Request, Response
 Answer = Callable[[dict[str, Any]], tuple[str, int]]
 
 
-def a_target(answer: Answer, *, status: int = 200) -> Target:
+def a_target(answer: Answer, *, status: int = 200, prompts: tuple[str, ...] = ("Hello",)) -> Target:
     """A target that answers with the text and the number of prompt tokens that `answer` gives, or refuses any suffix with `status`."""
 
     async def transport(request: Request) -> Exchange:
@@ -33,7 +33,7 @@ def a_target(answer: Answer, *, status: int = 200) -> Target:
         return Exchange(request, Response(found, content, (Piece(0.0, json.dumps(body).encode()),)))
 
     session = Session(transport, "m")
-    return Target(session, Facts("m", prompts=("Hello",)), ScenarioSettings(profile=Profile("p", "P", "")))
+    return Target(session, Facts("m", prompts=prompts), ScenarioSettings(profile=Profile("p", "P", "")))
 
 
 def test_the_mode_is_insert_where_the_prompt_grows() -> None:
@@ -61,6 +61,42 @@ def test_the_mode_is_ignored_where_nothing_changes() -> None:
     assert found.note.startswith("suffix mode ignored")
 
 
+def test_the_mode_is_ignored_where_one_count_differs_by_chance() -> None:
+    """Two backends that count a prompt differently show nothing, where no text changes."""
+    numbers = iter([3, 3, 4, 4, 3])
+    target = a_target(lambda _: ("text", next(numbers)))
+    assert asyncio.run(suffix_mode(target)).mode is Mode.IGNORED
+
+
+def test_the_mode_is_ignored_where_suffixes_are_counted_and_no_text_changes() -> None:
+    """Tokens that are counted and then dropped: neither the first text nor those of other prompts change."""
+
+    def answer(params: dict[str, Any]) -> tuple[str, int]:
+        return f"after {params['prompt']}", 3 + len(params.get("suffix") or "")
+
+    found = asyncio.run(suffix_mode(a_target(answer, prompts=("Hello", "Once", "The"))))
+    assert found.mode is Mode.IGNORED
+    assert "no text of 3 prompts is another one" in found.note
+
+
+def test_the_mode_is_insert_where_the_text_of_another_prompt_changes() -> None:
+    """One text that no suffix changes is the model's stubbornness."""
+
+    def answer(params: dict[str, Any]) -> tuple[str, int]:
+        suffix = params.get("suffix") or ""
+        return f"after {params['prompt']}{suffix if params['prompt'] == 'The' else ''}", 3 + len(suffix)
+
+    found = asyncio.run(suffix_mode(a_target(answer, prompts=("Hello", "Once", "The"))))
+    assert found.mode is Mode.INSERT
+
+
+def test_counts_tell_where_texts_do_not_repeat() -> None:
+    """Every suffix makes more tokens, and the counts come again."""
+    numbers = iter(range(100))
+    target = a_target(lambda params: (f"text {next(numbers)}", 3 + len(params.get("suffix") or "")))
+    assert asyncio.run(suffix_mode(target)).mode is Mode.INSERT
+
+
 def test_the_mode_is_unclear_where_answers_do_not_repeat() -> None:
     """A text that changes by itself says nothing about a suffix."""
     numbers = iter(range(100))
@@ -83,8 +119,8 @@ def test_a_refusal_is_a_mode_and_a_failure_is_not(status: int, mode: Mode, suppo
     assert asyncio.run(suffix_support(target, Mode.APPEND)).support is support
 
 
-def test_a_mode_that_is_not_the_wanted_one_counts_as_refused() -> None:
-    """A server that inserts does not append."""
+def test_a_mode_that_is_not_the_wanted_one_is_absent() -> None:
+    """A server that inserts does not append, and refuses nothing."""
     target = a_target(lambda params: ("text", 3 + len(params.get("suffix") or "")))
-    assert asyncio.run(suffix_support(target, Mode.APPEND)).support is Support.REFUSED
+    assert asyncio.run(suffix_support(target, Mode.APPEND)).support is Support.ABSENT
     assert asyncio.run(suffix_support(target, Mode.INSERT)).support is Support.YES

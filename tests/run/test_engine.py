@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,12 +27,13 @@ from conformance.contract.check import (
 from conformance.contract.verdict import Broken, Ignored, Inconclusive, Kind, NotRun, Unsupported, Verdict
 from conformance.contract.yaml_files import spec_root
 from conformance.kit.target import Target
-from conformance.reference import Params, Prompt, Reference, Refusal
+from conformance.reference import Params, Prompt, Reference, Refusal, Request
 from conformance.reference.serve import start
 from conformance.run.engine import Engine
 from conformance.run.results import Result, Results, RunOutcome
 from conformance.run.results_document import to_document
 from conformance.run.settings import Settings
+from conformance.scenarios import auth
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange
 from fixtures.doubles import KEY
@@ -330,6 +332,48 @@ def test_a_target_that_serves_nothing_is_said_once(status: int, advice: str) -> 
     assert results.unusable is not None
     assert f"status {status}" in results.unusable
     assert advice in results.unusable
+    assert results.outcome is not RunOutcome.CONFORMS
+
+
+def test_a_key_goes_out_in_the_header_that_takes_it() -> None:
+    """With `api_key_header` the key, and the wrong keys of checks, go out in it; it is written nowhere."""
+
+    class Guarded(Reference):
+        def authorize(self, request: Request) -> None:
+            sent = {"authorization": f"Bearer {request.headers.get('x-cred', '')}"}
+            Reference.authorize(self, replace(request, headers=sent))
+
+    checks = (
+        auth.a_missing_key_is_refused,
+        auth.a_wrong_key_is_refused,
+        auth.malformed_credentials_are_refused,
+    )
+    with start(Guarded("reference-1", KEY).app) as running:
+        results = run(f"{running.url}/v1", *checks, api_key_header="X-Cred")
+        refused = run(f"{running.url}/v1", *checks)
+
+    assert [one.verdict for one in results.results] == [Verdict.PASS] * 3
+    assert "--api-key-header=NAME" in (refused.unusable or "")
+    written = json.dumps(to_document(results))
+    assert KEY not in written
+    assert "X-Cred: $COMPLETIONS_API_KEY" in written
+    assert "sk-wrong" not in written
+
+
+def test_chat_answers_are_said_once() -> None:
+    """A route of chats behind the path of completions ends the run before hundreds of its answers are paid for."""
+
+    class Chatting(Reference):
+        def choice(self, index: int, text: str, logprobs: Any, finish_reason: str | None) -> dict[str, Any]:
+            found = Reference.choice(self, index, text, logprobs, finish_reason)
+            return found | {"message": {"role": "assistant", "content": found.pop("text")}}
+
+    with start(Chatting("reference-1", KEY).app) as running:
+        results = run(f"{running.url}/v1", raising(MUST, None))
+
+    assert results.unusable is not None
+    assert "These are chat answers" in results.unusable
+    assert results.cost.requests == 1
     assert results.outcome is not RunOutcome.CONFORMS
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from conformance.contract.verdict import Broken, BrokenShould, NotRun
 from conformance.scenarios import auth
 from conformance.wire.exchange import Auth, Exchange, Request
@@ -50,6 +52,31 @@ def test_an_open_door_fails_once() -> None:
 
     assert found.pop("AUTH-001") is Broken
     assert set(found.values()) == {NotRun}
+
+
+def test_an_open_door_at_home_is_a_note() -> None:
+    """On a machine of one's own a server may want no key, and yet not serve a missing one where it refuses a wrong one."""
+    home = "http://127.0.0.1:8000/v1/completions"
+    found = broken(lambda _: replace(serves(), url=home))
+    assert set(found.values()) == {NotRun}
+    assert found.keys() >= {"AUTH-001"}
+
+    def half_open(request: Request) -> Exchange:
+        return replace(guarded(request) if credentials(request) else serves(), url=home)
+
+    assert broken(half_open)["AUTH-001"] is Broken
+
+
+def test_a_word_in_the_place_of_an_object_is_no_worse_in_a_stream() -> None:
+    """A 401 that is a JSON string is a warning, in streams as in plain answers."""
+
+    def say(request: Request) -> Exchange:
+        body = "Unauthorized" if request.streamed else None
+        return refusal(401, body, headers=CHALLENGE)
+
+    assert broken(say) == {"AUTH-003": BrokenShould}
+    always = broken(lambda _: refusal(401, "Unauthorized", headers=CHALLENGE))
+    assert always == {"AUTH-004": Broken}
 
 
 def test_any_key_fails_once() -> None:

@@ -310,6 +310,14 @@ def test_curl_reads_naturally() -> None:
     )
 
 
+def test_curl_sends_the_key_in_the_header_that_takes_it() -> None:
+    """Another header has the key as it is, and nothing in its name means anything to a shell."""
+    exchange = Exchange(Request.of({}), url="https://example.org/v1/completions")
+
+    assert ' -H "api-key: $COMPLETIONS_API_KEY" ' in curl(exchange, "api-key")
+    assert ' -H "ab: $COMPLETIONS_API_KEY" ' in curl(exchange, 'a"`$(b')
+
+
 def test_curl_reads_no_file_for_a_forged_record() -> None:
     """A recording from elsewhere can not make its curl line read a file or act on the terminal."""
     exchange = Exchange(

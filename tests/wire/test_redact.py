@@ -73,6 +73,16 @@ def test_what_is_no_secret_is_kept() -> None:
     assert Redactor(("", "abc")).text("abcd") == "abcd"
 
 
+def test_a_word_stays_in_a_name() -> None:
+    """A dummy key that is a word, often the server's own name, is removed where it stands for itself only."""
+    text = '{"system_fingerprint": "fp_ollama", "message": "wrong key ollama, \\nollama"}'
+    assert (
+        Redactor(("ollama",)).text(text)
+        == '{"system_fingerprint": "fp_ollama", "message": "wrong key [removed], \\n[removed]"}'
+    )
+    assert Redactor(("sk7ollama",)).text("fp_sk7ollama") == "fp_[removed]"
+
+
 def test_credential_headers_are_removed_by_their_name() -> None:
     """Whatever is in them, and in whatever case they are named."""
     headers = (
