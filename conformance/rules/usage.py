@@ -9,7 +9,16 @@ from typing import Any
 
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.contract.symptom import count_differs, malformed
-from conformance.rules._shapes import asked_for_usage, generated, is_given, is_of_endpoint, promised
+from conformance.rules._shapes import (
+    asked_for_usage,
+    choices_of,
+    generated,
+    is_chat,
+    is_given,
+    is_of_endpoint,
+    plain,
+    promised,
+)
 from conformance.wire.completion import COUNTERS, DETAILS, Completion, Usage
 from conformance.wire.exchange import Exchange, Intent, is_int
 from conformance.wire.shown import shown
@@ -177,9 +186,9 @@ def token_counts_fit_the_text(completion: Completion) -> Judgement:
     # Tokens of a stop sequence and of candidates that were not chosen may count without being seen.
     if usage is None or usage.completion_tokens is None or is_given(request, "stop", "best_of"):
         return NOT_APPLICABLE
-    if not completion.choices or any(
-        name.endswith(".reasoning_tokens") and value for name, value in _details(usage)
-    ):
+    reasoned = any(name.endswith(".reasoning_tokens") and value for name, value in _details(usage))
+    # What stands where a chat has its text is counted, too (RESP-014).
+    if not completion.choices or reasoned or any(map(is_chat, choices_of(plain(completion)))):
         return NOT_APPLICABLE
     texts = [generated(request, choice.text) for choice in completion.choices.values()]
     size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts if text is not None)
