@@ -11,6 +11,7 @@ from conformance.contract.verdict import Broken, Ignored, Inconclusive
 from conformance.kit.logprobs import Scores, scores
 from conformance.kit.same_text import same
 from conformance.kit.target import Target
+from conformance.kit.typical_requests import loop
 from conformance.wire.completion import Completion
 from conformance.wire.shown import shown
 
@@ -23,15 +24,10 @@ _CLEAR = 0.15
 """The share of repeated pieces of a text differs between sound answers by less."""
 
 
-def _loop(opening: str) -> str:
-    """A prompt that goes round in circles."""
-    return ((" ".join(opening.split()[:3]) + " ") * 5).strip()
-
-
 @scenario("DET-007")
 async def penalties_act_in_their_direction(target: Target) -> None:
     """On a repetitive prompt penalties of 2 do not make the text more repetitive, and penalties of -2 not less."""
-    prompts = [_loop(prompt) for prompt in target.prompts(3)]
+    prompts = [loop(prompt) for prompt in target.prompts(3)]
     found = [wrong for prompt in prompts[:1] if (wrong := await _wrong_way(target, prompt))]
     if found:
         found += [wrong for prompt in prompts[1:] if (wrong := await _wrong_way(target, prompt))]
@@ -91,7 +87,7 @@ async def a_penalty_turns_a_near_tie(target: Target) -> None:
 
 async def near_tie(target: Target, *, by_count: bool) -> tuple[str, Completion, str] | None:
     """A prompt with its greedy answer in which a penalty must change something, and why; None where none is found."""
-    loops = [_loop(prompt) for prompt in target.prompts(1) + target.facts.prompts[1:3]]
+    loops = [loop(prompt) for prompt in target.prompts(1) + target.facts.prompts[1:3]]
     for prompt in (*loops, *target.prompts(1)):
         answer = await target.complete(prompt=prompt, logprobs=2)
         why = next(_unseated(prompt, scores(answer), by_count=by_count), None)
