@@ -9,7 +9,6 @@ from conformance.kit.capabilities import NONCE, has
 from conformance.kit.target import Target
 from conformance.wire.exchange import Intent, Request
 
-_LONG = 64
 _BEYOND_ASCII = "Café, 日本語, 😀:"
 
 
@@ -48,19 +47,6 @@ async def stopped(target: Target) -> None:
         await target.post(stop=piece, stream=True)
 
 
-def loop(opening: str) -> str:
-    """A prompt that goes round in circles."""
-    return ((" ".join(opening.split()[:3]) + " ") * 5).strip()
-
-
-async def a_repetition(target: Target) -> None:
-    """A text that repeats one token over and over, which a guard in the server may end: with a reason and a count, as any other.
-
-    Ollama ended it after some 31 tokens, without either; so this is longer than ordinary answers.
-    """
-    await target.post(prompt=loop(target.prompt), frequency_penalty=-2, max_tokens=_LONG)
-
-
 async def refusals(target: Target) -> None:
     """Requests that are refused: bad JSON, a missing prompt, a wrong type."""
     await target.send(Request(body=b'{"model": "x", ', intent=Intent.INVALID))
@@ -68,5 +54,5 @@ async def refusals(target: Target) -> None:
     await target.post(max_tokens="abc", intent=Intent.INVALID, parameter="max_tokens")
 
 
-VALID = (plain_and_streamed, several_choices, optional_features, stopped, a_repetition)
+VALID = (plain_and_streamed, several_choices, optional_features, stopped)
 MALFORMED = (refusals,)
