@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from conformance.contract.check import scenario
-from conformance.contract.verdict import Broken, Ignored, Inconclusive
+from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRecorded
 from conformance.kit.logprobs import Scores, scores
 from conformance.kit.same_text import same
 from conformance.kit.target import Target
@@ -15,6 +16,7 @@ from conformance.wire.completion import Completion
 from conformance.wire.shown import shown
 
 PENALTY = 2
+_LONG = 64
 _SURE = 0.25
 """By so much a penalty must exceed the lead of a token before its place is certain to change: rounding moves a logit by an eighth."""
 
@@ -32,12 +34,23 @@ def _loop(opening: str) -> str:
 async def penalties_act_in_their_direction(target: Target) -> None:
     """On a repetitive prompt penalties of 2 do not make the text more repetitive, and penalties of -2 not less."""
     prompts = [_loop(prompt) for prompt in target.prompts(3)]
+    await _a_long_repetition(target, prompts[0])
     found = [wrong for prompt in prompts[:1] if (wrong := await _wrong_way(target, prompt))]
     if found:
         found += [wrong for prompt in prompts[1:] if (wrong := await _wrong_way(target, prompt))]
     # What a language model repeats is its own affair now and then; two prompts of three are a direction.
     if len(found) > 1:
         raise Broken(found[0])
+
+
+async def _a_long_repetition(target: Target, prompt: str) -> None:
+    """Give the rules a text that repeats one token over and over, which a guard in the server may end: with a reason and a count, as any other.
+
+    Ollama ended it after some 31 tokens, without either; so this is longer than ordinary answers. No penalty is judged by it: a
+    recording that does not have it, or a run that does not get to it, is as good.
+    """
+    with suppress(NotRecorded, Inconclusive):
+        await target.post(prompt=prompt, frequency_penalty=-PENALTY, max_tokens=_LONG)
 
 
 async def _wrong_way(target: Target, prompt: str) -> str | None:

@@ -199,7 +199,7 @@ async def prompt_tokens_are_those_of_the_prompt(target: Target) -> None:
         expect_counts_to_repeat(target)
         raise Broken(
             f"the prompt {shown(target.prompt)} counts {few} prompt_tokens, and {many} when it is sent twice over:"
-            f" about {fixed} of them are not the prompt's"
+            f" about {fixed} of them are not the prompt's, as where a chat template is put around it"
         )
 
 
