@@ -30,6 +30,7 @@ from conformance.report import junit
 from conformance.report.files import PAGE
 from conformance.report.labels import duration
 from conformance.report.pytest_html import Columns
+from conformance.report.rerun import RESULTS
 from conformance.report.text import failure_block, printable, summary_lines
 from conformance.run.config_file import load_config
 from conformance.run.configure import Get, recorded_traffic, settings
@@ -387,7 +388,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     if run is None or run.document is None:
         return
     terminalreporter.section("conformance")
-    for line in summary_lines(run.document):
+    for line in summary_lines(run.document, str(run.report / RESULTS)):
         terminalreporter.write_line(line)
     terminalreporter.write_line("")
     terminalreporter.write_line(f"Report: {run.report / PAGE}")

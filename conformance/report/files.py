@@ -10,8 +10,8 @@ from typing import Any
 from conformance.report import badge, markdown
 from conformance.report.outcome import is_partial
 from conformance.report.page import page
+from conformance.report.rerun import RESULTS
 
-RESULTS = "results.json"
 PAGE = "index.html"
 PARTIAL = "partial"
 """The folder for a run of a part, where the report of a whole run stands."""

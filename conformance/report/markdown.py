@@ -16,8 +16,8 @@ from conformance.report.known_failures import (
     told,
 )
 from conformance.report.labels import PROBLEMS, duration, in_order, label_of, moment
-from conformance.report.outcome import ending, part_in_words, way_on
-from conformance.report.rerun import pytest_line
+from conformance.report.outcome import GOES_ON, can_go_on, ending, part_in_words
+from conformance.report.rerun import pytest_line, resume_line
 from conformance.report.text import money_in_words, name_of, resumed_in_words, verdict_in_words
 
 Document = Mapping[str, Any]
@@ -71,8 +71,8 @@ def _lines(document: Document) -> Iterator[str]:
         return
     if ended := ending(document):
         yield from ("", f"The run ended early: {code(ended['message'], 2_000)}")
-    if on := way_on(document):
-        yield from ("", f"{code('--resume')} {on.partition(' ')[2]}.")
+    if can_go_on(document):
+        yield from ("", f"{GOES_ON} {code(resume_line(document), 2_000)}")
     yield ""
     yield from _table(document)
     requirements = document["requirements"]

@@ -61,13 +61,13 @@ def ending(document: Document) -> Mapping[str, Any] | None:
     return ended
 
 
-def way_on(document: Document) -> str:
-    """How a run that ended early is completed; empty where it is complete, or has nothing to go on with."""
-    if document.get("ended") is None or document["unusable"] or document.get("recorded"):
-        return ""
-    return (
-        "--resume with this report's results.json goes on from here, and asks nothing again that was answered"
-    )
+GOES_ON = "This goes on from here, and asks nothing again that was answered:"
+
+
+def can_go_on(document: Document) -> bool:
+    """Whether a run ended early and has something to go on with."""
+    ended_early = document.get("ended") is not None and not document["unusable"]
+    return ended_early and not document.get("recorded") and not document["target"].get("embedded", False)
 
 
 def is_partial(document: Document) -> bool:

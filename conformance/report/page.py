@@ -18,9 +18,9 @@ from conformance.report.excerpt import BRIEF, WHOLE, curl_line, excerpt, heading
 from conformance.report.exchange_diff import exchange_diff
 from conformance.report.known_failures import consequence, is_known, is_stale
 from conformance.report.labels import PROBLEMS, SUPPORT, VERDICTS, duration, in_order
-from conformance.report.outcome import BREAKS, NOT_ENOUGH, ending, outcome_of, way_on
+from conformance.report.outcome import BREAKS, GOES_ON, NOT_ENOUGH, can_go_on, ending, outcome_of
 from conformance.report.render import embed, render
-from conformance.report.rerun import pytest_line
+from conformance.report.rerun import pytest_line, resume_line
 from conformance.report.text import money_in_words, name_of, resumed_in_words, verdict_in_words
 from conformance.wire.record import from_json
 
@@ -75,7 +75,8 @@ def page(document: Document) -> str:
             )
             for name, found in document["capabilities"].items()
         ],
-        way_on=way_on(document),
+        goes_on=GOES_ON,
+        resume=resume_line(document) if can_go_on(document) else "",
         ending=_ending(document, exchanges, evidence),
         incidents=[
             (found, [_title(name, exchanges, evidence) for name in found["suspects"]])

@@ -8,6 +8,8 @@ from typing import Any
 
 from conformance.report.escaping import escape_line
 
+RESULTS = "results.json"
+"""The file of a report that a run goes on with."""
 _DEFAULT_PROFILE = "reference"
 
 
@@ -22,6 +24,18 @@ def pytest_line(document: Mapping[str, Any], requirement: str) -> str:
 
 def pytest_line_of(requirement: str, url: str, model: str, *, profile: str, strict: bool) -> str:
     """The same where there is no document yet; without a URL it is the suite's own server that is judged."""
+    return shlex.join([*_words(url, model, profile=profile, strict=strict), "-k", requirement])
+
+
+def resume_line(document: Mapping[str, Any], results: str = RESULTS) -> str:
+    """The line that goes on where a run ended, whose document lies in the file `results`."""
+    target = document["target"]
+    words = _words(target["url"], target["model"], profile=document["profile"], strict=document["strict"])
+    return shlex.join([*words, f"--resume={escape_line(results)}"])
+
+
+def _words(url: str, model: str, *, profile: str, strict: bool) -> list[str]:
+    """How every such line begins."""
     words = ["pytest"]
     if url:
         words.append(f"--target-url={escape_line(url)}")
@@ -31,4 +45,4 @@ def pytest_line_of(requirement: str, url: str, model: str, *, profile: str, stri
         words.append(f"--profile={escape_line(profile)}")
     if strict:
         words.append("--strict")
-    return shlex.join([*words, "-k", requirement])
+    return words

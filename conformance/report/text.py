@@ -19,7 +19,17 @@ from conformance.report.known_failures import (
     told,
 )
 from conformance.report.labels import PROBLEMS, duration, in_order, moment
-from conformance.report.outcome import CONFORMS, NOT_ENOUGH, ending, not_judged, outcome_of, selected, way_on
+from conformance.report.outcome import (
+    CONFORMS,
+    GOES_ON,
+    NOT_ENOUGH,
+    can_go_on,
+    ending,
+    not_judged,
+    outcome_of,
+    selected,
+)
+from conformance.report.rerun import RESULTS, resume_line
 
 _WIDTH = 110
 _SHOWN_BODY = 400
@@ -196,8 +206,8 @@ def counts_of(document: Document, tier: str) -> dict[str, int]:
     return counts
 
 
-def summary_lines(document: Document) -> Iterator[str]:
-    """The run in a screenful: the target, the counts, then each failure in a line."""
+def summary_lines(document: Document, results: str = RESULTS) -> Iterator[str]:
+    """The run in a screenful: the target, the counts, then what is wrong by its causes; its document lies in the file `results`."""
     target = document["target"]
     if document["unusable"]:
         yield from printable(shorten(document["unusable"])).splitlines()
@@ -208,8 +218,9 @@ def summary_lines(document: Document) -> Iterator[str]:
     if ended := ending(document):
         yield escape_line(f"The run ended early: {ended['message']}", 2 * _SHOWN_BODY)
     yield escape_line(_cost(document))
-    if on := way_on(document):
-        yield f"{on}."
+    if can_go_on(document):
+        yield GOES_ON
+        yield resume_line(document, results)
     if document["determinism"]["repeats"] is False:
         yield f"Checks that compare greedy answers are inconclusive: {escape_line(document['determinism']['note'])}."
     yield ""

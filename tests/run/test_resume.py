@@ -98,6 +98,7 @@ def test_every_report_says_how_to_go_on_and_that_a_run_did(tmp_path: Path) -> No
     ended = shaped_run(Shape(quota=150, latency=LATENCY))
     for document, words, others in (
         (ended, "goes on from here", "went on with"),
+        (ended, "--model=reference-1 --resume=results.json", "went on with"),
         (resumed(ended, tmp_path), "went on with the 150 answers of a run of", "goes on from here"),
     ):
         for form in ("\n".join(summary_lines(document)), markdown.summary(document), page(document)):
