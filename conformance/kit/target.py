@@ -165,7 +165,7 @@ class Target:
         completion = Completion.read(exchange)
         if not completion.choices:
             raise NotRun(
-                f"the answer {exchange.id} can't be read as a completion: {_first(completion.malformed)}"
+                f"the answer {exchange.id} can't be read as a completion: {_first(completion.malformed)}; see {_judge_of(completion)}"
             )
         return completion
 
@@ -247,6 +247,16 @@ class Target:
         raise Inconclusive(
             f"{what} was answered with status {exchange.status}, which says nothing about the request's form"
         )
+
+
+def _judge_of(completion: Completion) -> str:
+    """The requirement that judges why an answer has no choices."""
+    has_failed = any(document.get("error") for document in completion.documents)
+    if completion.streamed != completion.exchange.request.streamed:
+        return "STREAM-016" if completion.streamed else "STREAM-001"
+    if completion.streamed:
+        return "STREAM-023" if has_failed else "STREAM-009" if completion.documents else "STREAM-003"
+    return "ERR-006" if has_failed else "RESP-007" if completion.documents else "HTTP-002"
 
 
 def _first(found: Sequence[str]) -> str:

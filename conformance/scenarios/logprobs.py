@@ -150,7 +150,9 @@ async def offsets_go_on_over_chunks(target: Target) -> None:
     """`text_offset` goes on from one chunk of a stream to the next."""
     plain, stream = await asyncio.gather(_ordinary(target), _ordinary(target, stream=True))
     steps = [second - first for first, second in pairwise(_offsets(plain))]
-    if not steps or min(steps) <= 0:
+    if not steps:
+        raise NotRun("the plain answer has fewer than two offsets; see LOGP-001")
+    if min(steps) <= 0:
         raise NotRun("the offsets of the plain answer do not advance; see LOGP-009")
     parts = [part["logprobs"] for part in stream.choice.parts if isinstance(part.get("logprobs"), dict)]
     firsts = [
