@@ -16,7 +16,7 @@ import pytest
 from conformance.contract.verdict import Verdict
 from conformance.reference import Reference
 from fixtures.doubles import Double
-from fixtures.gate import BROKEN, CONTROLS, MUTANTS, catalogue, checks, dangling, judge, said
+from fixtures.gate import BROKEN, CONTROLS, MUTANTS, catalogue, checks, dangling, empty_passes, judge, said
 
 ELSEWHERE = ("GEN-", "GW-")
 """Requirements whose mutants need more than a server of their own: generated requests, or an upstream behind a gateway."""
@@ -48,6 +48,7 @@ def test_a_mutant_trips_what_it_lists_and_nothing_else(double: Double) -> None:
     assert said(results, Verdict.ERROR) == {}
     assert missed == {}, "the mutant survives"
     assert dangling(results) == {}
+    assert empty_passes(results) == []
     assert {name: text for name, text in found.items() if name not in listed} == {}
 
 
@@ -62,6 +63,7 @@ def test_a_control_fails_nothing(double: Double) -> None:
     assert said(results, Verdict.ERROR) == {}
     assert said(results, Verdict.FAIL) == {}
     assert dangling(results) == {}
+    assert empty_passes(results) == []
     assert {name: text for name, text in warned.items() if name not in double.may_trip} == {}
 
 

@@ -67,8 +67,8 @@ def apply_rule(check: Check, exchanges: Iterable[Exchange], profile: Profile) ->
     exchanges = [exchange for exchange in exchanges if not exchange.transient]
     if check.scope is Scope.RUN:
         completions = [view for view in map(_completion, exchanges) if view is not None]
-        found = check.function(completions, *more)
-        return _judged(check, [(completions[-1].exchange, found)] if completions else [])
+        judgement = check.function(completions, *more) if completions else NOT_APPLICABLE
+        return _of_all(check, [completion.exchange for completion in completions[::-1]], judgement)
     evidence = (
         (exchange, view) for exchange in exchanges if (view := _view(check.scope, exchange)) is not None
     )

@@ -144,6 +144,7 @@ class Confirmation:
             kind=outcome.kind,
             seconds=attempt.seconds,
             symptoms=outcome.symptoms,
+            looked_at=len(attempt.used),
         )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from conformance.contract.catalogue import load_catalogue
 from conformance.contract.check import Check
+from conformance.contract.symptom import Symptom, What
 from conformance.contract.verdict import Kind, Reason, Verdict
 from conformance.run.budget import Cost
 from conformance.run.discovery import all_checks
@@ -139,4 +140,6 @@ def _settle(ledger: Ledger, found: Sequence[Line]) -> None:
             reason=result["reason"] and Reason(result["reason"]),
             marks=tuple(Mark(mark["exchange"], mark["offset"]) for mark in result["marks"]),
             seconds=result["seconds"],
+            symptoms=[Symptom(What(one["what"]), tuple(one["where"])) for one in result["symptoms"]],
+            looked_at=result["looked_at"],
         )

@@ -97,9 +97,12 @@ class Ledger:
         marks: tuple[Mark, ...] = (),
         seconds: float = 0.0,
         symptoms: Sequence[Symptom] = (),
+        looked_at: int | None = None,
     ) -> None:
         """Settle a check for good; `reason` belongs to what is inconclusive."""
-        result = self._result(check, verdict, message, evidence, kind, reason, marks, seconds, symptoms)
+        result = self._result(
+            check, verdict, message, evidence, kind, reason, marks, seconds, symptoms, looked_at
+        )
         self.settled[check.requirement_id] = result
         self.on_result(check, result)
 
@@ -126,8 +129,10 @@ class Ledger:
         marks: tuple[Mark, ...] = (),
         seconds: float = 0.0,
         symptoms: Sequence[Symptom] = (),
+        looked_at: int | None = None,
     ) -> Result:
         requirement, is_broken = self.requirement(check), verdict in {Verdict.FAIL, Verdict.WARN}
+        shown = tuple(dict.fromkeys(item if isinstance(item, str) else item.id for item in evidence))
         return Result(
             requirement=requirement,
             level=self.level(check),
@@ -139,7 +144,8 @@ class Ledger:
             reason=(reason or Reason.PRECONDITION) if verdict is Verdict.INCONCLUSIVE else None,
             test=check.place,
             is_rule=check.is_rule,
-            exchanges=tuple(dict.fromkeys(item if isinstance(item, str) else item.id for item in evidence)),
+            exchanges=shown,
+            looked_at=len(shown) if looked_at is None else looked_at,
             marks=marks,
             seconds=seconds,
         )
@@ -181,7 +187,13 @@ class Ledger:
         if not judged.looked_at:
             self.settle(check, Verdict.NOT_RUN, "nothing that this requirement is about was seen in this run")
         elif not judged.objections:
-            self.settle(check, Verdict.PASS, f"holds on {judged.looked_at} exchanges", seconds=seconds)
+            self.settle(
+                check,
+                Verdict.PASS,
+                f"holds on {judged.looked_at} exchanges",
+                seconds=seconds,
+                looked_at=judged.looked_at,
+            )
         else:
             self._settle_objected(check, judged, seconds)
 
@@ -212,6 +224,7 @@ class Ledger:
             reason=judged.reason,
             seconds=seconds,
             symptoms=_symptoms(one.finding for one in objections),
+            looked_at=judged.looked_at,
         )
 
 

@@ -46,6 +46,8 @@ class Result:
     """What to hand to pytest to repeat it."""
     exchanges: tuple[str, ...] = ()
     """The evidence; the exchange that shows it best comes first."""
+    looked_at: int = 0
+    """How many exchanges the check looked at."""
     marks: tuple[Mark, ...] = ()
     seconds: float = 0.0
     known: ListedFailure | None = None

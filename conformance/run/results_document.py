@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance import __version__
+from conformance.contract.symptom import Symptom
 from conformance.run.causes import causes
 from conformance.run.results import Result, Results, RunOutcome
 from conformance.wire.record import to_json
@@ -86,7 +88,7 @@ def to_document(results: Results) -> dict[str, Any]:
             {
                 "requirements": list(cause.requirements),
                 "verdict": cause.verdict.value,
-                "symptoms": [{"what": one.what.value, "where": list(one.where)} for one in cause.symptoms],
+                "symptoms": symptoms_to_json(cause.symptoms),
             }
             for cause in causes(results.results)
         ],
@@ -120,9 +122,16 @@ def result_to_json(result: Result, redactor: Redactor) -> dict[str, Any]:
         "test": result.test,
         "check": "rule" if result.is_rule else "scenario",
         "exchanges": list(result.exchanges),
+        "symptoms": symptoms_to_json(result.symptoms),
+        "looked_at": result.looked_at,
         "marks": [{"exchange": mark.exchange, "offset": mark.offset} for mark in result.marks],
         "seconds": round(result.seconds, 3),
     }
+
+
+def symptoms_to_json(symptoms: Iterable[Symptom]) -> list[dict[str, Any]]:
+    """What is wrong, and where."""
+    return [{"what": one.what.value, "where": list(one.where)} for one in symptoms]
 
 
 def this_suite() -> tuple[str, str, str | None]:
