@@ -88,7 +88,7 @@ def service_is_reliable(exchanges: Sequence[Exchange]) -> Judgement:
     )
     what = ", ".join(f"{kind} ({count})" for kind, count in kinds.most_common())
     return broken(
-        f"{len(lost)} of {len(sent)} requests were not served, and were when they were sent again: {what}",
+        f"{len(lost)} of {len(sent)} requests were not served, and were when they were sent again, or others like them were: {what}",
         evidence=lost,
     )
 

@@ -6,7 +6,8 @@ five times. A failure that does not come again is *flaky*, and so is one whose a
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import json
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 from conformance.contract.check import Check
@@ -34,6 +35,8 @@ asking between which a near tie tosses a coin are told apart eight times in a ro
 _MORE_IN_ONE_FORM = 5
 """More attempts for a check that asks the very same twice: it can't be told from noise by what varies, only by how often it fails."""
 _MOST_ATTEMPTS = 6
+_ASKED_FOR = frozenset({"model", "prompt", "max_tokens"})
+"""What says of what there is to be a text, and how long; all else is the form of a request."""
 _UNTIL_SAMPLED = _ATTEMPTS[True, True]
 """Attempts after which what comes and goes is no sampling, if it did not show itself as that by then."""
 
@@ -99,7 +102,9 @@ class Confirmation:
         )
         if (differ or len(attempts) >= most) and why_flaky(attempts):
             # What has come and gone comes and goes; what is hardly ever the same again may turn out to be sampled.
-            return len(attempts) < _UNTIL_SAMPLED and any(forks.are_dense for forks in _forks(attempts))
+            return len(attempts) < _UNTIL_SAMPLED and any(
+                one.are_dense for forks in _forks(attempts) for one in forks
+            )
         return len(attempts) < most
 
     def _settle_unconfirmed(self, check: Check, failed: Attempt, passed: Attempt) -> None:
@@ -151,14 +156,18 @@ class Confirmation:
 def why_flaky(attempts: Sequence[Attempt]) -> str | None:
     """Why attempts that all failed prove nothing: answers to the same greedy requests came and went between them. None where they prove it.
 
-    They do prove something where texts fork so often that they are sampled (near ties are rare), and where one of them failed although each
+    They do prove something where texts fork so often that they are sampled (near ties are rare, and leave some texts alone), and where one of them failed although each
     of its requests was answered as that request mostly was (a near tie is one answer in a few); but not where texts that part are what
     failed, since a tie may toss a coin on both sides. A check whose attempt asks the same twice judges just that, and is kept from it only by
     what came when it was first asked.
     """
-    if any(forks.are_of_sampling for forks in _forks(attempts)):
-        return None
-    if _asks_the_same_twice(attempts):
+    asks_twice = _asks_the_same_twice(attempts)
+    for forks in _forks(attempts):
+        # What a check asks twice may be sampled the second time alone, after something in between.
+        acquitted = not asks_twice and any(one.are_none for one in forks)
+        if any(one.are_of_sampling for one in forks) and not acquitted:
+            return None
+    if asks_twice:
         return _CONTRADICTS if _parts_by_itself(attempts[1:]) else None
     greedy = [[exchange for exchange in attempt.used if is_greedy(exchange)] for attempt in attempts]
     if diverge(attempts[-1].used):
@@ -205,11 +214,22 @@ def _parts_by_itself(attempts: Sequence[Attempt]) -> bool:
     return any(map(diverge, by_request.values()))
 
 
-def _forks(attempts: Sequence[Attempt]) -> list[Forks]:
-    """Where each text that should have been the same every time went on in different ways."""
-    found: dict[tuple[Request, int], list[str]] = {}
+def _forks(attempts: Sequence[Attempt]) -> list[list[Forks]]:
+    """Where each text that should have been the same every time went on in different ways, by the form of its request.
+
+    Who samples does so whatever the prompt: a text that is the same each time acquits its form, however often another forks.
+    """
+    found: dict[Hashable, dict[tuple[Request, int], list[str]]] = {}
     for attempt in attempts:
         for exchange in attempt.used:
+            of_form = found.setdefault(_form(exchange.request), {})
             for number, text in enumerate(texts_of(exchange)):
-                found.setdefault((exchange.request, number), []).append(text.text)
-    return list(map(Forks.of, found.values()))
+                of_form.setdefault((exchange.request, number), []).append(text.text)
+    return [[Forks.of(texts) for texts in of_form.values()] for of_form in found.values()]
+
+
+def _form(request: Request) -> Hashable:
+    """How a request asks, whatever for."""
+    return json.dumps(
+        {name: value for name, value in request.params.items() if name not in _ASKED_FOR}, sort_keys=True
+    )

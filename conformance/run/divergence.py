@@ -40,6 +40,8 @@ _DENSE = 0.13
 """The share of positions that are near ties is some hundredths on the worst servers; at a temperature of 0.7, every third to every seventh is a fork."""
 _MANY = 4
 """As often five texts part of which no two are the same."""
+_STEADY = 12
+"""Tokens of a text, about, that are never the same four times in a row where texts are sampled."""
 _UNFINISHED = "\ufffd"
 """What a character over several tokens ends in where the limit cuts it."""
 
@@ -68,6 +70,8 @@ class Forks:
     """How many more ways there are than one, over all places at which they part."""
     positions: float
     """How many there are at which they could, about: where two or more had been the same so far."""
+    texts: int = 0
+    """How many texts there are."""
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Forks:
@@ -86,7 +90,7 @@ class Forks:
             positions += _tokens(alike)
             parted += len(ways) - 1 if ways else 0
             groups += ways.values()
-        return cls(parted, parted + positions)
+        return cls(parted, parted + positions, len(texts))
 
     @property
     def are_dense(self) -> bool:
@@ -97,6 +101,11 @@ class Forks:
     def are_of_sampling(self) -> bool:
         """Whether they come so often, and are so many, that the texts are sampled."""
         return self.are_dense and self.parted >= _MANY
+
+    @property
+    def are_none(self) -> bool:
+        """Whether a text of some length came so often without a fork that it is not sampled."""
+        return not self.parted and self.positions >= _STEADY and self.texts >= _MANY
 
 
 def diverge(exchanges: Sequence[Exchange]) -> bool:

@@ -218,6 +218,11 @@ class Session:
             return last
         self._left[last.request] = [*before, *failed[:-1], last]
         if self.reliability.enough(failed) > len(failed) > 1:
+            for exchange in (
+                *failed[:-1],
+                last,
+            ):  # what proves nothing about its request is the weather's, for every rule
+                self._keep(replace(exchange, transient=True))
             rate = self.reliability.rate_of(failed)
             raise Inconclusive(
                 f"{last.id} was not served {len(failed)} times in a row ({error_text(last)}), which proves nothing about the request:"
