@@ -24,12 +24,12 @@ import heapq
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
+from conformance.run.pacemaker import Pacemaker
 from conformance.run.rate import Rate, RateLimiter
 from conformance.run.throttling import (
     MINUTE,
     Cause,
     Concurrency,
-    Pacemaker,
     Refusals,
     Sending,
     Traffic,
@@ -42,6 +42,9 @@ LONGEST_WAIT_OF_OUR_OWN = 60.0
 """Seconds after which a target that names no time is tried again at the latest."""
 _IN_VAIN = 2
 """After so many waits that were too short it may be a minute that has to pass; most buckets have filled by then (1 s and 2 s)."""
+_NOT_AT_ONCE = 0.7
+"""The share of the time from one service to the next after which one more at a time is tried: late, so that a rate that is higher than that of
+the number at a time lets it pass, but not so late that the answer may be on its way that frees a place."""
 _AFTER_LEAVING = 2.0
 """So many times as long as answers take on the average is a request taken to be served after we left it: some take longer than others."""
 _A_WINDOW = 3
@@ -163,7 +166,7 @@ class Pace:
         """A request has ended; told by its turn. Only the first word about it counts."""
         if sending not in self._traffic.in_flight:
             return
-        self._traffic.end(sending, served=served)
+        self._traffic.end(sending, self._now(), served=served)
         if self._probe is sending:
             self._probe = None
         if served:
@@ -188,7 +191,6 @@ class Pace:
         if sending not in self._traffic.in_flight:
             return
         self._turned_away += 1
-        self._pacemaker.turned_away()
         self._named |= wait is not None
         if self._was_one_too_many(sending):
             self._pause(wait or 0.0)
@@ -214,9 +216,9 @@ class Pace:
             self._pause(wait)
 
     def _first_refusal(self, sending: Sending, wait: float | None) -> Refusals:
-        now = self._now()
-        unpaced = self._pacemaker.per_second is None and bool(self._traffic.served_between(now - MINUTE, now))
-        return Refusals(now, sending, tried_at_once=wait is None and unpaced)
+        now, paced = self._now(), self._pacemaker.per_second is not None
+        serves = bool(self._traffic.served_between(now - MINUTE, now))
+        return Refusals(now, sending, tried_at_once=wait is None and serves and not paced, paced=paced)
 
     def _was_one_too_many(self, sending: Sending) -> bool:
         """Whether a refusal says no more than that a known number at a time is met; if so, it is kept to from here on."""
@@ -227,7 +229,7 @@ class Pace:
             return True  # it was on its way before the number was put right
         if self._concurrency.trying:
             self._concurrency.tried_in_vain()
-        elif known > 1:
+        elif known > 1 and not self._concurrency.confirmed:
             self._concurrency.was_one_too_high()
         else:
             return False
@@ -248,7 +250,7 @@ class Pace:
 
     def _learn(self, refusals: Refusals, probe: Sending) -> None:
         """Draw the lesson from refusals that are over, since the probe was served."""
-        cause = refusals.cause(self._traffic)
+        cause = refusals.cause(self._traffic, probe)
         known = self._concurrency.known
         below = known is not None and any(one.most_beside < known for one in refusals.refused)
         if below and (cause is Cause.AT_A_TIME or self._concurrency.confirmed):
@@ -256,14 +258,12 @@ class Pace:
         if cause is Cause.AT_A_TIME:
             self._concurrency.learn(possible_limit(refusals.refused))
         elif cause is Cause.WEATHER:
-            self._concurrency.was_one_too_high()
+            self._concurrency.refuted()
         elif cause is Cause.RATE:
             self._concurrency.refuted()
             minute = self._traffic.served_between(refusals.began - MINUTE, refusals.began)
-            waited = probe.started - refusals.began
-            passing = not refusals.asked_to_wait and not refusals.kept_in_vain
             stubborn = refusals.asked_to_wait or refusals.waits_too_short > 0
-            self._pacemaker.learn(len(minute), refusals.began, waited, passing=passing, stubborn=stubborn)
+            self._pacemaker.learn(refusals.refused, len(minute), probe.started, stubborn=stubborn)
 
     # -- waiting -----------------------------------------------------------------------------------------------------------------------
 
@@ -272,11 +272,15 @@ class Pace:
         self._pause_ends = max(self._pause_ends, self._now() + min(seconds, self._longest_wait))
 
     def _wait_of_our_own(self, refusals: Refusals) -> float:
-        """Nothing where no pace is known, 1 s, 2 s, until the limit of a minute is fresh again if that may be it, 4 s, 8 s, … up to a minute."""
+        """Nothing where no pace is known, 1 s, 2 s, until the limit of a minute is fresh again if that may be it, 4 s, 8 s, … up to a minute.
+
+        Where a pace is kept that sends one more seldom than each second, the first wait is that from one to the next, which is enough.
+        """
         times = refusals.waits_too_short
         if times < 0:
             return 0.0
-        doubled = min(FIRST_WAIT * 2.0 ** min(times, 10), LONGEST_WAIT_OF_OUR_OWN)
+        first = max(FIRST_WAIT, self._pacemaker.interval)
+        doubled = min(first * 2.0 ** min(times, 10), LONGEST_WAIT_OF_OUR_OWN)
         minute = self._traffic.served_between(refusals.began - MINUTE, refusals.began)
         if times >= _IN_VAIN and len(minute) >= _A_WINDOW and not refusals.may_be_at_a_time(self._traffic):
             return max(doubled, min(sending.started for sending in minute) + MINUTE - self._now())
@@ -344,7 +348,7 @@ class Pace:
         known = self._concurrency.known
         if known is not None and len(self._traffic.in_flight) >= known:
             # One more than the known limit is tried in the middle of the service of the others: two at the same moment could meet a rate.
-            paces.append(self._last_start + 0.5 * self._service)
+            paces.append(self._last_start + _NOT_AT_ONCE * self._service / known)
         return max(paces)
 
     def _wake_at(self, moment: float) -> None:

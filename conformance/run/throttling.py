@@ -2,11 +2,12 @@
 
 A target that turns requests away (429, 503, 529) seldom says which of its limits was met. What it served and what it turned away does:
 
-*   **Weather.** Requests that began after the one that was turned away are served all the same, most of them: no limit was met, a server
-    behind the target was busy for a moment. The pace stays.
+*   **Weather.** Requests that began after the one that was turned away are served all the same, most of them, or it is itself, far
+    sooner than requests had come before: no limit was met, a server behind the target was busy for a moment. The pace stays. Where a pace is kept this
+    shows nothing, since of what is sent a little too fast most is served, too; then weather is what no rate explains.
 *   **A number at a time.** Each request that was turned away began while as many were being served as this target was ever seen to serve
     together. Then that number is the limit. It is refuted by one request that is turned away while fewer are being served.
-*   **A rate.** All else. How much it is, is measured (`Pacemaker`).
+*   **A rate.** All else. How much it is, is measured (`Evidence`), and kept to (`Pacemaker`).
 
 In the middle of refusals one request at a time is sent, so that each step of finding out costs one refusal.
 """
@@ -30,6 +31,7 @@ class Sending:
     started: float
     probe: bool = False
     """It is the one that is sent to see whether the target serves again."""
+    ended: float = float("inf")
     served: bool | None = None
     left: bool = False
     """We left it before its answer was over, and the target may still be at it."""
@@ -38,11 +40,11 @@ class Sending:
     unknown: int = 0
     """How many were in flight when it began that have not ended yet."""
     later: int = 0
-    """How many may have been served beside it that began while it was in flight: on their way, requests overtake each other."""
+    """How many may have been served beside it that began after it: on their way, requests overtake each other."""
     followers: list[Sending] = field(default_factory=list)
     """Those that began while this one was in flight."""
     followed: list[Sending] = field(default_factory=list)
-    """Those that were in flight when this one began."""
+    """Those that were in flight when this one began, and may be overtaken by it."""
 
     @property
     def together(self) -> int:
@@ -54,9 +56,9 @@ class Sending:
         """How many at most were being served while it was in flight, itself not included."""
         return self.beside + self.unknown + self.later
 
-    def end(self, *, served: bool | None) -> None:
-        """Note how it ended; None: in a way that says nothing."""
-        self.served = served
+    def end(self, now: float, *, served: bool | None) -> None:
+        """Note when and how it ended; None: in a way that says nothing."""
+        self.ended, self.served = now, served
         for follower in self.followers:
             follower.unknown -= 1
             follower.beside += served is True
@@ -66,6 +68,8 @@ class Sending:
         self.followed.clear()
 
 
+OVERTAKING = 0.25
+"""Seconds by which a request may overtake another on its way."""
 _PROOFS = 3
 """How often a number at a time must have been seen to be believed."""
 
@@ -85,15 +89,16 @@ class Traffic:
         sending = Sending(self.count, now, probe, unknown=len(self.in_flight))
         for other in self.in_flight:
             other.followers.append(sending)
-            other.later += 1
-            sending.followed.append(other)
+            if now - other.started <= OVERTAKING:
+                other.later += 1
+                sending.followed.append(other)
         self.in_flight.add(sending)
         return sending
 
-    def end(self, sending: Sending, *, served: bool | None) -> None:
+    def end(self, sending: Sending, now: float, *, served: bool | None) -> None:
         """A request has ended."""
         self.in_flight.remove(sending)
-        sending.end(served=served)
+        sending.end(now, served=served)
         if served:
             self._served.append(sending)
 
@@ -133,6 +138,12 @@ _PASSED = 3
 lets one in among eight."""
 
 
+_LATELY = 5
+"""By so many it is told how close requests came lately."""
+_SOON = 0.25
+"""In so small a share of the time from one to the next a bucket that was empty seldom gets enough to let one through."""
+
+
 @dataclass(eq=False, slots=True)
 class Refusals:
     """The refusals from the first one until the target serves again."""
@@ -145,6 +156,8 @@ class Refusals:
     asked_to_wait: bool = False
     tried_at_once: bool = False
     """Whether the first try came without a wait, since no pace was known that could have been too fast."""
+    paced: bool = False
+    """Whether a pace was kept."""
 
     @property
     def waits_too_short(self) -> int:
@@ -154,22 +167,36 @@ class Refusals:
     def passing(self, traffic: Traffic) -> bool:
         """Whether others pass that came after."""
         passed = traffic.served_after(self.first)
-        return not self.asked_to_wait and passed >= _PASSED and passed > 2 * len(self.refused)
+        return self.may_be_weather and passed >= _PASSED and passed > 2 * len(self.refused)
+
+    @property
+    def may_be_weather(self) -> bool:
+        """Whether what passes shows that no limit was met."""
+        return not self.asked_to_wait and not self.paced
 
     def may_be_at_a_time(self, traffic: Traffic) -> bool:
         """Whether each was turned away while as many were being served as ever were."""
         together = traffic.most_together()
         return all(sending.most_beside >= max(1, together) for sending in self.refused)
 
-    def cause(self, traffic: Traffic) -> Cause:
-        """Why, once the target has served a request that was sent alone."""
+    def cause(self, traffic: Traffic, probe: Sending) -> Cause:
+        """Why, once the target has served a request that was sent alone, the probe."""
         if not traffic.served_between(self.began - MINUTE, self.began):
             return Cause.UNKNOWN
         if self.may_be_at_a_time(traffic):
             return Cause.AT_A_TIME
-        served_at_once = self.tried_at_once and not self.kept_in_vain
-        others_passed = not self.asked_to_wait and traffic.served_after(self.first) >= len(self.refused)
-        return Cause.WEATHER if served_at_once or others_passed else Cause.RATE
+        others_passed = traffic.served_after(self.first) >= len(self.refused)
+        if self.may_be_weather and (others_passed or self._soon_over(traffic, probe)):
+            return Cause.WEATHER
+        return Cause.RATE
+
+    def _soon_over(self, traffic: Traffic, probe: Sending) -> bool:
+        """Whether the probe was served so soon that a rate hardly explains it: far closer than requests had come before."""
+        before = traffic.served_between(self.began - MINUTE, self.first.started)
+        lately = sorted(one.started for one in before)[-_LATELY:]
+        usual = (self.first.started - lately[0]) / len(lately) if lately else 0.0
+        waited = probe.started - self.first.started
+        return self.tried_at_once and not self.kept_in_vain and waited < _SOON * usual
 
 
 class Concurrency:
@@ -179,7 +206,8 @@ class Concurrency:
     """So many are served before one more at a time than the known limit is tried again; twice as many each time it was in vain. Before a
     server of 2 at a time 400 requests meet this three times (after 50, 150 and 350), which is less than 1 %."""
     _BEYOND = 6
-    """So many must be served beyond the known limit, one after the other, before it is raised."""
+    """So many times the known limit must be served beyond it, one after the other, before it is raised: the more places there are, the more
+    often one is free at the target while the answer is on its way."""
     _GUESS = 3
     """A limit that was only guessed from one set of refusals is tried so soon."""
 
@@ -222,8 +250,8 @@ class Concurrency:
             self.allowed, self._served, self._beyond, self.confirmed = self.known, 0, 0, True
 
     def was_one_too_high(self) -> None:
-        """One was turned away while fewer than the limit were in flight: if it was a guess, or raised before, that was a mistake."""
-        if self.known is not None and not self.confirmed:
+        """One was turned away that made the limit full: as a guess it was too high."""
+        if self.known is not None:
             self.known = max(1, self.known - 1)
             self.tried_in_vain()
 
@@ -239,143 +267,9 @@ class Concurrency:
     def _one_more(self) -> None:
         """More than the limit were served at a time: so often without a refusal that it is no chance (see `most_together`)."""
         self._beyond += 1
-        if self.known is not None and self._beyond >= self._BEYOND:
+        if self.known is not None and self._beyond >= self._BEYOND * self.known:
             self.known = self.known + 1 if self.known + 1 < self.most else None
             self._patience, self._served, self._beyond, self.confirmed = self._GUESS, 0, 0, False
-
-
-class Pacemaker:
-    """The rate that a target seems to allow: how many a second, evenly spread.
-
-    There are two kinds of limits, and each is measured in its own way. A **window** allows n and then nothing until it ends: n is what was
-    served in the minute before the first refusal. A **bucket** fills steadily, and lets a burst through while it is full: its rate is what
-    was served from one refusal to the next, since it was empty at both. They are told apart by the wait: a window keeps refusing for
-    far longer than its rate would explain.
-
-    Until a limit is known the pace grows by 5 % with each request that is served; below a known limit by 0.2 %, up to 98 % of it.
-    """
-
-    _BELOW = 0.97
-    """Where a pace begins below the limit that was measured."""
-    _CLOSEST = 0.98
-    """Where it ends; see `_MARGIN` of `rate.py`."""
-    _GROWTH = 1.05
-    _GROWTH_BELOW_A_LIMIT = 1.002
-    _WINDOW = 2.5
-    """A wait in which the pace would have let so many through is a window's."""
-    _PATIENCE = 1200.0
-    """Seconds before more than a known limit is tried, twice as many each time: limits seldom rise within a run, and each try costs about
-    3 refusals. A limit that was measured too low, as of a slow bucket that was taken for a window, is found out this way."""
-    _MOST_PATIENCE = 500
-    """But no more requests than that."""
-    _AT_LEAST, _AT_LEAST_BY_A_FEW = 0.7, 0.9
-    """The share of the pace that a lesson leaves at least: a count while the pace grew is too low, and one of a few requests is rough."""
-    _SHORTEST = 0.2
-    """Seconds; what is served after less says nothing of a rate."""
-    _FAR_BELOW = 0.7
-    _SINGLES = 8
-    """So many refusals, each of which was over at the next try, before 20 more each had been served: going slower does not help."""
-    _ENOUGH = 20
-    """From so many on a count between two refusals is exact enough (5 %) to begin anew."""
-
-    def __init__(self) -> None:
-        """No limit is known."""
-        self.per_second: float | None = None
-        self.limit: float | None = None
-        self._next = float("-inf")
-        self._since: float | None = None
-        self._admitted_since = 0
-        self._unrefused = 0
-        self._learned = float("-inf")
-        self._tries = 0
-        self._singles = 0
-        self._proved = 0.0
-
-    def earliest(self) -> float:
-        """The moment from which the next request may go."""
-        return self._next
-
-    def sent(self, now: float) -> None:
-        """A request goes out."""
-        self._admitted_since += 1
-        if self.per_second is not None:
-            self._next = now + 1 / self.per_second
-
-    def turned_away(self) -> None:
-        """A request was turned away."""
-        self._admitted_since = max(0, self._admitted_since - 1)
-
-    def served(self, started: float) -> None:
-        """A request was served: a little faster, if it went out at this pace."""
-        if self.per_second is None or started < self._learned:
-            return
-        self._unrefused += 1
-        if (
-            self.limit is not None
-            and self._unrefused > min(self._MOST_PATIENCE, self._PATIENCE * self.limit) * 2**self._tries
-        ):
-            self.limit = None
-            self._tries += 1
-        if self.limit is None:
-            self.per_second *= self._GROWTH
-        else:
-            self.per_second = max(
-                self.per_second, min(self.per_second * self._GROWTH_BELOW_A_LIMIT, self._CLOSEST * self.limit)
-            )
-
-    def learn(
-        self, in_the_minute: int, began: float, waited: float, *, passing: bool, stubborn: bool
-    ) -> None:
-        """Refusals began at a moment, after so many were served in a minute, and lasted so many seconds.
-
-        `passing`: the first try after them was served; `stubborn`: a wait of a second or more was asked for, or was too short.
-        """
-        counted = in_the_minute / MINUTE
-        if passing and self._going_slower_was_no_help(began):
-            self.lift()
-            return
-        if stubborn and counted * waited >= self._WINDOW:
-            self.limit = counted
-        elif self.per_second is not None:
-            exact = self._admitted_since >= self._ENOUGH
-            self.limit = max(
-                self._measured(began),
-                (self._AT_LEAST if exact else self._AT_LEAST_BY_A_FEW) * self.per_second,
-            )
-        self.per_second = self._BELOW * (self.limit or max(counted, 1 / max(waited, self._SHORTEST)))
-        self._learned = began + waited
-        self._next = self._learned + 1 / self.per_second
-        self._begin(began)
-        self._unrefused = 0
-
-    def _going_slower_was_no_help(self, now: float) -> bool:
-        """Whether single requests are turned away again and again, however slow the pace is: then the pace is not why.
-
-        A limit is not met at a pace far below what the target let in before, for as long as it takes to count.
-        """
-        self._singles = self._singles + 1 if self._unrefused < self._ENOUGH else 0
-        if self._admitted_since >= self._ENOUGH:
-            self._proved = max(self._proved, self._measured(now))
-        far_below = self.per_second is not None and self.per_second < self._FAR_BELOW * self._proved
-        return far_below or self._singles >= self._SINGLES
-
-    def lift(self) -> None:
-        """Forget the pace."""
-        self.per_second = self.limit = self._since = None
-        self._next, self._singles, self._proved = float("-inf"), 0, 0.0
-
-    def _measured(self, now: float) -> float:
-        """What was let in a second from an earlier refusal to this one."""
-        return (
-            self._admitted_since / (now - self._since)
-            if self._since is not None and now > self._since
-            else 0.0
-        )
-
-    def _begin(self, now: float) -> None:
-        """Measure from this refusal on, unless so few came since the one before that the count goes on."""
-        if self._since is None or self._admitted_since >= self._ENOUGH:
-            self._since, self._admitted_since = now, 0
 
 
 def possible_limit(refused: Iterable[Sending]) -> int:

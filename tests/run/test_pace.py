@@ -12,6 +12,7 @@ from conformance.run.rate import Rate
 from fixtures.virtual_time import run
 from tests.run.throttled_servers import (
     AtATime,
+    Both,
     Bucket,
     Latency,
     Moody,
@@ -61,6 +62,28 @@ def test_a_bucket_of_any_size_is_found(size: int, *, named: bool) -> None:
 
     assert crowd.share_refused <= 0.035
     assert crowd.seconds <= 1.1 * 400
+
+
+@pytest.mark.parametrize("per_minute", [60, 30])
+@pytest.mark.parametrize(("seconds", "size"), [(1.0, 1), (1.0, 5), (1.0, 20), (3.0, 5), (3.0, 20)])
+def test_a_bucket_is_no_limit_at_a_time(seconds: float, size: int, per_minute: int) -> None:
+    """Where answers take as long as a bucket takes to fill, it turns away what comes beside others, as a limit at a time does."""
+    latency = Latency(seconds, seconds, 0.1)
+    crowd = send(Bucket(per_minute / 60, size), 400, Pace(8), latency)
+
+    assert (
+        crowd.share_refused <= 0.05
+    )  # all that is in flight has been turned away before the first refusal is heard
+    assert crowd.seconds <= 1.1 * 400 / per_minute * 60
+
+
+@pytest.mark.parametrize("limit", [1, 2, 4])
+def test_a_rate_and_a_limit_at_a_time_are_both_found(limit: int) -> None:
+    """Neither hides the other."""
+    crowd = send(Both(limit, Bucket(2.0, 5)), 400, Pace(8))
+
+    assert crowd.share_refused <= 0.03
+    assert crowd.seconds <= 1.1 * 400 * max(1 / 2.0, Latency().service / limit)
 
 
 @pytest.mark.parametrize("kind", ["window", "window-named", "sliding", "sliding-named"])

@@ -99,6 +99,21 @@ class AtATime(Server):
         self.serving -= 1
 
 
+class Both(AtATime):
+    """So many at a time, and no faster than another server."""
+
+    def __init__(self, count: int, other: Server) -> None:
+        """`other` is asked where there is a place."""
+        super().__init__(count)
+        self.other = other
+
+    def admit(self) -> tuple[bool, float | None]:
+        """Take a place, if there is one and the other server has one as well."""
+        admitted, wait = self.other.admit() if self.serving < self.count else (False, None)
+        self.serving += admitted
+        return admitted, wait
+
+
 class Starting(Server):
     """Serves nothing before a moment: a model is being loaded."""
 
