@@ -226,7 +226,8 @@ async def _stream(target: Target) -> Capability:
 
 async def _stream_usage(target: Target) -> Capability:
     def judge(completion: Completion) -> tuple[bool, bool, str]:
-        return completion.usage is not None, True, "no chunk carries `usage`"
+        unread = "; a part of the stream can't be read, see STREAM-003" if completion.malformed else ""
+        return completion.usage is not None, True, f"no chunk carries `usage`{unread}"
 
     return await _feature(target, judge, stream=True, stream_options={"include_usage": True}, max_tokens=8)
 

@@ -129,6 +129,11 @@ class Pace:
                 self._serve()
 
     @property
+    def is_alone(self) -> bool:
+        """Whether turns are given one at a time, as `alone` has it."""
+        return self._alone
+
+    @property
     def turned_away(self) -> int:
         """How many requests were turned away."""
         return self._turned_away

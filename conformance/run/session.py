@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -178,11 +179,17 @@ class Session:
             if set_aside is None:
                 break
             self._keep(replace(exchange, occasion=_TRY))
-            exchange = await self._deliver(request, set_aside, occasion)
+            async with self._undisturbed(failed):
+                exchange = await self._deliver(request, set_aside, occasion)
         else:
             self.determinism.notice(exchange)
             await self.liveness.notice(exchange)
         return self._judge_tries(failed, exchange)
+
+    def _undisturbed(self, failed: Sequence[Exchange]) -> AbstractAsyncContextManager[None]:
+        """For the try that decides: nothing else is sent meanwhile, since what others' requests break off is not the request's own fault."""
+        decides = len(failed) > 1 and not self.reliability.may_try_again([*failed, failed[-1]])
+        return self.pace.alone() if decides and not self.pace.is_alone else contextlib.nullcontext()
 
     async def _after_a_failure(self, exchange: Exchange) -> None:
         """Give what passes by itself some time to pass; where nobody listens any more, wait until somebody does."""
