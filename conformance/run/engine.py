@@ -169,12 +169,29 @@ class Engine:
     def _judge_nothing(self, why: UnusableTarget | Inconclusive) -> None:
         """Settle everything as not judged, since the target can't be used or the run did not come so far as to know it."""
         said = str(why)
+        if isinstance(why, UnusableTarget) and why.is_unreadable and self._breaks_a_rule(said, why.reason):
+            return
         self.unusable = (
             said if isinstance(why, UnusableTarget) else f"Nothing could be judged: {said}. {_NOT_KNOWN_YET}"
         )
         if why.reason in LOST and self.session.ended is None:
             self.session.delivery.end(why.reason, said)
         self.ledger.settle_all(Verdict.INCONCLUSIVE, _NOTHING_JUDGED, why.reason)
+
+    def _breaks_a_rule(self, why: str, reason: Reason) -> bool:
+        """Judge by rules the little that has come; False, and nothing is settled, where that breaks none of them."""
+        rules = [
+            check
+            for check in self.ledger.unsettled
+            if check.is_rule and not self.ledger.requirement(check).needs.capabilities
+        ]
+        judged = Ledger(self.settings, self.catalogue, rules)
+        judge_what_is_there(judged, self.exchanges, rules, why, reason)
+        if all(one.verdict is not Verdict.FAIL for one in judged.settled.values()):
+            return False
+        judge_what_is_there(self.ledger, self.exchanges, rules, why, reason)
+        self.ledger.settle_unjudged(why, reason)
+        return True
 
     def conclude(self, why: str, reason: Reason) -> None:
         """Judge by rules what is there, and settle the rest as not judged: however a run ends, what it has seen counts."""

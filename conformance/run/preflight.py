@@ -46,10 +46,12 @@ _NOBODY_THERE = frozenset({FaultKind.CONNECT, FaultKind.TIMEOUT})
 class UnusableTarget(Exception):  # noqa: N818 - the reader sees the message, not the class
     """The run can't judge anything; the message says why and what to do."""
 
-    def __init__(self, message: str, reason: Reason = Reason.TARGET_GONE) -> None:
-        """Say why, and what was lost by it."""
+    def __init__(
+        self, message: str, reason: Reason = Reason.TARGET_GONE, *, is_unreadable: bool = False
+    ) -> None:
+        """Say why, and what was lost by it; `is_unreadable` where what came would be a completion if it could be read."""
         super().__init__(message)
-        self.reason = reason
+        self.reason, self.is_unreadable = reason, is_unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,14 @@ async def _usable(target: Target, exchange: Exchange, key_variable: str) -> None
         advice = _about_the_key(target, key_variable)
     elif response.media_type == "text/html" or response.body.lstrip()[:1] == b"<":
         advice = "That is a web page, not an API: check --target-url, which usually ends in /v1."
+    elif exchange.served and b'"choices"' in response.body:
+        advice = "That would be a completion, but it can't be read, and a run needs answers that can be."
+        reason = Reason.PRECONDITION
+        raise UnusableTarget(
+            f"{where} was answered with status {response.status}: {said}\n{advice}",
+            reason,
+            is_unreadable=True,
+        )
     elif exchange.served:
         advice = "That is not a completion: it has no `choices`. Check --target-url."
     else:
