@@ -53,6 +53,17 @@ def all_refused(target: Target, requests: Iterable[InvalidRequest]) -> None:
         raise Inconclusive("; ".join(map(str, unclear)), unclear[0].reason)
 
 
+def all_served(requests: Iterable[InvalidRequest]) -> None:
+    """Every one of these valid requests was served. One message names all that were not."""
+    unserved = [(what, exchange) for what, exchange in requests if not exchange.served]
+    if unserved:
+        said = [
+            f"{what} was answered with status {exchange.status}: {error_text(exchange)}"
+            for what, exchange in unserved
+        ]
+        raise Broken("; ".join(said), *dict.fromkeys(symptoms.of_valid(exchange) for _, exchange in unserved))
+
+
 async def refuses(target: Target, parameter: str, *values: Any) -> None:
     """`parameter` is refused with each of `values`."""
     all_refused(target, await invalid_requests(target, parameter, *values))

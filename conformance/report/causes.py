@@ -26,6 +26,12 @@ class Cause:
         """The worst verdict of all."""
         return self.speaker["verdict"]  # type: ignore[no-any-return]  # the schema says that it is a text
 
+    @property
+    def so_also(self) -> str:
+        """Its consequences on a line: "so also REQ-007 An empty prompt causes no failure; …"; empty where there are none."""
+        others = "; ".join(f"{one['id']} {one['title']}" for one in self.consequences)
+        return f"so also {others}" if others else ""
+
 
 def causes_of(document: Document) -> list[Cause]:
     """The causes of all problems, the worst first. What is known does not speak for what is not."""

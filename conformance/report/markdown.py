@@ -98,9 +98,8 @@ def _list(heading: str, found: Sequence[Cause]) -> Iterator[str]:
         result = cause.speaker
         kind = " (accepted and ignored)" if result["kind"] == "ignored" else ""
         yield f"- **{words_of(result['id'])}** {words_of(result['title'])}{kind}: {code(told(result))}"
-        if cause.consequences:
-            others = "; ".join(f"{one['id']} {one['title']}" for one in cause.consequences)
-            yield f"  - so also {words_of(others)}"
+        if cause.so_also:
+            yield f"  - {words_of(cause.so_also)}"
     if len(found) > _LISTED:
         yield f"- … and {len(found) - _LISTED} more"
 

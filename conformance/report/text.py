@@ -295,11 +295,10 @@ def _groups(document: Document) -> Iterator[tuple[str, list[Cause]]]:
 def _cause_lines(cause: Cause) -> Iterator[str]:
     """The finding that speaks for a cause, and which others have it, too."""
     yield _line(cause.speaker)
-    if cause.consequences:
-        others = "; ".join(f"{one['id']} {one['title']}" for one in cause.consequences)
+    if cause.so_also:
         indent = " " * 14
         yield from textwrap.wrap(
-            escape_line(f"so also {others}", _SHOWN_TEXT),
+            escape_line(cause.so_also, _SHOWN_TEXT),
             _WIDTH,
             initial_indent=indent,
             subsequent_indent=indent,

@@ -84,11 +84,6 @@ def choices_of(document: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     return found if isinstance(found, list) and all(isinstance(one, dict) for one in found) else []
 
 
-def is_chat(choice: Mapping[str, Any]) -> bool:
-    """Whether a choice has the keys of a chat in place of its text."""
-    return "text" not in choice and ("message" in choice or "delta" in choice)
-
-
 # -- streams -----------------------------------------------------------------------------------------------------------------------
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from conformance.contract.catalogue import Level, Profile
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
 from conformance.contract.symptom import malformed, missing
-from conformance.rules._shapes import choices_of, is_chat, is_given, is_of_endpoint, plain, promised
-from conformance.wire.completion import COUNTERS, DETAILS, Completion, reason_is_documented
+from conformance.rules._shapes import choices_of, is_given, is_of_endpoint, plain, promised
+from conformance.wire.completion import COUNTERS, DETAILS, Completion, is_chat, reason_is_documented
 from conformance.wire.exchange import Exchange, is_int
 from conformance.wire.shown import shown
 

@@ -13,13 +13,12 @@ from conformance.rules._shapes import (
     asked_for_usage,
     choices_of,
     generated,
-    is_chat,
     is_given,
     is_of_endpoint,
     plain,
     promised,
 )
-from conformance.wire.completion import COUNTERS, DETAILS, Completion, Usage
+from conformance.wire.completion import COUNTERS, DETAILS, Completion, Usage, is_chat
 from conformance.wire.exchange import Exchange, Intent, is_int
 from conformance.wire.shown import shown
 

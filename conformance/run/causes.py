@@ -33,11 +33,6 @@ class Cause:
     """The worst of theirs."""
     symptoms: tuple[Symptom, ...] = ()
 
-    @property
-    def speaker(self) -> str:
-        """The requirement that speaks for it."""
-        return self.requirements[0]
-
 
 def causes(results: Sequence[Result]) -> tuple[Cause, ...]:
     """The causes of what is broken, the worst first; `results` are in the order of the catalogue."""

@@ -156,10 +156,10 @@ class Confirmation:
 def why_flaky(attempts: Sequence[Attempt]) -> str | None:
     """Why attempts that all failed prove nothing: answers to the same greedy requests came and went between them. None where they prove it.
 
-    They do prove something where texts fork so often that they are sampled (near ties are rare, and leave some texts alone), and where one of them failed although each
-    of its requests was answered as that request mostly was (a near tie is one answer in a few); but not where texts that part are what
-    failed, since a tie may toss a coin on both sides. A check whose attempt asks the same twice judges just that, and is kept from it only by
-    what came when it was first asked.
+    They do prove something where texts fork so often that they are sampled (near ties are rare, and leave some texts alone), and where one of
+    them failed although each of its requests was answered as that request mostly was (a near tie is one answer in a few); but not where texts
+    that part are what failed, since a tie may toss a coin on both sides. A check whose attempt asks the same twice judges just that, and is
+    kept from it only by what came when it was first asked.
     """
     asks_twice = _asks_the_same_twice(attempts)
     for forks in _forks(attempts):

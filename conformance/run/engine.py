@@ -180,16 +180,14 @@ class Engine:
 
     def _breaks_a_rule(self, why: str, reason: Reason) -> bool:
         """Judge by rules the little that has come; False, and nothing is settled, where that breaks none of them."""
-        rules = [
-            check
-            for check in self.ledger.unsettled
-            if check.is_rule and not self.ledger.requirement(check).needs.capabilities
-        ]
+        rules = self._rules_left
         judged = Ledger(self.settings, self.catalogue, rules)
         judge_what_is_there(judged, self.exchanges, rules, why, reason)
         if all(one.verdict is not Verdict.FAIL for one in judged.settled.values()):
             return False
-        judge_what_is_there(self.ledger, self.exchanges, rules, why, reason)
+        for check in rules:
+            if (result := judged.settled.get(check.requirement_id)) is not None:
+                self.ledger.keep(check, result)
         self.ledger.settle_unjudged(why, reason)
         return True
 
@@ -197,8 +195,7 @@ class Engine:
         """Judge by rules what is there, and settle the rest as not judged: however a run ends, what it has seen counts."""
         self.session.delivery.end(reason, why)
         if self._was_served:
-            left = [check for check in self.ledger.unsettled if check.is_rule and self._can_tell(check)]
-            runnable = [check for check in left if not self.ledger.settle_unmet(check, self.facts)]
+            runnable = self._runnable(self._rules_left)
             judge_what_is_there(self.ledger, self.exchanges, runnable, why, reason)
         self.ledger.settle_unjudged(why, reason)
 
@@ -264,9 +261,15 @@ class Engine:
             for exchange in self.exchanges
         )
 
-    def _can_tell(self, check: Check) -> bool:
-        """Whether it is known if the target has what a check needs; before the preflight is over, no capability is known."""
-        return self._reached_the_target or not self.ledger.requirement(check).needs.capabilities
+    @property
+    def _rules_left(self) -> list[Check]:
+        """The rules without a verdict of which it is known if the target has what they need: before the preflight is over, no capability is known."""
+        return [
+            check
+            for check in self.ledger.unsettled
+            if check.is_rule
+            and (self._reached_the_target or not self.ledger.requirement(check).needs.capabilities)
+        ]
 
     def _needs(self) -> Needs:
         needs = [self.ledger.requirement(check).needs for check in self.checks]

@@ -103,6 +103,10 @@ class Ledger:
         result = self._result(
             check, verdict, message, evidence, kind, reason, marks, seconds, symptoms, looked_at
         )
+        self.keep(check, result)
+
+    def keep(self, check: Check, result: Result) -> None:
+        """Settle a check with a result that is there already."""
         self.settled[check.requirement_id] = result
         self.on_result(check, result)
 

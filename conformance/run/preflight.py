@@ -15,8 +15,7 @@ from conformance.contract.verdict import LOST, Inconclusive, NotRecorded, Outcom
 from conformance.kit.capabilities import learn
 from conformance.kit.facts import DET_RUNS, Facts
 from conformance.kit.target import Target
-from conformance.rules._shapes import is_chat
-from conformance.wire.completion import Choice, Completion
+from conformance.wire.completion import Choice, Completion, is_chat
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, FaultKind, Request
 from conformance.wire.greedy import fingerprint
@@ -155,12 +154,8 @@ async def _usable(target: Target, exchange: Exchange, key_variable: str) -> None
         advice = "That is a web page, not an API: check --target-url, which usually ends in /v1."
     elif exchange.served and b'"choices"' in response.body:
         advice = "That would be a completion, but it can't be read, and a run needs answers that can be."
-        reason = Reason.PRECONDITION
-        raise UnusableTarget(
-            f"{where} was answered with status {response.status}: {said}\n{advice}",
-            reason,
-            is_unreadable=True,
-        )
+        said = f"{where} was answered with status {response.status}: {said}\n{advice}"
+        raise UnusableTarget(said, Reason.PRECONDITION, is_unreadable=True)
     elif exchange.served:
         advice = "That is not a completion: it has no `choices`. Check --target-url."
     else:

@@ -2,8 +2,8 @@
 
 No single broken connection and no single 5xx says anything about a request, as long as the same happens to others by chance. So what is not
 served is sent again, until it is, or until chance is no explanation any more: with a background rate of p, a request fails k times in a row
-by chance with the probability p to the power of k; over all checks of a run that must be less than 1 in 1,000. The rate is that of failures of the same kind: where connections break now and
-then, a 500 may still be the answer to its request.
+by chance with the probability p to the power of k; over all checks of a run that must be less than 1 in 1,000. The rate is that of failures
+of the same kind: where connections break now and then, a 500 may still be the answer to its request.
 """
 
 from __future__ import annotations

@@ -178,7 +178,8 @@ class Session:
             set_aside = self._again(request)
             if set_aside is None:
                 break
-            self._keep(replace(exchange, occasion=_TRY))
+            failed[-1] = replace(exchange, occasion=_TRY)
+            self._keep(failed[-1])
             async with self._undisturbed(failed):
                 exchange = await self._deliver(request, set_aside, occasion)
         else:
@@ -212,10 +213,7 @@ class Session:
         before = [] if last.request.once else self._left.pop(last.request, [])
         if not failed or failed[-1] is not last:
             self.reliability.served([*before, *failed])
-            for exchange in before:
-                self._keep(replace(exchange, transient=True))
-            for exchange in failed:
-                self._keep(replace(exchange, transient=True, occasion=_TRY))
+            self._pass_for_chance([*before, *failed])
             return last
         last = replace(last, unserved=len(failed))
         self._keep(last)
@@ -225,11 +223,7 @@ class Session:
             return last
         self._left[last.request] = [*before, *failed[:-1], last]
         if self.reliability.enough(failed) > len(failed) > 1:
-            for exchange in (
-                *failed[:-1],
-                last,
-            ):  # what proves nothing about its request is the weather's, for every rule
-                self._keep(replace(exchange, transient=True))
+            self._pass_for_chance([*failed[:-1], last])  # for every rule: nothing is proved about the request
             rate = self.reliability.rate_of(failed)
             raise Inconclusive(
                 f"{last.id} was not served {len(failed)} times in a row ({error_text(last)}), which proves nothing about the request:"
@@ -237,6 +231,11 @@ class Session:
                 Reason.TRANSIENT,
             )
         return last
+
+    def _pass_for_chance(self, exchanges: Sequence[Exchange]) -> None:
+        """Mark exchanges as what says nothing about their requests."""
+        for exchange in exchanges:
+            self._keep(replace(exchange, transient=True))
 
     async def poll(self) -> Exchange:
         """What a small valid request is answered, whatever that is. It is no evidence: a server that is starting owes nothing yet."""

@@ -8,8 +8,7 @@ from typing import Any
 
 from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken
-from conformance.kit import symptoms
-from conformance.kit.invalid_requests import repeats
+from conformance.kit.invalid_requests import all_served, repeats
 from conformance.kit.target import Target
 from conformance.scenarios.usage import expect_counts_to_repeat
 from conformance.wire.completion import Completion
@@ -108,13 +107,7 @@ async def documented_defaults_can_be_sent(target: Target) -> None:
 
 def _all_served(target: Target, together: Exchange, alone: Mapping[tuple[str, Any], Exchange]) -> None:
     """Say which parameters are not taken; `together` is the request that had all of them."""
-    unserved = {sent: exchange for sent, exchange in alone.items() if not exchange.served}
-    if unserved:
-        broken = [
-            f"`{name}` {shown(value)} was answered with status {exchange.status}: {error_text(exchange)}"
-            for (name, value), exchange in unserved.items()
-        ]
-        raise Broken("; ".join(broken), *dict.fromkeys(map(symptoms.of_valid, unserved.values())))
+    all_served((f"`{name}` {shown(value)}", exchange) for (name, value), exchange in alone.items())
     target.not_served(together)
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken, NotRun, Unsupported
-from conformance.kit import symptoms
 from conformance.kit.capabilities import SOME_IDS, has, support
 from conformance.kit.facts import Support
 from conformance.kit.invalid_requests import (
     InvalidRequest,
     all_refused,
+    all_served,
     completes,
     invalid_requests,
     refuses,
@@ -55,13 +55,9 @@ async def temperatures_at_both_ends_are_accepted(target: Target) -> None:
     exchanges = await asyncio.gather(
         *(target.post(temperature=value, max_tokens=1) for value in values[:-1]), _hot(target)
     )
-    unserved = [one for one in zip(values, exchanges, strict=True) if not one[1].served]
-    if unserved:
-        broken = [
-            f"`temperature` {value} was answered with status {exchange.status}: {error_text(exchange)}"
-            for value, exchange in unserved
-        ]
-        raise Broken("; ".join(broken), *(symptoms.of_valid(exchange) for _, exchange in unserved))
+    all_served(
+        (f"`temperature` {value}", exchange) for value, exchange in zip(values, exchanges, strict=True)
+    )
 
 
 async def _hot(target: Target) -> Exchange:

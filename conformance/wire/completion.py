@@ -198,6 +198,11 @@ class Completion:
         return next((usage for usage in found if usage is not None), None)
 
 
+def is_chat(choice: Mapping[str, Any]) -> bool:
+    """Whether a choice has the keys of a chat in place of its text."""
+    return "text" not in choice and ("message" in choice or "delta" in choice)
+
+
 def reason_is_documented(reason: object, more: Collection[str] = ()) -> bool:
     """Whether a `finish_reason` is one that the contract knows, or one of `more` that a profile lists."""
     return isinstance(reason, str) and reason in (*FINISH_REASONS, *more)
