@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from conformance.contract.check import Check
-from conformance.contract.verdict import NotServed, Outcome
+from conformance.contract.symptom import What
+from conformance.contract.verdict import Broken, NotServed, Outcome
 from conformance.kit.target import Target
 from conformance.wire.exchange import Exchange, Intent
+
+_OF_NOT_SERVING = frozenset({What.NOT_SERVED, What.SERVER_ERROR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +53,12 @@ class Attempt:
         return min((exchange.unserved for exchange in self.unserved), default=None)
 
     @property
-    def blames_the_first_time(self) -> bool:
-        """Whether this attempt failed since something was not served the first time, which is what it was after."""
-        return isinstance(self.outcome, NotServed) and any(
-            exchange.request.once for exchange in self.unserved
-        )
+    def blames_not_serving(self) -> bool:
+        """Whether this attempt failed since something was not served, and for nothing else."""
+        if not isinstance(self.outcome, Broken) or not self.unserved:
+            return False
+        shown = {symptom.what for symptom in self.outcome.symptoms}
+        return isinstance(self.outcome, NotServed) or bool(shown) and shown <= _OF_NOT_SERVING
 
     @property
     def left_a_valid_request_unserved(self) -> bool:

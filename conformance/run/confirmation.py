@@ -7,6 +7,7 @@ five times. A failure that does not come again is *flaky*, and so is one whose a
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -72,8 +73,8 @@ class Confirmation:
             last = attempts[-1]
             if not isinstance(last.outcome, Broken):
                 self._settle_unconfirmed(check, attempts[-2], last)
-            elif last.blames_the_first_time and len(attempts) < self.reliability.enough(last.unserved):
-                self._settle_flaky(check, last.outcome, last)
+            elif last.blames_not_serving and times_lost(attempts) < self.reliability.enough(last.unserved):
+                self._settle_flaky(check, last.outcome, attempts)
             elif reason := why_flaky(attempts):
                 self.ledger.settle(
                     check,
@@ -94,8 +95,10 @@ class Confirmation:
         last = attempts[-1]
         if not isinstance(last.outcome, Broken):
             return False
-        if last.blames_the_first_time:
-            return len(attempts) < min(self.reliability.enough(last.unserved), _MOST_ATTEMPTS)
+        if last.blames_not_serving:
+            return len(attempts) < _MOST_ATTEMPTS and times_lost(attempts) < self.reliability.enough(
+                last.unserved
+            )
         noisy, differ = bool(self.determinism.contradictions), diverge(last.used)
         most = _ATTEMPTS[noisy, differ] + (
             _MORE_IN_ONE_FORM if noisy and _asks_the_same_twice(attempts) else 0
@@ -127,12 +130,19 @@ class Confirmation:
             seconds=failed.seconds,
         )
 
-    def _settle_flaky(self, check: Check, outcome: Broken, last: Attempt) -> None:
-        """Settle a check that failed as often as it was tried, on a target that serves so little that this proves nothing."""
+    def _settle_flaky(self, check: Check, outcome: Broken, attempts: Sequence[Attempt]) -> None:
+        """Settle a check that failed as often as it was tried, though no request of it was lost so often that this proves anything."""
+        last = attempts[-1]
+        rate = self.reliability.rate_of(last.unserved)
+        why = (
+            f"{rate:.0%} of all requests are not served when they are first sent"
+            if rate
+            else f"in {len(attempts)} attempts it was another request each time"
+        )
         self.ledger.settle(
             check,
             Verdict.INCONCLUSIVE,
-            f"{self.reliability.rate_of(last.unserved):.0%} of all requests are not served when they are first sent, so this proves nothing: {outcome}",
+            f"{why}, so this proves nothing: {outcome}",
             evidence=last.used,
             reason=Reason.TRANSIENT,
         )
@@ -151,6 +161,20 @@ class Confirmation:
             symptoms=outcome.symptoms,
             looked_at=len(attempt.used),
         )
+
+
+def times_lost(attempts: Sequence[Attempt]) -> int:
+    """How often in a row the request that was not served most often was not served: a check that sends several loses one now and then.
+
+    A check that asks for something else each time is counted by its attempts.
+    """
+    if not frozenset.intersection(*(frozenset(one.request for one in attempt.used) for attempt in attempts)):
+        return len(attempts)
+    lost = Counter[Request]()
+    for attempt in attempts:
+        for exchange in attempt.unserved:
+            lost[exchange.request] += exchange.unserved
+    return max(lost.values(), default=0)
 
 
 def why_flaky(attempts: Sequence[Attempt]) -> str | None:

@@ -149,6 +149,7 @@ class Engine:
     async def _run_scenarios(self, checks: Iterable[Check]) -> None:
         scenarios = [check for check in checks if check.scope is Scope.SCENARIO]
         await ScenarioPass(self.session, self.ledger, self._target).run(scenarios)
+        self.session.weigh_what_was_lost()
 
     async def _gets_to_know_the_target(self) -> bool:
         """Fill the facts; False where nothing can be judged, which is then settled."""
@@ -195,6 +196,7 @@ class Engine:
         """Judge by rules what is there, and settle the rest as not judged: however a run ends, what it has seen counts."""
         self.session.delivery.end(reason, why)
         if self._was_served:
+            self.session.weigh_what_was_lost()
             runnable = self._runnable(self._rules_left)
             judge_what_is_there(self.ledger, self.exchanges, runnable, why, reason)
         self.ledger.settle_unjudged(why, reason)

@@ -45,6 +45,7 @@ class Reliability:
     failed: Counter[Failure] = field(default_factory=Counter)
     may_learn: bool = True
     """Whether only what is valid and harmless is being sent, so that a failure of it is the weather."""
+    _lost_while_learning: set[str] = field(default_factory=set)
 
     @property
     def rate(self) -> float:
@@ -55,11 +56,18 @@ class Reliability:
         """The background rate of failing in one of the ways in which these failed."""
         return sum(self.failed[kind] for kind in set(map(_kind, failed))) / max(self.tries, _FEW)
 
+    def unserved(self, failed: Sequence[Exchange]) -> None:
+        """A request was left unserved after these tries: whether that was the weather is seen when it is sent again, however late."""
+        if self.may_learn:
+            self._lost_while_learning.update(exchange.id for exchange in failed)
+
     def served(self, failed: Sequence[Exchange]) -> None:
         """A request was answered after these tries that were not; what follows malformed requests is no weather."""
-        if self.may_learn:
-            self.tries += len(failed) + 1
-            self.failed.update(map(_kind, failed))
+        weather = [
+            exchange for exchange in failed if self.may_learn or exchange.id in self._lost_while_learning
+        ]
+        self.tries += len(weather) + self.may_learn
+        self.failed.update(map(_kind, weather))
 
     def enough(self, failed: Iterable[Exchange]) -> int:
         """How often in a row a request must fail in these ways to be blamed; more often than anything is tried where nothing would be enough."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
@@ -217,6 +218,7 @@ class Session:
             return last
         last = replace(last, unserved=len(failed))
         self._keep(last)
+        self.reliability.unserved(failed)
         if last.request.once:
             # Its check makes of it what it can; where such things happen by chance, nobody else does.
             self._keep(replace(last, transient=self.reliability.rate_of(failed) > 0))
@@ -237,6 +239,19 @@ class Session:
         for exchange in exchanges:
             self._keep(replace(exchange, transient=True))
 
+    def weigh_what_was_lost(self) -> None:
+        """Mark what was lost too seldom to say anything of its request, by all that is known of the weather in the end."""
+        lost = [exchange for exchange in self.exchanges if is_unserved(exchange) and not exchange.transient]
+        times = Counter(exchange.request for exchange in lost)
+        self._pass_for_chance(
+            [
+                exchange
+                for exchange in lost
+                if self.reliability.rate_of([exchange]) > 0
+                and times[exchange.request] < self.reliability.enough([exchange])
+            ]
+        )
+
     async def poll(self) -> Exchange:
         """What a small valid request is answered, whatever that is. It is no evidence: a server that is starting owes nothing yet."""
         request = self._small_request if self.model else Request(method="GET", path="/models", headers=())
@@ -255,10 +270,7 @@ class Session:
         return Request.of({"model": self.model, "prompt": CANARY_PROMPT, "max_tokens": 1, "temperature": 0})
 
     async def _canary_of_liveness(self) -> Exchange:
-        exchange = await self._canary(self.recovery)
-        if is_unserved(exchange) and self.reliability.rate > 0:
-            self._keep(replace(exchange, transient=True))  # it will be asked again
-        return exchange
+        return await self._canary(self.recovery)
 
     def _reserve(self, request: Request) -> Tokens:
         """Set aside what a request may cost, before it waits for its turn. Raises `Inconclusive` where the budget is spent."""
