@@ -58,7 +58,7 @@ class Attempt:
         if not isinstance(self.outcome, Broken) or not self.unserved:
             return False
         shown = {symptom.what for symptom in self.outcome.symptoms}
-        return isinstance(self.outcome, NotServed) or bool(shown) and shown <= _OF_NOT_SERVING
+        return isinstance(self.outcome, NotServed) or (bool(shown) and shown <= _OF_NOT_SERVING)
 
     @property
     def left_a_valid_request_unserved(self) -> bool:

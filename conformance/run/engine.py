@@ -224,6 +224,7 @@ class Engine:
             unusable=self.unusable,
             ended=self.session.ended,
             incidents=tuple(self.session.incidents),
+            background=self.session.reliability.background,
             redactor=self.settings.redactor,
         )
 

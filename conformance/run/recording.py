@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import lzma
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from conformance.contract.yaml_files import DocumentError, load_schema, spec_roo
 from conformance.kit.facts import Capability, Facts, Support
 from conformance.kit.traffic import Incident
 from conformance.run.liveness import incidents_in
-from conformance.run.results import End, Inputs
+from conformance.run.results import Background, End, Inputs
 from conformance.run.results_document import FORMATS as RESULTS_FORMATS
 from conformance.wire.exchange import Exchange
 from conformance.wire.record import from_json
@@ -31,7 +31,7 @@ _HEAD = ("started", "suite", "target", "determinism", "capabilities")
 _HEAD_SINCE = ("profile", "inputs", "resumed")
 """The members of a results document that a head takes over; older ones do not have the latter."""
 _FOOT = ("finished", "complete")
-_FOOT_SINCE = ("incidents", "ended", "unusable")
+_FOOT_SINCE = ("incidents", "ended", "unusable", "background")
 """Those that a foot takes over."""
 _XZ = b"\xfd7zXZ\x00"
 _LARGEST = 500_000_000
@@ -62,6 +62,8 @@ class Recording:
     """Why nothing could be judged, if so; older ones do not say that either."""
     incidents: tuple[Incident, ...] = ()
     """The times at which the target stopped answering; older ones do not name the canary, and so are looked for among the exchanges."""
+    background: Background = field(default_factory=Background)
+    """How reliable it was known to be; older ones do not say it."""
     profile: str | None = None
     inputs: Inputs | None = None
     began: str = ""
@@ -125,6 +127,7 @@ def _recording(name: str, head: Document, exchanges: Iterable[Any], foot: Docume
         _end(foot.get("ended")),
         foot.get("unusable"),
         tuple(_incidents(foot.get("incidents"), read)),
+        Background(**foot.get("background", {})),
         head.get("profile"),
         Inputs(**head["inputs"]) if head.get("inputs") else None,
         head["resumed"]["from"] if head.get("resumed") else head["started"],

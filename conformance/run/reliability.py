@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
+from conformance.run.results import Background
 from conformance.wire.exchange import Exchange, FaultKind, Intent, Request
 from conformance.wire.retry import is_transient, is_turned_away
 
@@ -28,12 +29,12 @@ _PLAIN = frozenset({"model", "prompt", "max_tokens", "temperature", "stream"})
 _LOST = frozenset({FaultKind.CONNECT, FaultKind.DROPPED, FaultKind.TIMEOUT})
 
 
-class Failure(Enum):
-    """How a request can fail to be served."""
+class Failure(StrEnum):
+    """How a request can fail to be served; the names are those of the members of `Background`."""
 
-    CONNECTION = "the connection broke, or nothing came"
-    GATEWAY = "something went wrong on the way, or too many came at a time"
-    SERVER = "the server failed"
+    CONNECTION = "connection"
+    GATEWAY = "gateway"
+    SERVER = "server"
 
 
 @dataclass
@@ -47,6 +48,17 @@ class Reliability:
     """Whether only what is valid and harmless is being sent, so that a failure of it is the weather."""
     _lost_while_learning: set[str] = field(default_factory=set)
 
+    @classmethod
+    def known(cls, background: Background) -> Reliability:
+        """What an earlier run has learned."""
+        failed = Counter({kind: count for kind in Failure if (count := getattr(background, kind))})
+        return cls(tries=background.tries, failed=failed)
+
+    @property
+    def background(self) -> Background:
+        """What is known by now."""
+        return Background(self.tries, **{kind.value: self.failed[kind] for kind in Failure})
+
     @property
     def rate(self) -> float:
         """The background rate of not serving, between 0 and 1."""
@@ -54,7 +66,7 @@ class Reliability:
 
     def rate_of(self, failed: Iterable[Exchange]) -> float:
         """The background rate of failing in one of the ways in which these failed."""
-        return sum(self.failed[kind] for kind in set(map(_kind, failed))) / max(self.tries, _FEW)
+        return sum(self.failed[kind] for kind in set(map(kind_of, failed))) / max(self.tries, _FEW)
 
     def unserved(self, failed: Sequence[Exchange]) -> None:
         """A request was left unserved after these tries: whether that was the weather is seen when it is sent again, however late."""
@@ -67,7 +79,7 @@ class Reliability:
             exchange for exchange in failed if self.may_learn or exchange.id in self._lost_while_learning
         ]
         self.tries += len(weather) + self.may_learn
-        self.failed.update(map(_kind, weather))
+        self.failed.update(map(kind_of, weather))
 
     def enough(self, failed: Iterable[Exchange]) -> int:
         """How often in a row a request must fail in these ways to be blamed; more often than anything is tried where nothing would be enough."""
@@ -76,6 +88,18 @@ class Reliability:
             if rate**times * self.checks < _BY_CHANCE:
                 return times
         return _AT_MOST + 1
+
+    def lost_by_chance(self, exchanges: Sequence[Exchange]) -> list[Exchange]:
+        """Those exchanges that say nothing of their requests, which were served another time, or not lost often enough to be blamed."""
+        lost = [exchange for exchange in exchanges if is_unserved(exchange) and not exchange.transient]
+        served = {exchange.request for exchange in exchanges if exchange.served and exchange.complete}
+        times = Counter(exchange.request for exchange in lost)
+        return [
+            exchange
+            for exchange in lost
+            if self.rate_of([exchange])
+            and (exchange.request in served or times[exchange.request] < self.enough([exchange]))
+        ]
 
     def may_try_again(self, failed: Sequence[Exchange]) -> bool:
         """Whether a request that failed like this is sent once more.
@@ -96,7 +120,8 @@ class Reliability:
         return len(failed) < min(self.enough(failed), _AT_MOST)
 
 
-def _kind(exchange: Exchange) -> Failure:
+def kind_of(exchange: Exchange) -> Failure:
+    """How an exchange failed that was not served."""
     if not exchange.complete:
         return Failure.CONNECTION
     return Failure.GATEWAY if _speaks_of_others(exchange) else Failure.SERVER

@@ -127,6 +127,19 @@ class Inputs:
 
 
 @dataclass(frozen=True, slots=True)
+class Background:
+    """How many of the tries at harmless requests were not served by chance, by the kind of failure."""
+
+    tries: int = 0
+    connection: int = 0
+    """The connection broke, or nothing came."""
+    gateway: int = 0
+    """Something went wrong on the way, or too many came at a time."""
+    server: int = 0
+    """The server failed."""
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """Why a run ended before all was judged."""
 
@@ -166,6 +179,7 @@ class Results:
     ended: End | None = None
     """Why the run ended early, if it did."""
     incidents: tuple[Incident, ...] = ()
+    background: Background = field(default_factory=Background)
     redactor: Redactor = field(default_factory=Redactor, repr=False)
 
     @property

@@ -52,6 +52,7 @@ def to_document(results: Results) -> dict[str, Any]:
             "message": text(results.ended.message),
             "exchange": results.ended.exchange,
         },
+        "background": asdict(results.background),
         "failed": results.outcome is not RunOutcome.CONFORMS,
         "outcome": results.outcome.value,
         "selection": {

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter
 from collections.abc import AsyncIterator, Coroutine, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
@@ -89,10 +88,10 @@ class Session:
         """The tries at requests that were not served so far."""
         self._exchanges: list[Exchange | None] = []
         self._places: dict[str, int] = {}
-        """Where in that list an exchange that this run sent lies."""
+        """Where in that list an exchange lies."""
         self._numbers = 0
         if self.recorded is not None:
-            self._take_over(self.recorded.exchanges)
+            self._take_over(self.recorded)
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
@@ -131,11 +130,13 @@ class Session:
         # Shielded: a scenario that is cancelled must not take the answer away from others that wait for it.
         return await asyncio.shield(self._sent[key])
 
-    def _take_over(self, exchanges: Sequence[Exchange]) -> None:
+    def _take_over(self, recorded: RecordedTraffic) -> None:
         """Begin with what was recorded: it is evidence like all that is sent, and new exchanges are numbered behind it."""
-        self._exchanges += exchanges
-        self._numbers = max((int(exchange.id[1:]) for exchange in exchanges), default=0)
-        for exchange in exchanges:
+        self._exchanges += recorded.exchanges
+        self._numbers = max((int(exchange.id[1:]) for exchange in recorded.exchanges), default=0)
+        self._places = {exchange.id: place for place, exchange in enumerate(recorded.exchanges)}
+        self.reliability = Reliability.known(recorded.recording.background)
+        for exchange in recorded.exchanges:
             self.determinism.notice(exchange)
 
     async def _remember(self, known: Exchange, request: Request) -> Exchange:
@@ -240,17 +241,8 @@ class Session:
             self._keep(replace(exchange, transient=True))
 
     def weigh_what_was_lost(self) -> None:
-        """Mark what was lost too seldom to say anything of its request, by all that is known of the weather in the end."""
-        lost = [exchange for exchange in self.exchanges if is_unserved(exchange) and not exchange.transient]
-        times = Counter(exchange.request for exchange in lost)
-        self._pass_for_chance(
-            [
-                exchange
-                for exchange in lost
-                if self.reliability.rate_of([exchange]) > 0
-                and times[exchange.request] < self.reliability.enough([exchange])
-            ]
-        )
+        """Mark what was lost and says nothing of its request, by all that is known of the weather in the end."""
+        self._pass_for_chance(self.reliability.lost_by_chance(self.exchanges))
 
     async def poll(self) -> Exchange:
         """What a small valid request is answered, whatever that is. It is no evidence: a server that is starting owes nothing yet."""

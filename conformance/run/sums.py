@@ -8,6 +8,7 @@ from typing import Any
 
 from conformance.contract.verdict import LOST
 from conformance.run.budget import Cost
+from conformance.run.reliability import Failure, kind_of
 from conformance.run.results import JUDGED, MOST_UNSURE
 from conformance.wire.exchange import Exchange, FaultKind
 
@@ -20,6 +21,7 @@ def wrong_sums(document: Document, exchanges: Sequence[Exchange]) -> Iterator[st
     yield from _outcome(document)
     yield from _references(document, exchanges)
     yield from _lost(document)
+    yield from _background(document, exchanges)
     if document["recorded"] is None:
         yield from _holes(document, exchanges)
         yield from _cost(document, exchanges[(document.get("resumed") or {}).get("requests", 0) :])
@@ -90,6 +92,17 @@ def _lost(document: Document) -> Iterator[str]:
     for result in document["requirements"]:
         if result.get("reason") in LOST - {"rate_limit", "quota"}:
             yield f"{result['id']} is said to be lost to {result['reason']}, but nothing ended the run"
+
+
+def _background(document: Document, exchanges: Sequence[Exchange]) -> Iterator[str]:
+    """What is said to fail by chance did so: a target that is called unreliable can be blamed for little."""
+    said = document.get("background") or {"tries": 0}
+    transient = Counter(kind_of(exchange) for exchange in exchanges if exchange.transient)
+    for kind in Failure:
+        if said.get(kind, 0) > transient[kind]:
+            yield f"{said[kind]} requests are said to have failed by chance ({kind}), but the exchanges show {transient[kind]}"
+    if said["tries"] > len(exchanges):
+        yield f"{said['tries']} tries are said to have been counted, but there are {len(exchanges)} exchanges"
 
 
 def _holes(document: Document, exchanges: Sequence[Exchange]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from conformance.contract.check import Phase, scenario
+from conformance.contract.symptom import not_served
 from conformance.contract.verdict import Broken, Inconclusive, NotRun
 from conformance.kit.capabilities import has
 from conformance.kit.invalid_requests import repeats
@@ -86,7 +87,9 @@ async def a_closed_stream_frees_the_server(target: Target) -> None:
     usual, seconds = before.exchange.seconds, after.exchange.seconds
     what = f"after {len(left)} clients had closed their streams a short request"
     if seconds > max(_AT_ONCE, _SLOWER * usual):
-        raise Broken(f"{what} took {seconds:.1f} s (before: {usual:.1f} s)")
+        raise Broken(
+            f"{what} took {seconds:.1f} s (before: {usual:.1f} s)", not_served("after a client has left")
+        )
     if target.facts.repeats and not same(after.text, before.text):
         raise Broken(f"{what} was answered with {shown(after.text)}, but before with {shown(before.text)}")
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from conformance.contract.check import Phase, scenario
+from conformance.contract.symptom import not_served
 from conformance.contract.verdict import Broken, Inconclusive, NotRun, Reason
 from conformance.kit.capabilities import SOME_IDS
 from conformance.kit.same_text import same
@@ -124,6 +125,8 @@ async def a_client_that_leaves_before_its_answer_frees_the_server(target: Target
         f"after {_CLIENTS} clients had left before their answers of {_LONG} tokens came, an ordinary request"
     )
     if seconds > max(_AT_ONCE, _SLOWER * usual):
-        raise Broken(f"{what} took {seconds:.1f} s (before: {usual:.1f} s)")
+        raise Broken(
+            f"{what} took {seconds:.1f} s (before: {usual:.1f} s)", not_served("after a client has left")
+        )
     if target.facts.repeats and after.text != before.text:
         raise Broken(f"{what} was answered with {shown(after.text)}, but before with {shown(before.text)}")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from conformance.contract.verdict import Broken
+from dataclasses import replace
+
+from conformance.contract.symptom import accepted, not_served, server_error
+from conformance.contract.verdict import Broken, NotServed
 from conformance.run.attempt import Attempt
-from conformance.run.confirmation import why_flaky
+from conformance.run.confirmation import times_lost, why_flaky
 from conformance.wire.exchange import Exchange, Piece, Request, Response
 
 
@@ -67,3 +70,32 @@ def test_a_check_that_asks_twice_judges_just_that() -> None:
     ]
 
     assert why_flaky(found) is None
+
+
+def unserved(*prompts: str, of: str = "abc") -> Attempt:
+    """An attempt that sent several prompts, and got no answer to some."""
+    sent = (exchange(prompt, "text") for prompt in of)
+    used = (replace(one, unserved=one.request.params["prompt"] in prompts) for one in sent)
+    return Attempt(Broken("not served", not_served()), tuple(used), 0.0)
+
+
+def test_the_same_request_must_be_lost_again() -> None:
+    """Of several requests one is lost now and then; that proves nothing, as long as it is another one each time."""
+    assert times_lost([unserved("a"), unserved("b")]) == 1
+    assert times_lost([unserved("a"), unserved("b"), unserved("b", "c")]) == 2
+
+
+def test_what_asks_anew_is_counted_by_attempts() -> None:
+    """A check that sends something else each time can't lose the same twice."""
+    assert times_lost([unserved("a"), unserved("d", of="def")]) == 2
+
+
+def test_what_blames_not_serving() -> None:
+    """A failure for nothing else than that something was not served; what was served in spite of being invalid is no chance."""
+    lost = unserved("a")
+
+    assert lost.blames_not_serving
+    assert replace(lost, outcome=NotServed("a status of 500")).blames_not_serving
+    assert not replace(lost, outcome=Broken("", server_error(), accepted("n"))).blames_not_serving
+    assert not replace(lost, outcome=Broken("something else")).blames_not_serving
+    assert not unserved().blames_not_serving

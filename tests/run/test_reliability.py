@@ -106,6 +106,29 @@ def test_what_the_target_may_die_of_is_not_sent_again_at_once() -> None:
     assert [exchange.transient for exchange in target.exchanges] == [True, False]
 
 
+def test_what_was_lost_early_and_is_served_late_is_the_weather() -> None:
+    """The run learns of what is harmless alone; whether a failure of it was chance may turn out after that."""
+    target = session(refusal(500), plain(answer()))
+    virtual_time.run(target.send(ODDLY))
+    assert target.reliability.rate == 0
+
+    target.reliability.may_learn = False
+    virtual_time.run(target.send(ODDLY, attempt=1))
+
+    assert target.reliability.failed == {Failure.SERVER: 1}
+
+
+def test_what_was_lost_by_chance_is_known_in_the_end() -> None:
+    """In bad weather: what another exchange served, and what was lost too seldom. Where nothing else fails, nothing is chance."""
+    lost = [refusal(500), replace(refusal(500), request=ODDLY)]
+    exchanges = [*lost, replace(plain(answer()), request=lost[0].request)]
+
+    assert Reliability(300, 300).lost_by_chance(exchanges) == []
+    assert Reliability(300, 300, Counter({Failure.SERVER: 30})).lost_by_chance(exchanges) == lost
+    often = [*exchanges, *([lost[1]] * 5)]
+    assert Reliability(300, 300, Counter({Failure.SERVER: 30})).lost_by_chance(often) == lost[:1]
+
+
 def test_what_never_comes_is_the_requests_own() -> None:
     """Where others are served, a few times in a row are enough."""
     target = session(refusal(500))
@@ -145,8 +168,14 @@ WEATHER: dict[str, Callable[[int], Shape]] = {
 
 
 @pytest.mark.whole_run
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("weather", WEATHER)
+@pytest.mark.parametrize(
+    ("weather", "seed"),
+    [
+        *itertools.product(WEATHER, range(3)),
+        ("both", 9),  # no plain request is lost while the run learns
+        ("502", 4),  # canaries are lost, one by one
+    ],
+)
 def test_weather_is_blamed_on_nothing_else(weather: str, seed: int) -> None:
     """One in ten is lost, or 3 % of the positions are near ties: one requirement says so, and nine in ten are judged all the same."""
     results = judged(WEATHER[weather](seed)).results

@@ -179,6 +179,8 @@ def replace_in_body(document: Document, requirement_id: str, old: str, new: str)
         lambda document: document.update(failed=False),
         lambda document: document["cost"].update(generated_tokens=12),
         lambda document: document["cost"].update(requests=12),
+        lambda document: document["background"].update(server=12),
+        lambda document: document["background"].update(tries=12_000),
         lambda document: document["determinism"].update(repeats=False),
         lambda document: document["capabilities"]["echo"].update(support="refused"),
         lambda document: document.update(unusable="no key"),
