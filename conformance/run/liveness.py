@@ -38,6 +38,8 @@ _CHECKS_UNASKED = 7
 _PROOFS = 3
 """A target that has served as before after so many checks in which it answered with 5xx is known to survive its own errors."""
 
+_WITHOUT_AN_ANSWER = frozenset({FaultKind.DROPPED, FaultKind.TIMEOUT})
+
 
 class _Asks(Protocol):
     @property
@@ -121,7 +123,7 @@ class Liveness:
         if _serves(canary):
             self._forget()
             return True
-        suspects = tuple(_unserved_end(sent)) or tuple(suspects)
+        suspects = suspects_in(sent) or tuple(suspects)
         if await self._comes_back():
             self._forget()
             message = _what_happened(canary, "it came back later")
@@ -196,7 +198,7 @@ def incidents_in(exchanges: Sequence[Exchange]) -> Iterator[Incident]:
             later = [one for at, one in canaries if at > place]
             back = any(map(_serves, later))
             message = _what_happened(canary, "it came back later" if back else "it did not come back")
-            suspects = tuple(_unserved_end(exchanges[:place])) or tuple(exchanges[before:place][-_SUSPECTS:])
+            suspects = suspects_in(exchanges[:place]) or tuple(exchanges[before:place][-_SUSPECTS:])
             yield Incident(message, suspects, recovered=back, canary=canary)
         well, before = _serves(canary), place + 1
 
@@ -210,10 +212,25 @@ def serves_as_ever(exchange: Exchange) -> bool:
     return exchange.served and exchange.complete and exchange.request.intent is Intent.VALID
 
 
-def _unserved_end(exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
-    """The last few exchanges, as far as none of them proves that the target was well."""
+def suspects_in(exchanges: Sequence[Exchange]) -> tuple[Exchange, ...]:
+    """What a target may have stopped answering of: all that was sent since it last proved that it was well.
+
+    Where something in there got no answer at all that is not known to be served, it is that, with what was in flight beside it; what was sent
+    later met a dead target. Ordinary requests alone are never the reason.
+    """
     unserved = list(takewhile(lambda exchange: not serves_as_ever(exchange), reversed(exchanges)))
-    return unserved[:_SUSPECTS][::-1]
+    since = unserved[:_SUSPECTS][::-1]
+    known = {exchange.request for exchange in exchanges if exchange.served}
+    unanswered = [one for one in unserved[::-1] if _is_unanswered(one) and one.request not in known]
+    if not unanswered:
+        return tuple(since)
+    over = unanswered[0].started + unanswered[0].seconds
+    return tuple(one for one in unanswered if one.started <= over)[:_SUSPECTS]
+
+
+def _is_unanswered(exchange: Exchange) -> bool:
+    fault = exchange.fault
+    return exchange.response is None and fault is not None and fault.kind in _WITHOUT_AN_ANSWER
 
 
 def _serves(exchange: Exchange) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conformance.contract.check import Phase, scenario
+from conformance.contract.symptom import not_served
 from conformance.contract.verdict import Broken, Inconclusive, NotServed, Reason
 from conformance.kit.target import Target
 from conformance.kit.traffic import Incident
@@ -19,7 +20,7 @@ _SUSPECTS = 3
 """So many of the requests that came before an incident are sent again, the likeliest ones."""
 
 
-@scenario("HTTP-010", phase=Phase.LAST)
+@scenario("HTTP-010", phase=Phase.LAST, shows=not_served("after a refusal"))
 async def service_goes_on_after_a_refusal(target: Target) -> None:
     """After every refused request a valid one is answered, on the same connection, and finally on a new one."""
     for incident in target.incidents[:_INCIDENTS]:
