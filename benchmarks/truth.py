@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fixtures.truth import ends, limits, weather
+from fixtures.truth import ends, limits, proof, replays, weather
 from fixtures.truth.runs import Row
 
 FORMAT = "completions-conformance-truth/1"
@@ -34,6 +34,8 @@ TABLES: Mapping[str, Callable[[], Iterable[Row]]] = {
     "bounds": ends.bounds,
     "interruption": ends.interruption,
     "weather": weather.weather,
+    "proof": proof.proof,
+    "recordings": replays.replays,
 }
 """By name, in the order in which they are shown. A new one wants its line in `truth.schema.json`."""
 
@@ -101,6 +103,8 @@ def cell(value: Any) -> str:
         return ", ".join(f"{count} {one}" for one, count in sorted(Counter(value).items())) or "none"
     if isinstance(value, list):
         return f"{cell(min(value))} to {cell(max(value))}"
+    if isinstance(value, dict):
+        return f"{value['found']} of {value['changed']}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from fixtures.shaper import Later
 from fixtures.truth.ends import bounded
 from fixtures.truth.limits import throttled
+from fixtures.truth.proof import proof
 from fixtures.truth.runs import FAULTY, Run, free_run, shape
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
@@ -57,6 +58,11 @@ def test_a_row_says_what_is_wrong() -> None:
     """A row that is measured anew holds as the published ones do, and one that can not hold says so."""
     assert throttled("20/min, not a word", shape(rate=20, later=Later.NOTHING)).wrong == []
     assert bounded("free", shape(), "max_requests", 1000).wrong == ["not enough"]
+
+
+def test_what_proves_something_proves_it() -> None:
+    """Cross-talk, first answers that can't be read, and deaths, each as one cause with the right suspect."""
+    assert [(row.target, row.wrong) for row in proof() if row.wrong] == []
 
 
 def test_what_is_measured_is_the_same_each_time() -> None:

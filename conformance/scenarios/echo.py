@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from conformance.contract.check import scenario
-from conformance.contract.symptom import ignored
+from conformance.contract.symptom import ignored, malformed
 from conformance.contract.verdict import Broken, BrokenShould, Ignored, Inconclusive, NotRun
 from conformance.kit.capabilities import NONCE, SOME_IDS, comes_unasked, has
 from conformance.kit.same_text import recounted
@@ -166,7 +166,7 @@ async def _decoded(target: Target) -> str:
     return decoded
 
 
-@scenario("ECHO-010")
+@scenario("ECHO-010", shows=malformed("logprobs of an echo"))
 async def echo_with_logprobs_is_complete_or_refused(target: Target) -> None:
     """`echo` with `logprobs` is refused, or the log probabilities cover the prompt and the completion."""
     exchange = await target.post(prompt=NONCE, echo=True, logprobs=2, max_tokens=4)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from conformance.contract.verdict import Inconclusive, Reason
 from conformance.run.budget import Budget
+from conformance.run.liveness import suspects_in
 from conformance.run.session import Session
 from conformance.wire.exchange import Exchange, Fault, FaultKind, Intent, Piece, Request, Response
 from fixtures import virtual_time
@@ -215,6 +217,34 @@ def test_what_was_sent_after_the_last_good_answer_is_suspected() -> None:
     session = run(scenario, wire)
 
     assert [found.id for incident in session.incidents for found in incident.suspects] == ["x3"]
+
+
+def sent_at(started: float, number: int, answer: Exchange) -> Exchange:
+    """An exchange of a request of its own, which took a second."""
+    return replace(answer, id=f"x{number}", request=request(seed=number), started=started, seconds=1.0)
+
+
+def test_what_got_no_answer_is_suspected_first() -> None:
+    """Not what was refused before it, nor what was sent when it was over; but what was in flight beside it."""
+    silent = replace(dropped(request()), fault=Fault(FaultKind.TIMEOUT, "Nothing came."))
+    exchanges = [
+        sent_at(0.0, 1, completion(request())),
+        sent_at(1.0, 2, refused(request())),
+        sent_at(2.0, 3, silent),
+        sent_at(2.5, 4, silent),
+        sent_at(4.0, 5, silent),
+    ]
+
+    assert [one.id for one in suspects_in(exchanges)] == ["x3", "x4"]
+
+
+def test_what_is_known_to_be_served_is_not_suspected() -> None:
+    """Where only that got no answer, it is what came before."""
+    served = sent_at(0.0, 1, completion(request()))
+    silent = replace(dropped(request()), id="x3", request=served.request, started=2.0)
+    exchanges = [served, sent_at(1.0, 2, refused(request())), silent]
+
+    assert [one.id for one in suspects_in(exchanges)] == ["x2", "x3"]
 
 
 def test_a_single_fault_is_weather() -> None:
