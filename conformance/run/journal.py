@@ -1,7 +1,7 @@
 """What a run has found so far, in a file, so that it is not lost with the process that found it.
 
 A journal is JSON Lines: heads that say what is judged and what is known of the target, of which the last counts; each exchange; and each
-verdict as it is settled, with what the run has cost by then. It is read in the process that waits for the run, once the other is gone. A last
+verdict as it is settled, with what the run has cost by then and how reliable the target is. It is read in the process that waits for the run, once the other is gone. A last
 line that was cut off is left out.
 """
 
@@ -21,7 +21,7 @@ from conformance.run.budget import Cost
 from conformance.run.discovery import all_checks
 from conformance.run.ledger import Ledger
 from conformance.run.recording import facts_of
-from conformance.run.results import End, Inputs, Mark, Result, Results, Resumed
+from conformance.run.results import Background, End, Inputs, Mark, Result, Results, Resumed
 from conformance.run.results_document import result_to_json, to_document
 from conformance.run.rule_pass import judge_what_is_there
 from conformance.run.settings import Settings
@@ -56,7 +56,11 @@ class Journal:
         new = [exchange for exchange in self._judging.exchanges if exchange.id not in self._written]
         self._written.update(exchange.id for exchange in new)
         lines += [{"exchange": to_json(exchange, redactor)} for exchange in new]
-        verdict = {"result": result_to_json(result, redactor), "cost": asdict(self._judging.cost)}
+        verdict = {
+            "result": result_to_json(result, redactor),
+            "cost": asdict(self._judging.cost),
+            "background": asdict(self._judging.session.reliability.background),
+        }
         self._write([*lines, verdict])
 
     def _head(self) -> Line:
@@ -107,6 +111,7 @@ def restore(path: Path, settings: Settings, why: str) -> Results | None:
         results=ledger.results,
         exchanges=tuple(exchanges),
         cost=Cost(**verdicts[-1]["cost"]) if verdicts else Cost(),
+        background=Background(**verdicts[-1]["background"]) if verdicts else Background(),
         started=head["started"],
         finished=max([head["started"], *(one.started + one.seconds for one in exchanges)]),
         complete=False,
