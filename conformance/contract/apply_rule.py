@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.contract.catalogue import Profile
-from conformance.contract.check import NOT_APPLICABLE, Check, Finding, Scope
+from conformance.contract.check import NOT_APPLICABLE, Check, Elsewhere, Finding, Scope
 from conformance.contract.verdict import Reason
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange
@@ -41,6 +41,8 @@ class RuleResult:
     """Why the only objection is no verdict: it was not seen again."""
     reason: Reason | None = None
     """Which kind of why that is."""
+    elsewhere: str | None = None
+    """The requirement that speaks of what this one could not look at."""
 
 
 def needs_confirmation(check: Check, judged: RuleResult) -> bool:
@@ -84,16 +86,19 @@ def _of_all(check: Check, exchanges: Sequence[Exchange], judgement: Any) -> Rule
 
 
 def _judged(check: Check, judgements: Iterable[tuple[Exchange, Any]]) -> RuleResult:
-    looked_at, objections = 0, []
+    looked_at, objections, elsewhere = 0, [], None
     for exchange, judgement in judgements:
         if judgement is NOT_APPLICABLE:
+            continue
+        if isinstance(judgement, Elsewhere):
+            elsewhere = elsewhere or judgement.requirement_id
             continue
         looked_at += 1
         if isinstance(judgement, Finding):
             objections += [Objection(found, judgement) for found in judgement.evidence or (exchange,)]
         elif judgement is not None:
             raise TypeError(f"{check.place} returned {judgement!r}")
-    return RuleResult(looked_at, tuple(objections))
+    return RuleResult(looked_at, tuple(objections), elsewhere=elsewhere)
 
 
 def _view(scope: Scope, exchange: Exchange) -> Exchange | Completion | None:

@@ -95,7 +95,15 @@ class _NotApplicable(StrEnum):
 NOT_APPLICABLE: Final = _NotApplicable.NOT_APPLICABLE
 """What a rule returns for evidence that its requirement does not speak of."""
 
-Judgement = Finding | _NotApplicable | None
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What a rule returns for evidence that is so broken that another requirement speaks of it."""
+
+    requirement_id: str
+
+
+Judgement = Finding | Elsewhere | _NotApplicable | None
 """What a rule returns; None is agreement."""
 
 

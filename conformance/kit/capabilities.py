@@ -277,8 +277,16 @@ async def _max_tokens_zero(target: Target) -> Capability:
     return await _feature(target, lambda _: (True, False, ""), prompt=NONCE, echo=True, max_tokens=0)
 
 
+def no_such_model(target: Target) -> str:
+    """The name of a model that nobody has, in the form of the one that is judged: gateways read who serves it from what stands before."""
+    *before, _ = target.facts.model.rpartition("/")
+    return "".join([*before, NO_SUCH_MODEL])
+
+
 async def _model_validation(target: Target) -> Capability:
-    exchange = await target.post(model=NO_SUCH_MODEL, max_tokens=1, intent=Intent.INVALID, parameter="model")
+    exchange = await target.post(
+        model=no_such_model(target), max_tokens=1, intent=Intent.INVALID, parameter="model"
+    )
     if exchange.served:
         return Capability(Support.ABSENT, "it serves any model name", exchange.id)
     return Capability(Support.YES, exchange=exchange.id)

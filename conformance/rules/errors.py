@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from conformance.contract.catalogue import Profile
-from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
+from conformance.contract.check import NOT_APPLICABLE, Elsewhere, Judgement, Scope, broken, rule
 from conformance.contract.symptom import malformed, server_error
 from conformance.rules._shapes import is_of_endpoint, strings_in
 from conformance.wire.completion import Completion
@@ -65,8 +65,10 @@ def an_error_has_type_param_and_code(exchange: Exchange) -> Judgement:
     """`error.type` is a string, and `error.param` and `error.code` are present, each a string or null."""
     body = _body(exchange)
     error = body.get("error") if isinstance(body, dict) else None
-    if not is_of_endpoint(exchange) or _is_blamed_on_server(exchange) or not isinstance(error, dict):
+    if not is_of_endpoint(exchange) or _is_blamed_on_server(exchange):
         return NOT_APPLICABLE
+    if not isinstance(error, dict):
+        return Elsewhere("ERR-001" if exchange.status != _UNAUTHORIZED else "AUTH-004")
     wrong = {} if isinstance(error.get("type"), str) else {"type": f"`type` is {_member(error, 'type')}"}
     for name in ("param", "code"):
         value = error.get(name)

@@ -10,7 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.contract.catalogue import Level, Profile
-from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
+from conformance.contract.check import (
+    NOT_APPLICABLE,
+    Elsewhere,
+    Judgement,
+    Scope,
+    broken,
+    broken_should,
+    rule,
+)
 from conformance.contract.symptom import malformed, missing
 from conformance.rules._shapes import choices_of, is_given, is_of_endpoint, plain, promised
 from conformance.wire.completion import COUNTERS, DETAILS, Completion, is_chat, reason_is_documented
@@ -73,8 +81,10 @@ def no_two_completions_share_an_id(exchanges: Sequence[Exchange]) -> Judgement:
 def the_object_is_text_completion(completion: Completion) -> Judgement:
     """`object` is exactly `"text_completion"`."""
     document = plain(completion)
-    if document is None or "object" not in document:
+    if document is None:
         return NOT_APPLICABLE
+    if "object" not in document:
+        return Elsewhere("RESP-001")
     return None if document["object"] == OBJECT else broken(f"`object` is {shown(document['object'])}")
 
 
@@ -95,7 +105,9 @@ def the_creation_time_is_in_unix_seconds(completion: Completion) -> Judgement:
         return broken_should(
             f"`created` is {counts[0]}, {abs(counts[0] - started) / _HOUR:.1f} hours from the client's clock"
         )
-    return None if counts else NOT_APPLICABLE
+    if counts or completion.streamed or not completion.documents:
+        return None if counts else NOT_APPLICABLE
+    return Elsewhere("RESP-016" if "created" in completion.documents[0] else "RESP-001")
 
 
 @rule("RESP-006", Scope.PLAIN, shows=malformed("model"))
@@ -242,31 +254,41 @@ def counts_and_times_are_json_integers(completion: Completion) -> Judgement:
 def the_official_client_accepts_the_response(completion: Completion) -> Judgement:
     """The response has the types that openai-python's `Completion` declares."""
     document = plain(completion)
-    if document is None or not _is_sound_without_options(document):
+    if document is None:
         return NOT_APPLICABLE
+    if judge := _judge_of_what_is_unsound(document):
+        return Elsewhere(judge)
     wrong = [f"`{place}` is {shown(value)}" for place, value in _mistyped_options(document)]
     return broken("; ".join(wrong[:5])) if wrong else None
 
 
 def _is_named(document: Mapping[str, Any] | None, key: str) -> Judgement:
-    if document is None or key not in document:
+    if document is None:
         return NOT_APPLICABLE
+    if key not in document:
+        return Elsewhere("RESP-001")
     value = document[key]
     return None if isinstance(value, str) and value else broken(f"`{key}` is {shown(value)}")
 
 
-def _is_sound_without_options(document: Mapping[str, Any]) -> bool:
-    """Whether the members that have a requirement each are of their type."""
-    strings, usage, choices = ("id", "model"), document.get("usage"), choices_of(document)
-    return (
-        all(isinstance(document.get(name), str) for name in strings)
-        and document.get("object") == OBJECT
-        and is_int(document.get("created"))
-        and bool(choices)
-        and all(is_int(choice.get("index")) and isinstance(choice.get("text"), str) for choice in choices)
-        and all(isinstance(choice.get("finish_reason"), str) for choice in choices)
-        and (usage is None or (isinstance(usage, dict) and all(is_int(usage.get(name)) for name in COUNTERS)))
-    )
+def _judge_of_what_is_unsound(document: Mapping[str, Any]) -> str | None:
+    """The requirement that speaks of a member that is missing or not of its type; None where all that have one of their own are sound."""
+    if not document.keys() >= {*KEYS}:
+        return "RESP-001"
+    usage, choices = document.get("usage"), choices_of(document)
+    sound = {
+        "RESP-002": isinstance(document["id"], str),
+        "RESP-006": isinstance(document["model"], str),
+        "RESP-004": document["object"] == OBJECT,
+        "RESP-005": is_int(document["created"]),
+        "RESP-007": bool(choices),
+        "RESP-008": all(is_int(choice.get("index")) for choice in choices),
+        "RESP-009": all(isinstance(choice.get("text"), str) for choice in choices),
+        "RESP-010": all(isinstance(choice.get("finish_reason"), str) for choice in choices),
+        "USAGE-001": usage is None
+        or (isinstance(usage, dict) and all(is_int(usage.get(name)) for name in COUNTERS)),
+    }
+    return next((judge for judge, is_sound in sound.items() if not is_sound), None)
 
 
 def _mistyped_options(document: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

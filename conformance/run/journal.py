@@ -1,8 +1,8 @@
 """What a run has found so far, in a file, so that it is not lost with the process that found it.
 
 A journal is JSON Lines: heads that say what is judged and what is known of the target, of which the last counts; each exchange; and each
-verdict as it is settled, with what the run has cost by then and how reliable the target is. It is read in the process that waits for the run, once the other is gone. A last
-line that was cut off is left out.
+verdict as it is settled, with what the run has cost by then and how reliable the target is. It is read in the process that waits for the run,
+once the other is gone. A last line that was cut off is left out.
 """
 
 from __future__ import annotations

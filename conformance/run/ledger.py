@@ -189,7 +189,12 @@ class Ledger:
     def settle_rule(self, check: Check, judged: RuleResult, seconds: float) -> None:
         """Settle a rule as it judged all the evidence."""
         if not judged.looked_at:
-            self.settle(check, Verdict.NOT_RUN, "nothing that this requirement is about was seen in this run")
+            why = (
+                f"nothing that was seen can be judged; see {judged.elsewhere}"
+                if judged.elsewhere
+                else "nothing that this requirement is about was seen in this run"
+            )
+            self.settle(check, Verdict.NOT_RUN, why)
         elif not judged.objections:
             self.settle(
                 check,

@@ -9,20 +9,15 @@ from typing import Any
 from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken, BrokenShould, NotRun
 from conformance.kit import symptoms
-from conformance.kit.capabilities import NO_SUCH_MODEL
+from conformance.kit.capabilities import NO_SUCH_MODEL, no_such_model
 from conformance.kit.invalid_requests import all_refused, invalid_requests, survived
 from conformance.kit.target import Target
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import NOT_JSON, Exchange, Intent, Request
 from conformance.wire.shown import shown
 
-_FAULTS: Mapping[str, Any] = {
-    "prompt": {"a": 1},
-    "max_tokens": "abc",
-    "temperature": {},
-    "model": NO_SUCH_MODEL,
-}
-"""Values that a server can refuse by looking at the request alone."""
+_FAULTS: Mapping[str, Any] = {"prompt": {"a": 1}, "max_tokens": "abc", "temperature": {}}
+"""Values that a server can refuse by looking at the request alone; besides them a model that it does not have."""
 
 _REFUSED_MODEL = {HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
 
@@ -34,7 +29,7 @@ async def known_faults_are_reported_before_the_stream(target: Target) -> None:
         raise NotRun("the profile says that errors come inside answers with status 200")
     await target.valid_twin_is_served()
     compared = 0
-    for parameter, value in _FAULTS.items():
+    for parameter, value in {**_FAULTS, "model": no_such_model(target)}.items():
         plain = await _faulty(target, parameter, value)
         if plain.refused or plain.status == HTTPStatus.NOT_FOUND:
             compared += 1
@@ -83,17 +78,18 @@ def _answer(exchange: Exchange) -> str:
 @scenario("ERR-012", phase=Phase.MALFORMED)
 async def an_unknown_model_is_not_found(target: Target) -> None:
     """An unknown `model` is refused with 404 or 400, and the code or the message says what is wrong."""
-    exchange = await _faulty(target, "model", NO_SUCH_MODEL)
+    model = no_such_model(target)
+    exchange = await _faulty(target, "model", model)
     if exchange.response is None or exchange.status not in _REFUSED_MODEL:
         raise Broken(
-            f"the unknown model {NO_SUCH_MODEL!r} was answered with status {exchange.status}: {error_text(exchange)}",
+            f"the unknown model {model!r} was answered with status {exchange.status}: {error_text(exchange)}",
             symptoms.of_invalid(exchange),
         )
     # Only the two words that a client can go by are looked for, wherever the server's own shape has them.
     body = exchange.response.body
     if NO_SUCH_MODEL.encode() not in body and b'"model_not_found"' not in body:
         raise Broken(
-            f"the refusal of the unknown model {NO_SUCH_MODEL!r} has no code `model_not_found` and names no model:"
+            f"the refusal of the unknown model {model!r} has no code `model_not_found` and names no model:"
             f" {error_text(exchange)}"
         )
 
@@ -108,6 +104,6 @@ async def a_model_of_wrong_type_is_refused(target: Target) -> None:
         if exchange.status != HTTPStatus.NOT_FOUND
     ]
     served = [what for what, exchange in requests if exchange.served]
-    if len(served) == len(requests) > 0 and (await _faulty(target, "model", NO_SUCH_MODEL)).served:
+    if len(served) == len(requests) > 0 and (await _faulty(target, "model", no_such_model(target))).served:
         raise BrokenShould(f"the target never reads `model`: {', '.join(served)} was served, like any name")
     all_refused(target, requests)

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from conformance.contract.catalogue import Level, Override
+from conformance.contract.apply_rule import apply_rule
+from conformance.contract.catalogue import Level, Override, load_catalogue
 from conformance.rules import response
+from conformance.run.ledger import Ledger
+from conformance.run.settings import Settings
 from conformance.wire.exchange import Intent
 from tests.builders import ABSENT, PROFILE, answer, asked, choice, chunk, plain, says, stream, usage
 
@@ -220,3 +223,27 @@ def test_chunks_are_looked_at_for_milliseconds() -> None:
     """A defect that servers had in their streams only is found there."""
     assert says(response.the_creation_time_is_in_unix_seconds, stream([chunk(created=1_750_000_000_000)]))
     assert says(response.the_creation_time_is_in_unix_seconds, stream()) == ""
+
+
+@pytest.mark.parametrize(
+    ("rule", "body", "judge"),
+    [
+        (response.the_id_is_a_string_with_content, answer(id=ABSENT), "RESP-001"),
+        (response.the_object_is_text_completion, answer(object=ABSENT), "RESP-001"),
+        (response.the_creation_time_is_in_unix_seconds, answer(created=ABSENT), "RESP-001"),
+        (response.the_creation_time_is_in_unix_seconds, answer(created="now"), "RESP-016"),
+        (response.the_official_client_accepts_the_response, answer(created=ABSENT), "RESP-001"),
+        (response.the_official_client_accepts_the_response, answer(model=3), "RESP-006"),
+        (response.the_official_client_accepts_the_response, answer(choices=[]), "RESP-007"),
+        (response.the_official_client_accepts_the_response, answer(usage={}), "USAGE-001"),
+    ],
+)
+def test_who_speaks_of_what_can_not_be_judged_is_named(rule: Any, body: Any, judge: str) -> None:
+    """Where no answer can be looked at, the verdict leads to the requirement that says why."""
+    check = rule.__conformance_check__
+    result = apply_rule(check, [plain(body)], PROFILE)
+    ledger = Ledger(Settings("", profile=PROFILE), load_catalogue(), [check])
+    ledger.settle_rule(check, result, 0.0)
+
+    assert (result.looked_at, result.elsewhere) == (0, judge)
+    assert ledger.settled[check.requirement_id].message.endswith(f"; see {judge}")
