@@ -27,6 +27,7 @@ from conformance.run.ledger import Ledger
 from conformance.run.liveness import serves_as_ever
 from conformance.run.preflight import Needs, UnusableTarget, find_model, preflight
 from conformance.run.readiness import until_ready
+from conformance.run.receiving import redacted
 from conformance.run.recorded_traffic import RecordedTraffic
 from conformance.run.results import Inputs, Recorded, Results, Resumed
 from conformance.run.rule_pass import RulePass, judge_what_is_there
@@ -70,7 +71,7 @@ class Engine:
         )
         self._client = None if self.transport or self._only_judges else _client(settings)
         self.session = Session(
-            self.transport or (self._client.send if self._client else _never),
+            redacted(self.transport or (self._client.send if self._client else _never), settings.redactor),
             settings.model or "",
             concurrency=settings.concurrency,
             budget=Budget(
@@ -331,6 +332,7 @@ def _client(settings: Settings) -> HttpClient:
         key=settings.key,
         key_header=settings.api_key_header,
         headers=settings.headers,
+        public_headers=settings.public_headers,
         limits=Limits(first_byte=timeout, between_bytes=timeout, total=5 * timeout),
         concurrency=settings.concurrency,
     )

@@ -10,7 +10,8 @@ from typing import Any
 from conformance.contract.catalogue import load_catalogue
 from conformance.contract.check import Check
 from conformance.options import OptionError
-from conformance.report.files import place_for, write_atomically, write_report
+from conformance.report.atomic import write_atomically
+from conformance.report.files import place_for, write_report
 from conformance.report.rerun import pytest_line_of
 from conformance.report.text import printable
 from conformance.run.embedded import Embedded
@@ -140,8 +141,9 @@ class Run:
             return
         try:
             self.report = place_for(self.document, self.report)
-            write_report(self.document, self.report)
+            clean = self.settings.redactor.stream
+            write_report(self.document, self.report, clean)
             if self.record is not None:
-                write_atomically(self.record, b"".join(to_lines(self.document)))
+                write_atomically(self.record, clean(to_lines(self.document)))
         except Exception as error:  # noqa: BLE001 - see above
             self.unwritten = printable(f"{type(error).__name__}: {error}")
