@@ -10,23 +10,26 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 from conformance.wire import sse
 from conformance.wire.exchange import NOT_JSON, Exchange, is_int, parse_json
+from conformance.wire.shown import Odd
 
 DONE = "[DONE]"
 COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
 DETAILS = ("prompt_tokens_details", "completion_tokens_details")
 FINISH_REASONS = ("stop", "length", "content_filter")
 """Those that are documented."""
+_TOO_MANY = 2**63
+"""No counter goes so far: most clients read 64 bits."""
 _KEPT = "_completion"
 _ARRAYS = ("tokens", "token_logprobs", "top_logprobs", "text_offset")
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The three counters; None where one is missing or is no integer."""
+    """The three counters; None where one is missing or is no integer that others could read."""
 
     raw: Mapping[str, Any]
     prompt_tokens: int | None
@@ -39,7 +42,7 @@ class Usage:
         if not isinstance(raw, dict):
             return None
         counters = (raw.get(name) for name in COUNTERS)
-        return cls(raw, *(value if is_int(value) else None for value in counters))
+        return cls(raw, *(value if is_int(value) and abs(value) < _TOO_MANY else None for value in counters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +91,12 @@ class Choice:
         return tuple(part["finish_reason"] for part in self.parts if part.get("finish_reason") is not None)
 
     @property
-    def finish_reason(self) -> Any:
+    def finish_reason(self) -> str | Odd | None:
         """The last finish reason, or None."""
-        return self.finish_reasons[-1] if self.finish_reasons else None
+        reasons = self.finish_reasons
+        if not reasons:
+            return None
+        return reasons[-1] if isinstance(reasons[-1], str) else Odd.of(reasons[-1])
 
     @property
     def logprobs(self) -> Logprobs | None:
@@ -187,7 +193,7 @@ class Completion:
         return self.choice.text
 
     @property
-    def finish_reason(self) -> Any:
+    def finish_reason(self) -> str | Odd | None:
         """The finish reason of choice 0."""
         return self.choice.finish_reason
 
@@ -196,6 +202,11 @@ class Completion:
         """The usage of the whole request: the last `usage` object that came."""
         found = (Usage.read(document.get("usage")) for document in reversed(self.documents))
         return next((usage for usage in found if usage is not None), None)
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether a value can be the number of something: an integer of at least 0, in the 64 bits that most clients read."""
+    return is_int(value) and 0 <= value < _TOO_MANY
 
 
 def is_chat(choice: Mapping[str, Any]) -> bool:

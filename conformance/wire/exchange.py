@@ -39,6 +39,9 @@ OVERLOADED = 529
 
 _LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, OVERLOADED})
 
+_LONGEST_INTEGER = 308
+"""Digits, and so many has the largest double, less one: what is longer is no number to most clients."""
+
 DEFAULT_MAX_TOKENS = 16
 """What OpenAI's specification says of a request without `max_tokens`."""
 
@@ -298,18 +301,23 @@ def parse_json(text: bytes | str) -> Any:
     """The JSON value of `text`, or `NOT_JSON`.
 
     Strict where Python's decoder is not: RFC 8259 has no `NaN` and no `Infinity`, and wants UTF-8. White space around the value is
-    legal. Never raises: what is nested too deep, or a number beyond a double or of thousands of digits, is not JSON that a client
-    could use either. A text in the value may hold lone surrogates (RFC 8259, 8.2, permits their escapes), which UTF-8 can not encode.
+    legal. Never raises: what is nested too deep, or a number beyond a double, is not JSON that a client could use either. A text in the value may hold lone surrogates (RFC 8259, 8.2, permits their escapes), which UTF-8 can not encode.
     """
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        return json.loads(decoded, parse_constant=_no_constant, parse_float=_finite)
+        return json.loads(decoded, parse_constant=_no_constant, parse_float=_finite, parse_int=_printable)
     except (ValueError, RecursionError):
         return NOT_JSON
 
 
 def _no_constant(name: str) -> float:
     raise ValueError(name)
+
+
+def _printable(digits: str) -> int:
+    if len(digits) > _LONGEST_INTEGER:
+        raise ValueError(digits)
+    return int(digits)
 
 
 def _finite(digits: str) -> float:
