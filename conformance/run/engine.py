@@ -27,7 +27,7 @@ from conformance.run.ledger import Ledger
 from conformance.run.liveness import serves_as_ever
 from conformance.run.preflight import Needs, UnusableTarget, find_model, preflight
 from conformance.run.readiness import until_ready
-from conformance.run.receiving import redacted
+from conformance.run.receiving import Receiving
 from conformance.run.recorded_traffic import RecordedTraffic
 from conformance.run.results import Inputs, Recorded, Results, Resumed
 from conformance.run.rule_pass import RulePass, judge_what_is_there
@@ -71,7 +71,7 @@ class Engine:
         )
         self._client = None if self.transport or self._only_judges else _client(settings)
         self.session = Session(
-            redacted(self.transport or (self._client.send if self._client else _never), settings.redactor),
+            Receiving(self.transport or (self._client.send if self._client else _never), settings.redactor),
             settings.model or "",
             concurrency=settings.concurrency,
             budget=Budget(
