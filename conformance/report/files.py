@@ -17,8 +17,6 @@ from conformance.report.rerun import RESULTS
 PAGE = "index.html"
 PARTIAL = "partial"
 """The folder for a run of a part, where the report of a whole run stands."""
-_TOKENS = 4_000
-"""Of a document that are written at a time."""
 _STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
@@ -60,13 +58,21 @@ def write_report(document: dict[str, Any], folder: Path, clean: Clean = _as_it_i
             file.write(summary)
 
 
-def json_parts(document: Any) -> Iterator[bytes]:
-    """A JSON document, in parts."""
-    waiting: list[str] = []
-    for token in json.JSONEncoder(ensure_ascii=False, indent=1).iterencode(document):
-        waiting.append(token)
-        if len(waiting) >= _TOKENS:
-            # Lone surrogates, which a target may send as JSON escapes, exist in no encoding; they stay the escapes that they were.
-            yield "".join(waiting).encode("utf-8", "backslashreplace")
-            waiting.clear()
-    yield "".join(waiting).encode("utf-8", "backslashreplace")
+def json_parts(document: dict[str, Any]) -> Iterator[bytes]:
+    """A results document as JSON, in parts: one for each exchange, so that never all of them are there at a time."""
+    for number, (name, value) in enumerate(document.items()):
+        yield f"{',' if number else '{'}\n {json.dumps(name)}: ".encode()
+        if name == "exchanges" and len(value):
+            for place, exchange in enumerate(value):
+                yield (b"[\n  " if place == 0 else b",\n  ") + _json(exchange, 2)
+            yield b"\n ]"
+        else:
+            yield _json(value, 1)
+    yield b"\n}"
+
+
+def _json(value: Any, depth: int) -> bytes:
+    """A value as JSON, as it stands so deep in a document."""
+    text = json.dumps(value, ensure_ascii=False, indent=1).replace("\n", "\n" + depth * " ")
+    # Lone surrogates, which a target may send as JSON escapes, exist in no encoding; they stay the escapes that they were.
+    return text.encode("utf-8", "backslashreplace")

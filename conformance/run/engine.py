@@ -193,6 +193,12 @@ class Engine:
         self.ledger.settle_unjudged(why, reason)
         return True
 
+    def give_up(self) -> None:
+        """End the run from another thread: its time is over, and it is held up by what can't be interrupted. Nothing more is judged."""
+        over = f"the time for the run was up after {self.settings.run_timeout:g} s (--run-timeout)"
+        self.session.delivery.end(Reason.TIME, over)
+        self.ledger.settle_unjudged(over, Reason.TIME)
+
     def conclude(self, why: str, reason: Reason) -> None:
         """Judge by rules what is there, and settle the rest as not judged: however a run ends, what it has seen counts."""
         self.session.delivery.end(reason, why)
