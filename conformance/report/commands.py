@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.report import run_diff as differences
+from conformance.report.atomic import write_atomically
 from conformance.report.escaping import escape_line
-from conformance.report.files import write_atomically
 from conformance.report.load import RefusedError, load
 from conformance.report.matrix import matrix
 

@@ -17,6 +17,8 @@ LONGEST = 4_000
 
 _CODE = re.compile(r"`([^`\n]+)`")
 _ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+_AT_THE_BEGINNING = re.compile(r"^(\s*)::")
+_ANYWHERE = re.compile(r"##(\w*\[)")
 _SUSPECT = re.compile(r"[^ -~\n]")
 """What needs a closer look; most texts have none of it."""
 _BYTES = range(0xDC80, 0xDD00)
@@ -49,6 +51,12 @@ def escape_line(text: object, limit: int = LONGEST) -> str:
     if not _SUSPECT.search(short):
         return short.replace("\n", r"\n")
     return "".join(character if shown else _escaped(character) for character, shown in _marked(short))
+
+
+def no_command(line: str) -> str:
+    """A line that no pipeline takes for a command: several look for them in what a job prints (`::error::`, `##[error]`, `##vso[`)."""
+    line = _AT_THE_BEGINNING.sub(r"\1\\u003a:", line)
+    return _ANYWHERE.sub(r"#\\u0023\1", line)
 
 
 def _escaped(character: str) -> str:

@@ -127,7 +127,7 @@ def _reading(exchange: Exchange) -> dict[str, Any] | None:
                 {
                     "index": choice.index,
                     "text": shorten(choice.text, _TEXT_LENGTH),
-                    "finish": brief(choice.finish_reason),
+                    "finish": brief(choice.finish_reasons[-1] if choice.finish_reasons else None),
                 }
                 for choice in choices[:_SHOWN_CHOICES]
             ],

@@ -52,7 +52,7 @@ def _reading(exchange: Exchange) -> dict[str, str] | None:
     for choice in list(completion.choices.values())[:2]:
         name = f" of choice {choice.index}" if len(completion.choices) > 1 else ""
         read[f"text{name}"] = choice.text
-        read[f"finish_reason{name}"] = _json(choice.finish_reason)
+        read[f"finish_reason{name}"] = _json(choice.finish_reasons[-1] if choice.finish_reasons else None)
     if completion.choices:
         read["usage"] = (
             _json({key: value for key, value in completion.usage.raw.items() if key.endswith("_tokens")})

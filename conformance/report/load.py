@@ -9,6 +9,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from conformance.contract.read_file import read_file
 from conformance.contract.yaml_files import load_schema, spec_root
 from conformance.report.escaping import escape_line
 
@@ -28,11 +29,9 @@ def load(path: Path) -> Document:
         path /= "results.json"
     name = escape_line(path)
     try:
-        if path.stat().st_size > _LARGEST:
-            raise RefusedError(f"{name} is too large for a results document.")
-        data = json.loads(path.read_bytes())
+        data = json.loads(read_file(path, _LARGEST))
     except OSError as error:
-        raise RefusedError(f"{name} can't be read: {error.strerror or error}.") from error
+        raise RefusedError(f"{name} can't be read: {escape_line(error.strerror or error, 200)}.") from error
     except (ValueError, RecursionError) as error:
         raise RefusedError(
             f"{name} is not JSON, or was cut off while it was written ({escape_line(error, 200)}). Run the suite again."

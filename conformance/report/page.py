@@ -34,11 +34,37 @@ _COMPARED = 100
 Document = Mapping[str, Any]
 
 
+class ById(Mapping[str, Document]):
+    """Exchanges by their ids; each is looked at only when it is asked for."""
+
+    def __init__(self, exchanges: Sequence[Document]) -> None:
+        """Learn the ids."""
+        self._exchanges = exchanges
+        names = exchanges.ids() if hasattr(exchanges, "ids") else [exchange["id"] for exchange in exchanges]
+        self._places = {name: place for place, name in enumerate(names)}
+
+    def __getitem__(self, name: str) -> Document:
+        """The exchange of that id."""
+        return self._exchanges[self._places[name]]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is one."""
+        return name in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        """The ids."""
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._places)
+
+
 def page(document: Document) -> str:
     """The compliance page of a results document; it can be encoded as UTF-8."""
     requirements = document["requirements"]
     counts = Counter(result["verdict"] for result in requirements)
-    exchanges = {exchange["id"]: exchange for exchange in document["exchanges"]}
+    exchanges = ById(document["exchanges"])
     evidence = _evidence(document, exchanges)
     problems = sorted(
         causes_of(document), key=lambda cause: is_known(cause.speaker)

@@ -9,7 +9,7 @@ from typing import Any
 
 from conformance.contract.catalogue import Tier
 from conformance.report.causes import Cause, causes_in_words, causes_of
-from conformance.report.escaping import escape_line, shorten
+from conformance.report.escaping import escape_line, no_command, shorten
 from conformance.report.known_failures import (
     explained,
     is_known,
@@ -43,8 +43,8 @@ Document = Mapping[str, Any]
 
 
 def printable(text: str) -> str:
-    """`text` with everything that could move a cursor, change a colour or reverse a line shown as an escape."""
-    return "\n".join(escape_line(line, len(line)) for line in text.split("\n"))
+    """`text` with everything that could move a cursor, change a colour, reverse a line or command a pipeline shown as an escape."""
+    return "\n".join(no_command(escape_line(line, len(line))) for line in text.split("\n"))
 
 
 def failure_block(result: Document, exchanges: Mapping[str, Document], repeat: str) -> str:

@@ -18,7 +18,7 @@ from conformance.rules._shapes import (
     plain,
     promised,
 )
-from conformance.wire.completion import COUNTERS, DETAILS, Completion, Usage, is_chat
+from conformance.wire.completion import COUNTERS, DETAILS, Completion, Usage, is_chat, is_count
 from conformance.wire.exchange import Exchange, Intent, is_int
 from conformance.wire.shown import shown
 
@@ -39,7 +39,7 @@ def three_counts_are_present_and_not_negative(completion: Completion) -> Judgeme
     wrong = {
         name: f"`{name}` is {shown(value) if name in usage.raw else 'missing'}"
         for name, value in values.items()
-        if not is_int(value) or value < 0
+        if not is_count(value)
     }
     return broken(f"in `usage` {', '.join(wrong.values())}", *map(malformed, wrong)) if wrong else None
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from conformance.contract.read_file import read_file
 from conformance.contract.yaml_files import DocumentError, check_document, load_schema, spec_root
 from conformance.options import OptionError
 
@@ -31,14 +32,8 @@ def load_config(folder: Path) -> Mapping[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-        if len(data) > _LARGEST:
-            raise OptionError(f"{path.name} is too large for a configuration")
-        return tomllib.loads(data.decode("utf-8"))
-    except (OSError, ValueError) as error:
-        if isinstance(error, OptionError):
-            raise
+        return tomllib.loads(read_file(path, _LARGEST).decode("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise OptionError(f"{path.name} cannot be read: {error}") from error
 
 

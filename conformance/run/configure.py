@@ -21,7 +21,7 @@ from conformance.run.resuming import check_resumable
 from conformance.run.settings import Settings
 from conformance.wire.http import HttpClient
 from conformance.wire.record import KEY_VARIABLE
-from conformance.wire.redact import is_credential
+from conformance.wire.secret_values import is_secret_header
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -35,7 +35,7 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
     headers = given["header"]
     variable = given["api_key_env"] or KEY_VARIABLE
     key = environment.get(variable, "").strip() or None
-    secret = key is not None or any(is_credential(name) for name, _ in headers)
+    secret = key is not None or any(is_secret_header(*header) for header in headers)
     replayed = bool(given["replay"])
     url = "" if replayed else _url(given["target_url"], secret=secret, allow_http=given["allow_http"])
     if given["api_key_env"] and key is None:
@@ -53,6 +53,7 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
             else None,  # a replay sends none, but removes it from what is written
             "key_variable": variable,
             "headers": headers,
+            "public_headers": given["public_header"],
             "rate": _rate(given["rate"]),
             "known": _known_failures(given["known_failures"]),
             "seed": given["hypothesis_seed"] or 0,
@@ -108,7 +109,13 @@ def _load(option: str, path: str) -> Recording:
 def _check_sendable(found: Settings) -> None:
     """Let the client look at what it will send; it opens nothing."""
     try:
-        HttpClient(found.url, key=found.key, key_header=found.api_key_header, headers=found.headers)
+        HttpClient(
+            found.url,
+            key=found.key,
+            key_header=found.api_key_header,
+            headers=found.headers,
+            public_headers=found.public_headers,
+        )
     except ValueError as error:
         raise OptionError(f"the target's URL, key or headers can't be sent: {error}") from error
 
@@ -141,10 +148,10 @@ def _url(url: str | None, *, secret: bool, allow_http: bool) -> str:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise OptionError(f"--target-url: {error}: {url!r}") from error
+        raise OptionError(f"--target-url: {error}: {_without_user(url)!r}") from error
     if parts.scheme not in {"http", "https"} or not host:
         raise OptionError(
-            f"--target-url takes a URL such as https://host/v1, with http:// or https://, not {url!r}"
+            f"--target-url takes a URL such as https://host/v1, with http:// or https://, not {_without_user(url)!r}"
         )
     if parts.username or parts.query or parts.fragment:
         raise OptionError(
@@ -156,3 +163,9 @@ def _url(url: str | None, *, secret: bool, allow_http: bool) -> str:
             " use https, or --allow-http if that network is yours"
         )
     return url.rstrip("/")
+
+
+def _without_user(url: str) -> str:
+    """The URL as it may be shown: a password may stand before its host."""
+    before, at, after = url.rpartition("@")
+    return f"{before.partition('//')[0]}//…@{after}" if at else url

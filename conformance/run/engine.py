@@ -27,6 +27,7 @@ from conformance.run.ledger import Ledger
 from conformance.run.liveness import serves_as_ever
 from conformance.run.preflight import Needs, UnusableTarget, find_model, preflight
 from conformance.run.readiness import until_ready
+from conformance.run.receiving import Receiving
 from conformance.run.recorded_traffic import RecordedTraffic
 from conformance.run.results import Inputs, Recorded, Results, Resumed
 from conformance.run.rule_pass import RulePass, judge_what_is_there
@@ -70,7 +71,7 @@ class Engine:
         )
         self._client = None if self.transport or self._only_judges else _client(settings)
         self.session = Session(
-            self.transport or (self._client.send if self._client else _never),
+            Receiving(self.transport or (self._client.send if self._client else _never), settings.redactor),
             settings.model or "",
             concurrency=settings.concurrency,
             budget=Budget(
@@ -191,6 +192,12 @@ class Engine:
                 self.ledger.keep(check, result)
         self.ledger.settle_unjudged(why, reason)
         return True
+
+    def give_up(self) -> None:
+        """End the run from another thread: its time is over, and it is held up by what can't be interrupted. Nothing more is judged."""
+        over = f"the time for the run was up after {self.settings.run_timeout:g} s (--run-timeout)"
+        self.session.delivery.end(Reason.TIME, over)
+        self.ledger.settle_unjudged(over, Reason.TIME)
 
     def conclude(self, why: str, reason: Reason) -> None:
         """Judge by rules what is there, and settle the rest as not judged: however a run ends, what it has seen counts."""
@@ -331,6 +338,7 @@ def _client(settings: Settings) -> HttpClient:
         key=settings.key,
         key_header=settings.api_key_header,
         headers=settings.headers,
+        public_headers=settings.public_headers,
         limits=Limits(first_byte=timeout, between_bytes=timeout, total=5 * timeout),
         concurrency=settings.concurrency,
     )

@@ -106,7 +106,9 @@ class Ledger:
         self.keep(check, result)
 
     def keep(self, check: Check, result: Result) -> None:
-        """Settle a check with a result that is there already."""
+        """Settle a check with a result that is there already. The first counts: a run that was given up may still be at it."""
+        if check.requirement_id in self.settled:
+            return
         self.settled[check.requirement_id] = result
         self.on_result(check, result)
 

@@ -7,6 +7,7 @@ them packed by xz. All may come from anywhere, so all are held against their sch
 
 from __future__ import annotations
 
+import io
 import json
 import lzma
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from conformance.contract.read_file import read_file
 from conformance.contract.verdict import Reason
 from conformance.contract.yaml_files import DocumentError, load_schema, spec_root
 from conformance.kit.facts import Capability, Facts, Support
@@ -137,9 +139,10 @@ def _recording(name: str, head: Document, exchanges: Iterable[Any], foot: Docume
 def _read(path: Path) -> bytes:
     """The bytes of a file, unpacked."""
     try:
-        with path.open("rb") as file:
-            packed = file.read(len(_XZ)) == _XZ
-        with lzma.open(path) if packed else path.open("rb") as file:
+        data = read_file(path, _LARGEST)
+        if not data.startswith(_XZ):
+            return data
+        with lzma.open(io.BytesIO(data)) as file:
             data = file.read(_LARGEST + 1)
     except (lzma.LZMAError, EOFError) as error:
         raise DocumentError(f"{path.name} cannot be unpacked, or was cut off: {error}") from error

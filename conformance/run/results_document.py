@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from conformance import __version__
 from conformance.contract.symptom import Symptom
@@ -20,12 +20,47 @@ from conformance.wire.redact import Redactor
 FORMAT = "completions-conformance/2"
 FORMATS = (FORMAT, "completions-conformance/1")
 """Those that are read."""
+_SMALL = 64 * 1024
+"""Bytes of a body."""
 EDITION = "2026-11"
 """The name of the list of requirements that this release scores."""
 
 
-def to_document(results: Results) -> dict[str, Any]:
-    """The results document, redacted; see `spec/results.schema.json`."""
+class WrittenExchanges(Sequence[dict[str, Any]]):
+    """The exchanges of a run as a results document has them, each written down when it is looked at; only small ones are kept."""
+
+    def __init__(self, results: Results) -> None:
+        """Nothing is written down yet."""
+        self._exchanges, self._redactor = results.exchanges, results.redactor
+        self._kept: dict[int, dict[str, Any]] = {}
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._exchanges)
+
+    @overload
+    def __getitem__(self, place: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[dict[str, Any]]: ...
+    def __getitem__(self, place: int | slice) -> Any:
+        """One exchange, or several."""
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        if place in self._kept:
+            return self._kept[place]
+        exchange = self._exchanges[place]
+        written = to_json(exchange, self._redactor)
+        if exchange.response is None or len(exchange.response.body) <= _SMALL:
+            self._kept[place] = written
+        return written
+
+    def ids(self) -> list[str]:
+        """The ids of the exchanges."""
+        return [exchange.id for exchange in self._exchanges]
+
+
+def to_document(results: Results, *, exchanges: Sequence[dict[str, Any]] | None = None) -> dict[str, Any]:
+    """The results document, redacted; see `spec/results.schema.json`. `exchanges` stand in it where they are given."""
     text, facts, cost = results.redactor.text, results.facts, results.cost
     return {
         "format": FORMAT,
@@ -94,7 +129,9 @@ def to_document(results: Results) -> dict[str, Any]:
             for cause in causes(results.results)
         ],
         "requirements": [result_to_json(result, results.redactor) for result in results.results],
-        "exchanges": [to_json(exchange, results.redactor) for exchange in results.exchanges],
+        "exchanges": exchanges
+        if exchanges is not None
+        else [to_json(exchange, results.redactor) for exchange in results.exchanges],
         # Last: a document that was cut off, or a run that was, can't pass for a whole one.
         "complete": results.complete,
     }

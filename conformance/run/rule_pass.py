@@ -7,15 +7,22 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from conformance.contract.apply_rule import Objection, RuleResult, apply_rule, needs_confirmation
 from conformance.contract.check import Check, Scope
 from conformance.contract.verdict import LOST, Inconclusive, NotRecorded, Outcome, Reason, Verdict
 from conformance.kit import typical_requests
+from conformance.kit.daemon_thread import in_daemon_thread
 from conformance.kit.target import Target
 from conformance.run.ledger import Ledger
 from conformance.run.session import Session
 from conformance.wire.exchange import Exchange, Intent
+
+_LONG = 8 * 1024 * 1024
+"""Bytes of answers that are looked at while the event loop does other things."""
+_LONGEST_END = 3.0
+"""Seconds of work on what is there, once a run has ended."""
 
 
 def judge_what_is_there(
@@ -25,7 +32,10 @@ def judge_what_is_there(
 
     A rule that finds nothing to look at is left unsettled.
     """
+    began = time.thread_time()
     for check in checks:
+        if time.thread_time() - began > _LONGEST_END:
+            return  # what comes from a hostile target may take any time
         started = time.monotonic()
         try:
             result = apply_rule(check, exchanges, ledger.settings.profile)
@@ -55,6 +65,7 @@ class RulePass:
     new_target: Callable[[], Target]
     _unsent: Inconclusive | None = field(default=None, init=False)
     """Why the run did not get to some of the typical requests, if so."""
+    _is_long: bool = field(default=False, init=False)
 
     async def run(self, checks: Sequence[Check]) -> None:
         """Apply all of `checks`."""
@@ -63,6 +74,8 @@ class RulePass:
         await self._send_typical_requests(
             refusals=any(check.scope in {Scope.REFUSAL, Scope.EXCHANGE} for check in checks)
         )
+        answers = [exchange.response for exchange in self.session.exchanges if exchange.response is not None]
+        self._is_long = sum(len(piece.data) for answer in answers for piece in answer.pieces) > _LONG
         for check in checks:
             # A rule may have nothing to wait for; the clock of the run wants to be heard.
             await asyncio.sleep(0)
@@ -81,9 +94,10 @@ class RulePass:
 
     async def _apply(self, check: Check) -> None:
         started = time.monotonic()
-        profile = self.ledger.settings.profile
+        profile, exchanges = self.ledger.settings.profile, self.session.exchanges
         try:
-            result = apply_rule(check, self.session.exchanges, profile)
+            judge = partial(apply_rule, check, exchanges, profile)
+            result = await in_daemon_thread(judge) if self._is_long else judge()
             if needs_confirmation(check, result):
                 result = await self._confirm(check, result)
         except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +12,8 @@ from typing import Any
 from conformance.contract.catalogue import load_catalogue
 from conformance.contract.check import Check
 from conformance.options import OptionError
-from conformance.report.files import place_for, write_atomically, write_report
+from conformance.report.atomic import refuse_what_is_no_file, try_to_write, write_atomically
+from conformance.report.files import place_for, write_report
 from conformance.report.rerun import pytest_line_of
 from conformance.report.text import printable
 from conformance.run.embedded import Embedded
@@ -19,8 +22,8 @@ from conformance.run.journal import restore
 from conformance.run.plan import Plan
 from conformance.run.recorded_traffic import RecordedTraffic
 from conformance.run.recording import to_lines
-from conformance.run.results import Result
-from conformance.run.results_document import to_document
+from conformance.run.results import Result, Results
+from conformance.run.results_document import WrittenExchanges, to_document
 from conformance.run.settings import Settings
 from conformance.run.thread import RunThread
 from conformance.wire.record import to_json
@@ -52,15 +55,22 @@ class Run:
         self._background: RunThread | None = None
 
     def prepare(self) -> None:
-        """Make the folders of what will be written. Raises `OptionError`."""
+        """Make the folders of what will be written, and try them: before anything is sent, and paid for. Raises `OptionError`."""
         for option, folder in (("report", self.report), ("record", self.record and self.record.parent)):
             try:
                 if folder is not None:
                     folder.mkdir(parents=True, exist_ok=True)
+                    try_to_write(folder)
             except OSError as error:
                 raise OptionError(f"--{option}: {folder}: {error.strerror or error}") from error
-        if self.record is not None and self.record.is_dir():
+        if self.record is None:
+            return
+        if self.record.is_dir():
             raise OptionError(f"--record: {self.record} is a folder; name a file")
+        try:
+            refuse_what_is_no_file(self.record)
+        except OSError as error:
+            raise OptionError(f"--record: {error}") from error
 
     @property
     def started(self) -> bool:
@@ -124,24 +134,41 @@ class Run:
     def finish(self) -> None:
         """End the run; `document` is then what it found, where a check was run."""
         if self._background is not None:
-            self.document = to_document(self._background.stop())
+            self.take_over(self._background.stop())
         if self._embedded is not None:
             self._embedded.stop()
+
+    def take_over(self, results: Results) -> None:
+        """Report what a run found."""
+        self.document = to_document(results, exchanges=WrittenExchanges(results))
 
     def restore(self, journal: Path, why: str) -> None:
         """Take over what a run in another process had found when it was lost; `document` stays None where it left no journal."""
         results = restore(journal, self.settings, why)
         if results is not None:
-            self.document = to_document(results)
+            self.take_over(results)
 
     def write(self) -> None:
-        """Write the report and the recording. A run that was paid for does not end without its verdicts: what can't be written is said."""
+        """Write the report and the recording. A run that was paid for does not end without its verdicts: what can't be written is said.
+
+        Where the folder takes no files any more, the report is in a temporary one.
+        """
         if self.document is None:
             return
+        clean = self.settings.redactor.stream
         try:
             self.report = place_for(self.document, self.report)
-            write_report(self.document, self.report)
-            if self.record is not None:
-                write_atomically(self.record, b"".join(to_lines(self.document)))
+            write_report(self.document, self.report, clean)
         except Exception as error:  # noqa: BLE001 - see above
             self.unwritten = printable(f"{type(error).__name__}: {error}")
+            with contextlib.suppress(
+                Exception
+            ):  # there is no room anywhere; the verdicts are on the terminal
+                elsewhere = Path(tempfile.mkdtemp(prefix="completions-conformance-"))
+                write_report(self.document, elsewhere, clean)
+                self.report = elsewhere
+        try:
+            if self.record is not None:
+                write_atomically(self.record, clean(to_lines(self.document)))
+        except Exception as error:  # noqa: BLE001 - the same
+            self.unwritten = self.unwritten or printable(f"{type(error).__name__}: {error}")

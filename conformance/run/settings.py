@@ -9,7 +9,8 @@ from conformance.contract.known_failures import KnownFailures
 from conformance.kit.scenario_settings import ScenarioSettings
 from conformance.run.rate import Rate
 from conformance.wire.record import KEY_VARIABLE
-from conformance.wire.redact import Redactor, is_credential
+from conformance.wire.redact import Redactor
+from conformance.wire.secret_values import secrets_of_header
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class Settings(ScenarioSettings):
     key: str | None = field(default=None, repr=False)
     key_variable: str = KEY_VARIABLE
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Sent with every request; what in them may be secret is treated as such."""
+    public_headers: tuple[tuple[str, str], ...] = ()
+    """The same, but nothing in them is secret."""
     name: str = ""
     """What the report calls the target; what the target calls itself, where it is empty."""
     embedded: bool = False
@@ -59,8 +63,8 @@ class Settings(ScenarioSettings):
 
     @cached_property
     def redactor(self) -> Redactor:
-        """Removes the key, and the values of extra headers that look like credentials, from all that is written."""
-        secrets = [value for name, value in self.headers if is_credential(name)]
+        """Removes the key, and what is secret in extra headers, from all that comes from a target and all that is written."""
+        secrets = [secret for header in self.headers for secret in secrets_of_header(*header)]
         return Redactor(
             tuple(secret for secret in (self.key, *secrets) if secret), key_header=self.api_key_header
         )

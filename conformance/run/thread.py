@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from pathlib import Path
@@ -18,6 +19,8 @@ from conformance.wire.exchange import Exchange
 
 _GOODBYE = 10.0
 """Seconds that a cancelled run gets to close its connections."""
+_GRACE = 4.0
+"""Seconds after its time in which a run ends by itself, unless something holds it up that can't be interrupted."""
 
 
 class RunThread:
@@ -35,13 +38,23 @@ class RunThread:
         self._task: asyncio.Task[Results] | None = None
         self._thread = threading.Thread(target=self._main, name="conformance", daemon=True)
         engine.ledger.on_result = self._deliver
+        self._last_call: float | None = None
+        self._given_up = False
 
     def start(self) -> None:
         """Start the run."""
+        seconds = self._engine.settings.run_timeout
+        self._last_call = None if seconds is None else time.monotonic() + seconds + _GRACE
         self._thread.start()
 
     def result(self, check: Check, patience: float) -> Result | None:
-        """The verdict on `check`; None where it is not there after `patience` seconds. Raises what crashed the run, if anything did."""
+        """The verdict on `check`; None where it is not there after `patience` seconds. Raises what crashed the run, if anything did.
+
+        The clock of a run is its event loop's, which does not hear it while it works at something; whoever waits hears this one.
+        """
+        if self._last_call is not None and time.monotonic() > self._last_call and not self._given_up:
+            self._given_up = True
+            self._engine.give_up()
         try:
             return self._verdicts[check.requirement_id].result(patience)
         except FutureTimeoutError:
@@ -52,10 +65,11 @@ class RunThread:
         judged = all(future.done() for future in self._verdicts.values())
         if not judged and self._loop is not None and self._task is not None:
             self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join(_GOODBYE)
+        self._thread.join(0.0 if self._given_up else _GOODBYE)
         if self._done.done() and not self._done.cancelled() and self._done.exception() is None:
             return self._done.result()
-        self._engine.conclude("the run was interrupted", Reason.INTERRUPTED)
+        if not self._given_up:
+            self._engine.conclude("the run was interrupted", Reason.INTERRUPTED)
         return self._engine.snapshot(complete=False)
 
     @property

@@ -74,8 +74,8 @@ async def repeats_by_seed(target: Target, *seeds: int) -> str | None:
 
 def fingerprint_changed(first: Completion, second: Completion) -> bool:
     """Whether two answers name different versions of the target, which need not draw the same random numbers."""
-    prints = {document.get("system_fingerprint") for document in first.documents + second.documents}
-    return len([found for found in prints if isinstance(found, str)]) > 1
+    prints = (document.get("system_fingerprint") for document in first.documents + second.documents)
+    return len({found for found in prints if isinstance(found, str)}) > 1
 
 
 def _openings(target: Target) -> tuple[str, ...]:

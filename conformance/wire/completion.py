@@ -7,26 +7,31 @@ The view is forgiving so that every check can look at whatever part of an answer
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeGuard
 
 from conformance.wire import sse
 from conformance.wire.exchange import NOT_JSON, Exchange, is_int, parse_json
+from conformance.wire.shown import Odd
 
 DONE = "[DONE]"
 COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
 DETAILS = ("prompt_tokens_details", "completion_tokens_details")
 FINISH_REASONS = ("stop", "length", "content_filter")
 """Those that are documented."""
+_TOO_MANY = 2**63
+"""No counter goes so far: most clients read 64 bits."""
+_MOST_DEFECTS = 100
 _KEPT = "_completion"
 _ARRAYS = ("tokens", "token_logprobs", "top_logprobs", "text_offset")
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """The three counters; None where one is missing or is no integer."""
+    """The three counters; None where one is missing or is no integer that others could read."""
 
     raw: Mapping[str, Any]
     prompt_tokens: int | None
@@ -39,7 +44,7 @@ class Usage:
         if not isinstance(raw, dict):
             return None
         counters = (raw.get(name) for name in COUNTERS)
-        return cls(raw, *(value if is_int(value) else None for value in counters))
+        return cls(raw, *(value if is_int(value) and abs(value) < _TOO_MANY else None for value in counters))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +93,12 @@ class Choice:
         return tuple(part["finish_reason"] for part in self.parts if part.get("finish_reason") is not None)
 
     @property
-    def finish_reason(self) -> Any:
+    def finish_reason(self) -> str | Odd | None:
         """The last finish reason, or None."""
-        return self.finish_reasons[-1] if self.finish_reasons else None
+        reasons = self.finish_reasons
+        if not reasons:
+            return None
+        return reasons[-1] if isinstance(reasons[-1], str) else Odd.of(reasons[-1])
 
     @property
     def logprobs(self) -> Logprobs | None:
@@ -131,9 +139,17 @@ class Completion:
     def read(cls, exchange: Exchange) -> Completion:
         """The view of an exchange, made once and kept with it (as `cached_property` does): all rules look at every exchange."""
         kept = vars(exchange)
-        if _KEPT not in kept:
-            kept[_KEPT] = cls._read(exchange)
-        found: Completion = kept[_KEPT]
+        if _KEPT in kept:
+            found: Completion = kept[_KEPT]
+            return found
+        response = exchange.response
+        read = vars(response).get(_KEPT) if response else None
+        # What was read stays true where something else about the exchange becomes known.
+        found = cls._read(exchange) if read is None else replace(read, exchange=exchange)
+        if response is None or response.is_kept:
+            kept[_KEPT] = found
+        if response is not None and response.is_kept:
+            vars(response)[_KEPT] = found
         return found
 
     @classmethod
@@ -144,7 +160,12 @@ class Completion:
             return cls._read_stream(exchange)
         document = exchange.response.json
         if isinstance(document, dict):
-            return cls(exchange, streamed=False, documents=(document,), malformed=tuple(_defects(document)))
+            return cls(
+                exchange,
+                streamed=False,
+                documents=(document,),
+                malformed=tuple(islice(_defects(document), _MOST_DEFECTS)),
+            )
         what = "not JSON" if document is NOT_JSON else "not a JSON object"
         return cls(exchange, streamed=False, documents=(), malformed=(f"the body is {what}",))
 
@@ -158,13 +179,13 @@ class Completion:
             document = parse_json(event.data)
             if isinstance(document, dict):
                 chunks.append(Chunk(event, document, arrivals.at(event.end)))
-                malformed += _defects(document)
-            elif event.data.strip() != DONE:
+                malformed += islice(_defects(document), _MOST_DEFECTS - min(_MOST_DEFECTS, len(malformed)))
+            elif event.data.strip() != DONE and len(malformed) < _MOST_DEFECTS:
                 malformed.append(
                     f"the data of the event at byte {event.start} is neither {DONE} nor a JSON object"
                 )
         documents = tuple(chunk.document for chunk in chunks)
-        return cls(exchange, True, documents, tuple(chunks), events, tuple(malformed))  # noqa: FBT003 - positional like its twin above
+        return cls(exchange, True, documents, tuple(chunks), events, tuple(malformed[:_MOST_DEFECTS]))  # noqa: FBT003 - positional like its twin above
 
     @cached_property
     def choices(self) -> Mapping[int, Choice]:
@@ -187,7 +208,7 @@ class Completion:
         return self.choice.text
 
     @property
-    def finish_reason(self) -> Any:
+    def finish_reason(self) -> str | Odd | None:
         """The finish reason of choice 0."""
         return self.choice.finish_reason
 
@@ -196,6 +217,11 @@ class Completion:
         """The usage of the whole request: the last `usage` object that came."""
         found = (Usage.read(document.get("usage")) for document in reversed(self.documents))
         return next((usage for usage in found if usage is not None), None)
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether a value can be the number of something: an integer of at least 0, in the 64 bits that most clients read."""
+    return is_int(value) and 0 <= value < _TOO_MANY
 
 
 def is_chat(choice: Mapping[str, Any]) -> bool:
@@ -245,6 +271,7 @@ class _Arrivals:
 
     def __init__(self, exchange: Exchange) -> None:
         self._ends: list[tuple[int, float]] = []
+        self._next = 0
         end = 0
         for piece in exchange.response.pieces if exchange.response else ():
             end += len(piece.data)
@@ -252,6 +279,6 @@ class _Arrivals:
 
     def at(self, offset: int) -> float:
         """The time at which the byte before `offset` had arrived; offsets are asked for in ascending order."""
-        while len(self._ends) > 1 and self._ends[0][0] < offset:
-            del self._ends[0]
-        return self._ends[0][1] if self._ends else 0.0
+        while self._next + 1 < len(self._ends) and self._ends[self._next][0] < offset:
+            self._next += 1
+        return self._ends[self._next][1] if self._ends else 0.0

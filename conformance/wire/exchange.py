@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from http import HTTPStatus
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
+
+T = TypeVar("T")
 
 _SUCCESS = 2
 _CLIENT_ERROR = 4
@@ -38,6 +40,10 @@ OVERLOADED = 529
 """No status of an RFC. Anthropic and those after it say "overloaded" with it, which is what a 503 says."""
 
 _LATER = frozenset({HTTPStatus.TOO_MANY_REQUESTS, OVERLOADED})
+
+_MOST_VALUES = 200_000
+_LONGEST_INTEGER = 308
+"""Digits, and so many has the largest double, less one: what is longer is no number to most clients."""
 
 DEFAULT_MAX_TOKENS = 16
 """What OpenAI's specification says of a request without `max_tokens`."""
@@ -188,16 +194,31 @@ class Response:
     """Size of the body on the wire, before any content coding was undone; chunk framing is not counted."""
     closed_by_us: bool = False
     """The suite closed the connection before the end, as `Request.close_after` asked: not complete, and nobody's fault."""
+    is_kept: bool = field(default=True, compare=False)
+    """Whether what is read in it is kept: where there is too much, it is read each time."""
 
-    @cached_property
+    @property
     def body(self) -> bytes:
         """The body, content coding undone."""
-        return b"".join(piece.data for piece in self.pieces)
+        if len(self.pieces) == 1:
+            return self.pieces[0].data
+        return self._kept("_body", lambda: b"".join(piece.data for piece in self.pieces))
 
-    @cached_property
+    @property
     def json(self) -> Any:
         """The body as strict JSON, or `NOT_JSON`."""
-        return parse_json(self.body)
+        return self._kept("_json", lambda: parse_json(self.body))
+
+    def _kept(self, name: str, read: Callable[[], T]) -> T:
+        """What `read` gives, which is kept where there is room for it."""
+        kept = vars(self)
+        if name in kept:
+            found: T = kept[name]
+            return found
+        found = read()
+        if self.is_kept:
+            kept[name] = found
+        return found
 
     def header(self, name: str) -> str | None:
         """The first header of that name, whatever its case."""
@@ -298,18 +319,26 @@ def parse_json(text: bytes | str) -> Any:
     """The JSON value of `text`, or `NOT_JSON`.
 
     Strict where Python's decoder is not: RFC 8259 has no `NaN` and no `Infinity`, and wants UTF-8. White space around the value is
-    legal. Never raises: what is nested too deep, or a number beyond a double or of thousands of digits, is not JSON that a client
+    legal. Never raises: what is nested too deep, has more values than any answer needs, or a number beyond a double, is not JSON that a client
     could use either. A text in the value may hold lone surrogates (RFC 8259, 8.2, permits their escapes), which UTF-8 can not encode.
     """
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        return json.loads(decoded, parse_constant=_no_constant, parse_float=_finite)
+        if len(decoded) > _MOST_VALUES and sum(map(decoded.count, ",[{")) > _MOST_VALUES:
+            return NOT_JSON
+        return json.loads(decoded, parse_constant=_no_constant, parse_float=_finite, parse_int=_printable)
     except (ValueError, RecursionError):
         return NOT_JSON
 
 
 def _no_constant(name: str) -> float:
     raise ValueError(name)
+
+
+def _printable(digits: str) -> int:
+    if len(digits) > _LONGEST_INTEGER:
+        raise ValueError(digits)
+    return int(digits)
 
 
 def _finite(digits: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.wire.content_coding import ACCEPT_ENCODING
 from conformance.wire.exchange import Auth, Request
-from conformance.wire.redact import CREDENTIAL_HEADERS
+from conformance.wire.secret_values import is_secret_header
 
 USER_AGENT = "completions-conformance"
 
@@ -17,17 +17,23 @@ def merge_headers(
     key: str | None,
     extra: tuple[tuple[str, str], ...],
     key_header: str | None = None,
+    public: tuple[tuple[str, str], ...] = (),
 ) -> list[tuple[str, str]]:
-    """The client's headers, the key, the user's `extra` headers, the request's own; the later replace the earlier by name.
+    """The client's headers, the key, the user's `extra` and `public` headers, the request's own; the later replace the earlier by name.
 
-    The key, and credentials among the extra headers, go out only with `Auth.KEY`.
+    The key, and what is secret among the extra headers, go out only with `Auth.KEY`.
     """
     with_key = request.auth is Auth.KEY
-    credential_names = {*CREDENTIAL_HEADERS, (key_header or "").lower()}
+    known_to_all = [
+        pair
+        for pair in extra
+        if not is_secret_header(*pair) and pair[0].lower() != (key_header or "").lower()
+    ]
     layers = (
         _ALWAYS,
         (credentials(key, key_header),) if with_key and key is not None else (),
-        tuple(pair for pair in extra if with_key or pair[0].lower() not in credential_names),
+        extra if with_key else known_to_all,
+        public,
         request.headers,
     )
     merged: list[tuple[str, str]] = []

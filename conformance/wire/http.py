@@ -53,16 +53,17 @@ class Limits:
     """Seconds without a byte of the body."""
     total: float = 300.0
     """Seconds for one try at a request."""
-    body_bytes: int = 16 * 1024 * 1024
-    """Bytes of a body, on the wire as well as with its content coding undone."""
+    body_bytes: int = 4 * 1024 * 1024
+    """Bytes of a body, on the wire as well as with its content coding undone; what the suite asks for fits into a tenth of it."""
 
 
 class HttpClient:
     """An async context manager that sends requests to one target.
 
     `base_url` is what request paths are appended to; a query in it goes on every request. `headers` go on every request, but those
-    that are credentials by their name only with `Auth.KEY`; a header of a request takes the place of one of the same name. The key goes
-    out as `Authorization: Bearer`, or as it is in `key_header`, to `base_url`'s origin only, since redirects are not followed.
+    that are secret only with `Auth.KEY`; `public_headers` go on every one, whatever is in them. A header of a request takes the place of
+    one of the same name. The key goes out as `Authorization: Bearer`, or as it is in `key_header`, to `base_url`'s origin only, since
+    redirects are not followed.
 
     Raises `ValueError` where the URL, the key, or a header could never be sent; its message holds no secret.
     """
@@ -74,15 +75,17 @@ class HttpClient:
         key: str | None,
         key_header: str | None = None,
         headers: tuple[tuple[str, str], ...] = (),
+        public_headers: tuple[tuple[str, str], ...] = (),
         limits: Limits = Limits(),
         concurrency: int = 8,
     ) -> None:
         """Check the settings; nothing is opened yet."""
         self._base = _checked_url(base_url)
-        check_headers(headers, key, key_header)
+        check_headers((*headers, *public_headers), key, key_header)
         self._key = key
         self._key_header = key_header
         self._headers = headers
+        self._public_headers = public_headers
         self._limits = limits
         self._concurrency = concurrency
         self._slots = asyncio.Semaphore(concurrency)
@@ -150,7 +153,7 @@ class HttpClient:
         query = "&".join(part for part in (base_query, query) if part)
         raw_path = base_path.rstrip("/") + path + (f"?{query}" if query else "")
         url = self._base.copy_with(raw_path=(raw_path or "/").encode("ascii"))
-        pairs = merge_headers(request, self._key, self._headers, self._key_header)
+        pairs = merge_headers(request, self._key, self._headers, self._key_header, self._public_headers)
         headers = [(name.encode("ascii"), value.encode("utf-8")) for name, value in pairs]
         # A body of known length gets a Content-Length; that and chunked coding together would be malformed (RFC 9112, 6.3).
         chunked = any(name.lower() == "transfer-encoding" for name, _ in pairs)

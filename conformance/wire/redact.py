@@ -1,41 +1,33 @@
-"""Secrets stay out of everything that is written: results, reports, terminal, curl lines.
+"""Secrets stay out of everything: exchanges as they are made, and results, reports, terminal and curl lines as they are written.
 
-They are removed by their value, however an answer spells it: as it is, percent-encoded, or with the escapes of JSON or HTML. A server
-that goes out of its way to hide a secret it was given, in Base64 or torn over the words of several events, is beyond this: it has
-the secret anyway.
+They are removed by their value, however an answer spells it: as it is, escaped, backwards, in Base64, with anything between its letters; and so
+is each fragment of them of eight characters. An exchange is redacted where it is made, so that nobody who cuts, joins or compares what a target
+said ever holds a secret; what is written is redacted again, for what was torn over the events of a stream is put together by then.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from conformance.wire.exchange import Exchange, Fault, Piece, Request, Response
-
-CREDENTIAL_HEADERS = frozenset(
-    {"authorization", "proxy-authorization", "api-key", "x-api-key", "cookie", "set-cookie"}
-)
-"""Names (lower case) of headers whose value is a credential, whoever sends it."""
-
-_CREDENTIAL_WORDS = ("auth", "key", "secret", "token")
+from conformance.wire.search import Search, Span, merged
+from conformance.wire.secret_values import CREDENTIAL_HEADERS, FRAGMENT, is_secret
+from conformance.wire.spellings import fold
 
 _REMOVED = "[removed]"
-_SHORTEST_SECRET = 4
-"""Removing a shorter "secret" would tear unrelated text apart, and a key of three characters protects nothing."""
-
-_LONGEST_WORD = 12
-"""Letters of a key that may be a word: local servers are called with such keys, since clients insist on one."""
+_STRUCTURE = re.compile(rb"""((?:\\{0,8}["'\n\r{}\[\]<>,:][ \t]*)+)""")
+"""What stands between the values of a text and is left in its place: what was JSON stays JSON."""
+_HELD = 1 << 20
+_SEEN_TWICE = 1 << 12
+"""Bytes of a stream that are looked at at a time, and of them so many again with what follows."""
+_BY_CHANCE = 2
+"""So many letters before a border, or after one, which would go on with a secret, do so by chance."""
 
 _BACKSLASHES = rb"\\\\{0,7}"
 """JSON within JSON within JSON: each nesting doubles them."""
-
-
-def is_credential(name: str) -> bool:
-    """Whether a header that a user adds looks like a credential by its name."""
-    name = name.lower()
-    return name in CREDENTIAL_HEADERS or any(word in name for word in _CREDENTIAL_WORDS)
 
 
 @dataclass(frozen=True)
@@ -47,23 +39,71 @@ class Redactor:
     """The header that takes the key, where it is not `Authorization`: what is in it is removed, too."""
 
     @cached_property
-    def _patterns(self) -> tuple[re.Pattern[bytes], ...]:
-        """One pattern a secret, in bytes as bodies need not be text; the longest first so that none shields another."""
-        secrets = sorted({secret for secret in self.secrets if len(secret) >= _SHORTEST_SECRET}, key=len)
-        return tuple(map(_pattern, reversed(secrets)))
+    def _kept_secret(self) -> tuple[str, ...]:
+        """Those of the secrets that protect anything, the longest first so that none shields another."""
+        return tuple(sorted(filter(is_secret, set(self.secrets)), key=len, reverse=True))
+
+    @cached_property
+    def _search(self) -> Search:
+        return Search(self._kept_secret)
+
+    @cached_property
+    def _short(self) -> tuple[re.Pattern[bytes], ...]:
+        """A pattern for each secret that has too few letters to be searched for by its fragments."""
+        return tuple(_pattern(secret) for secret in self._kept_secret if _is_short(secret))
+
+    @cached_property
+    def _long(self) -> tuple[re.Pattern[bytes], ...]:
+        """A pattern for each other secret, which shows where exactly it begins and ends."""
+        return tuple(_pattern(secret) for secret in self._kept_secret if not _is_short(secret))
+
+    def _spans(self, data: bytes) -> list[Span]:
+        """Where in `data` secrets stand."""
+        if not self._kept_secret:
+            return []
+        found = [_trimmed(data, span) for span in self._search.spans(data)]
+        patterns = (*self._long, *self._short) if found else self._short
+        found += (match.span() for pattern in patterns for match in pattern.finditer(data))
+        return merged(found)
 
     def text(self, text: str) -> str:
         """`text` without the secrets."""
-        if not self._patterns:
+        if not self._kept_secret:
             return text
         # Lone surrogates survive this: JSON's escapes can bring them into a text.
-        return self.data(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+        data = text.encode("utf-8", "surrogatepass")
+        clean = self.data(data)
+        return text if clean is data else clean.decode("utf-8", "surrogatepass")
 
     def data(self, data: bytes) -> bytes:
         """`data` without the secrets, which may also be cut out of bytes that are not UTF-8."""
-        for pattern in self._patterns:
-            data = pattern.sub(_REMOVED.encode(), data)
-        return data
+        spans = self._spans(data)
+        if not spans:
+            return data
+        (clean,) = self._cut((Piece(0.0, data),), spans)
+        return clean.data
+
+    def stream(self, parts: Iterable[bytes]) -> Iterator[bytes]:
+        """What comes in parts, without the secrets, in parts: of any size, in little memory."""
+        held = b""
+        for part in parts:
+            held += part
+            if len(held) >= _HELD:
+                clean, held = self._begun(held)
+                yield clean
+        yield self.data(held)
+
+    def _begun(self, data: bytes) -> tuple[bytes, bytes]:
+        """`data` without the secrets as far as nothing that follows can change it, and the rest as it is."""
+        spans = self._spans(data)
+        end = min(
+            (start for start, stop in spans if stop > len(data) - _SEEN_TWICE),
+            default=len(data) - _SEEN_TWICE,
+        )
+        end = min(end, len(data) - _SEEN_TWICE)
+        before = [span for span in spans if span[1] <= end]
+        (clean,) = self._cut((Piece(0.0, data[:end]),), before)
+        return clean.data, data[end:]
 
     def headers(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """The headers, credentials replaced."""
@@ -73,13 +113,24 @@ class Redactor:
             for name, value in headers
         )
 
+    def received(self, exchange: Exchange) -> Exchange:
+        """An exchange as it may be looked at: no secret is in what came back."""
+        response, fault = exchange.response, exchange.fault
+        if not self._kept_secret:
+            return exchange
+        return replace(
+            exchange,
+            response=response and self._response(response, self._values(response.headers)),
+            fault=fault and Fault(fault.kind, self.text(fault.message)),
+        )
+
     def exchange(self, exchange: Exchange) -> Exchange:
         """The exchange as it may be written down."""
         response, fault = exchange.response, exchange.fault
         return replace(
             exchange,
             request=self.request(exchange.request),
-            response=response and self._response(response),
+            response=response and self._response(response, self.headers(response.headers)),
             fault=fault and Fault(fault.kind, self.text(fault.message)),
             url=self.text(exchange.url),
         )
@@ -93,20 +144,53 @@ class Redactor:
             body=self.data(request.body),
         )
 
-    def _response(self, response: Response) -> Response:
+    def _response(self, response: Response, headers: tuple[tuple[str, str], ...]) -> Response:
         """The response without secrets, also where the network tore one apart; pieces and their times stay."""
-        pieces = response.pieces
-        for pattern in self._patterns:
-            if spans := [match.span() for match in pattern.finditer(_joined(pieces))]:
-                pieces = _cut(pieces, spans)
-        return replace(response, headers=self.headers(response.headers), pieces=pieces)
+        spans = self._spans(response.body)
+        return replace(
+            response, headers=headers, pieces=self._cut(response.pieces, spans) if spans else response.pieces
+        )
+
+    def _cut(self, pieces: tuple[Piece, ...], spans: list[Span]) -> tuple[Piece, ...]:
+        """The pieces with each of `spans` (offsets into all of their bytes, in order) replaced where it begins."""
+        body = b"".join(piece.data for piece in pieces)
+        kept: list[Piece] = []
+        base, next_span = 0, 0
+        for piece in pieces:
+            end, position, parts = base + len(piece.data), base, []
+            while next_span < len(spans) and spans[next_span][0] < end:
+                start, stop = spans[next_span]
+                if start >= base:
+                    parts += [piece.data[position - base : start - base], self._instead(body[start:stop])]
+                position = min(stop, end)
+                if stop > end:  # the span goes on in the next piece
+                    break
+                next_span += 1
+            kept.append(Piece(piece.seconds, b"".join((*parts, piece.data[position - base :]))))
+            base = end
+        return tuple(kept)
+
+    def _instead(self, found: bytes) -> bytes:
+        """What stands for a secret that was found as `found`: one word, or, where values were taken apart, what keeps their form."""
+        if any(pattern.fullmatch(found) for pattern in (*self._long, *self._short)):
+            return _REMOVED.encode()
+        return _in_form(found)
+
+    def _values(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+        """The headers, without the secrets that are in them."""
+        return tuple((self.text(name), self.text(value)) for name, value in headers)
+
+
+def _is_short(secret: str) -> bool:
+    return len(fold(secret.encode())) < FRAGMENT
 
 
 def _pattern(secret: str) -> re.Pattern[bytes]:
-    """A pattern for a secret. One that is a word, as `ollama` and `dummy` are, is left in a name such as `fp_ollama`, which others have made."""
+    """A pattern for a secret; one of few letters is not found within other words."""
     whole = b"".join(map(_spellings, secret))
-    is_word = secret.isascii() and secret.isalpha() and len(secret) <= _LONGEST_WORD
-    return re.compile((rb"(?<![A-Za-z0-9]_)" if is_word else b"") + whole)
+    if secret.isascii() and secret.isalnum() and _is_short(secret):
+        return re.compile(rb"(?<![A-Za-z0-9])" + whole + rb"(?![A-Za-z0-9])")
+    return re.compile(whole)
 
 
 def _spellings(char: str) -> bytes:
@@ -133,24 +217,24 @@ def _any_case(digits: str) -> bytes:
     return "".join(f"[{digit}{digit.upper()}]" if digit.isalpha() else digit for digit in digits).encode()
 
 
-def _joined(pieces: Iterable[Piece]) -> bytes:
-    return b"".join(piece.data for piece in pieces)
+def _trimmed(data: bytes, span: Span) -> Span:
+    """The span without what is of another value, and would go on with a secret by chance."""
+    start, end = span
+    parts = _STRUCTURE.split(data[start:end])
+    if len(parts) > 1 and len(fold(parts[0])) <= _BY_CHANCE and len(fold(b"".join(parts[1:]))) >= FRAGMENT:
+        start += len(parts[0]) + len(parts[1])
+        parts = parts[2:]
+    if len(parts) > 1 and len(fold(parts[-1])) <= _BY_CHANCE and len(fold(b"".join(parts[:-1]))) >= FRAGMENT:
+        end -= len(parts[-1]) + len(parts[-2])
+    return start, end
 
 
-def _cut(pieces: tuple[Piece, ...], spans: list[tuple[int, int]]) -> tuple[Piece, ...]:
-    """The pieces with each of `spans` (offsets into all of their bytes, in order) replaced where it begins."""
-    kept: list[Piece] = []
-    base, next_span = 0, 0
-    for piece in pieces:
-        end, position, parts = base + len(piece.data), base, []
-        while next_span < len(spans) and spans[next_span][0] < end:
-            start, stop = spans[next_span]
-            if start >= base:
-                parts += [piece.data[position - base : start - base], _REMOVED.encode()]
-            position = min(stop, end)
-            if stop > end:  # the span goes on in the next piece
-                break
-            next_span += 1
-        kept.append(Piece(piece.seconds, b"".join((*parts, piece.data[position - base :]))))
-        base = end
-    return tuple(kept)
+def _in_form(found: bytes) -> bytes:
+    """What stands for a secret that may lie across several values."""
+    first, *others = _STRUCTURE.split(found)
+    if others and all(part.strip().isdigit() for part in (first, *others[1::2])):
+        return b"".join((b"0", *(other if number % 2 == 0 else b"0" for number, other in enumerate(others))))
+    removed = _REMOVED.encode()
+    if b"\0" in first:  # UTF-16, in which the other half of the last character follows
+        removed = b"\0".join(bytes([byte]) for byte in removed)
+    return removed + b"".join(others[::2])

@@ -54,8 +54,8 @@ def test_a_secret_beyond_the_basic_plane_is_removed() -> None:
 
 
 def test_other_text_stays() -> None:
-    """What only resembles the secret, or has `token` or `key` in its name, is left alone."""
-    text = '{"max_tokens": 16, "key": "sk-proj-012345678", "text": "\\u0073 100% &amp; \\\\/"}\ud800'
+    """What only resembles the secret, or has `token` or `key` in its name, is left alone; so is a row of digits that others have, too."""
+    text = '{"max_tokens": 16, "key": "sk-proj", "text": "\\u0073 100% &amp; \\\\/ 0123456789"}\ud800'
 
     assert Redactor((PLAIN_KEY,)).text(text) == text
     assert Redactor().text(text) == text
@@ -63,9 +63,9 @@ def test_other_text_stays() -> None:
 
 def test_a_longer_secret_is_not_shielded_by_a_shorter_one() -> None:
     """Of two secrets, one of which begins the other, both are removed whole."""
-    redactor = Redactor(("secret", "secret-and-more"))
+    redactor = Redactor(("s3cret", "s3cret-and-more"))
 
-    assert redactor.text("secret-and-more, secret") == "[removed], [removed]"
+    assert redactor.text("s3cret-and-more, s3cret") == "[removed], [removed]"
 
 
 def test_what_is_no_secret_is_kept() -> None:
@@ -73,13 +73,13 @@ def test_what_is_no_secret_is_kept() -> None:
     assert Redactor(("", "abc")).text("abcd") == "abcd"
 
 
-def test_a_word_stays_in_a_name() -> None:
-    """A dummy key that is a word, often the server's own name, is removed where it stands for itself only."""
+def test_a_word_is_no_secret() -> None:
+    """A dummy key that is a word, often the server's own name, protects nothing: it stays, but for the header that it is sent in."""
     text = '{"system_fingerprint": "fp_ollama", "message": "wrong key ollama, \\nollama"}'
-    assert (
-        Redactor(("ollama",)).text(text)
-        == '{"system_fingerprint": "fp_ollama", "message": "wrong key [removed], \\n[removed]"}'
-    )
+    redactor = Redactor(("ollama",))
+
+    assert redactor.text(text) == text
+    assert redactor.headers([("Authorization", "Bearer ollama")]) == (("Authorization", "[removed]"),)
     assert Redactor(("sk7ollama",)).text("fp_sk7ollama") == "fp_[removed]"
 
 

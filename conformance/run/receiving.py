@@ -1,0 +1,82 @@
+"""What comes from a target, before anybody looks at it: without the secrets that the target was given, and bounded in all.
+
+A run keeps every exchange, since its rules look at all of them. What an honest target sends is a few megabytes; one that sends more gets less and
+less room, so that a run fits into the memory of any machine however much comes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from conformance.kit.daemon_thread import in_daemon_thread
+from conformance.run.delivery import Send
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Exchange, Fault, FaultKind, Piece, Request, Response
+from conformance.wire.redact import Redactor
+
+LONG = 64 * 1024
+"""Bytes of an answer that is read while the event loop does other things."""
+ROOM = 96 * 1024 * 1024
+"""Bytes of memory, nearly, that a run has for answers and what is read in them."""
+SHORT_OF_ROOM = 32 * 1024
+"""Bytes that are kept of a body where there is no room any more; what is read in it is not kept."""
+_OF_A_VALUE = 80
+"""Bytes that a value takes which was read."""
+_OF_A_PIECE = 150
+_BORDERS = (b",", b"[", b"{", b"\n")
+"""What stands before each value of JSON, or event of a stream."""
+
+
+@dataclass
+class Receiving:
+    """Sends requests by `send`, and gives answers as they may be looked at."""
+
+    send: Send
+    redactor: Redactor
+    taken: int = field(default=0, init=False)
+    """Bytes of the room that are taken."""
+
+    async def __call__(self, request: Request) -> Exchange:
+        """The exchange of a request."""
+        exchange = await self.send(request)
+        response = exchange.response
+        if response is None or sum(len(piece.data) for piece in response.pieces) <= LONG:
+            return self._received(exchange)
+        return await in_daemon_thread(partial(self._received, exchange))
+
+    def _received(self, exchange: Exchange) -> Exchange:
+        exchange = self.redactor.received(exchange)
+        if exchange.response is None:
+            return exchange
+        weight = _weight(exchange.response)
+        if self.taken + weight > ROOM:
+            return _in_little_room(exchange, exchange.response)
+        self.taken += weight
+        Completion.read(exchange)
+        return exchange
+
+
+def _weight(response: Response) -> int:
+    body = response.body
+    values = sum(map(body.count, _BORDERS))
+    headers = sum(len(name) + len(value) + _OF_A_PIECE for name, value in response.headers)
+    return 2 * len(body) + headers + _OF_A_VALUE * values + _OF_A_PIECE * len(response.pieces)
+
+
+def _in_little_room(exchange: Exchange, response: Response) -> Exchange:
+    """The exchange with as much of the body as there is room for, in one piece."""
+    seconds = response.pieces[-1].seconds if response.pieces else 0.0
+    kept = replace(
+        response,
+        pieces=(Piece(seconds, response.body[:SHORT_OF_ROOM]),),
+        complete=response.complete and len(response.body) <= SHORT_OF_ROOM,
+        is_kept=False,
+    )
+    if len(response.body) <= SHORT_OF_ROOM:
+        return replace(exchange, response=kept)
+    fault = Fault(
+        FaultKind.TOO_LARGE,
+        f"The target has sent so much in this run that no more than {SHORT_OF_ROOM} bytes of an answer are kept.",
+    )
+    return replace(exchange, response=kept, fault=exchange.fault or fault)
