@@ -233,5 +233,7 @@ def test_more_tokens_than_allowed_are_found() -> None:
     assert says(rule, counted({"n": 2}, completion_tokens=8)) == ""
     assert says(rule, counted(completion_tokens=7), profile=lenient) == ""
     assert says(rule, counted({"max_tokens": 0, "echo": True}, completion_tokens=1)) is None
-    assert says(rule, counted({"best_of": 3}, completion_tokens=12)) is None
+    assert says(rule, counted({"best_of": 3}, completion_tokens=12)) == ""
+    assert "each of 3 choices" in (says(rule, counted({"best_of": 3}, completion_tokens=13)) or "")
+    assert says(rule, counted({"best_of": 1, "n": 2}, completion_tokens=8)) == ""
     assert says(rule, plain(answer(), asked({"n": 0}, intent=Intent.INVALID))) is None
