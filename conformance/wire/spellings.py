@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import codecs
+import re
 from collections.abc import Iterator
 
 from conformance.wire.secret_values import FRAGMENT, is_common, words_of
@@ -40,6 +41,10 @@ def fold(data: bytes) -> bytes:
     return data.translate(_LOWER, _DROPPED)
 
 
+_ROW = re.compile(b"|".join(b"0123456789"[start : start + 5] for start in range(6)))
+"""Numbers that follow one another, which many answers have, with anything between them."""
+
+
 def windows_of(secret: str) -> frozenset[bytes]:
     """What shows that a secret is there; nothing for one that has too few letters and digits."""
     if len(fold(secret.encode())) < FRAGMENT:
@@ -67,6 +72,8 @@ def _in_letters(secret: str) -> Iterator[bytes]:
         fragment = folded[start:end]
         if is_common(fragment.decode()) or any(first <= start and end <= last for first, last in words):
             continue
+        if _ROW.search(fragment):
+            continue  # `text_offset`: [0, 1, 2, 3, 4, 5, 6] is no key that ends with t0123456
         rotated = codecs.encode(fragment.decode(), "rot13").encode()
         for spelled in (fragment, rotated, fragment.translate(_ATBASH)):
             yield from (spelled, spelled[::-1])

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.wire.redact import Redactor
+from conformance.wire.search import Search
 from conformance.wire.secret_values import is_credential, is_secret_header, secrets_of_header
 
 KEY = "sk-proj-9fQ2xT7bLm4ZrW8uVc"
@@ -193,3 +194,11 @@ def test_a_word_in_a_key_is_no_fragment_of_it() -> None:
 
     assert redactor.text("the conformance of completions") == "the conformance of completions"
     assert redactor.text("sk-conformance-9fQ2xT7bLm4Z") == "[removed]"
+
+
+def test_the_numbers_of_an_array_are_no_secret() -> None:
+    """Nor with the letter before them; the rest of such a key is found."""
+    search = Search(["sk-client-0123456789"])
+
+    assert search.spans(b'"text_offset": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]') == []
+    assert search.spans(b"s k - c l i e n t - 0 1 2 3 4 5 6 7 8 9")
