@@ -42,6 +42,8 @@ _CUT_SHORT = frozenset({Reason.TIME, Reason.INTERRUPTED})
 """Ends after which the rules are judged over what is there, and nothing else is."""
 _NOTHING_JUDGED = "the target could not be judged; see the message of the run"
 _NOT_KNOWN_YET = "Before it judges, a run gets to know the target, and it had not come to the end of that."
+_EXAMPLES_BEFORE = 30
+"""So many requests were drawn by default when recordings did not yet say how many."""
 
 
 @dataclass
@@ -320,7 +322,7 @@ def _with_inputs(settings: Settings, recorded: RecordedTraffic) -> Settings:
         settings = replace(settings, gateway_upstream_port=None, wait_ready=None, run_timeout=None)
     inputs = recording.inputs
     if inputs is None:
-        return settings
+        return replace(settings, examples=_EXAMPLES_BEFORE)
     concurrency = settings.concurrency if recorded.goes_on else inputs.concurrency
     return replace(
         settings,

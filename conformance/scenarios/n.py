@@ -13,7 +13,7 @@ from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun, 
 from conformance.kit.same_text import same
 from conformance.kit.several_choices import BY_N, LENGTH, expect_choices, expect_ends, expect_indices
 from conformance.kit.target import Target
-from conformance.kit.twins import scores_wanted, usage_option
+from conformance.kit.twins import scores_wanted
 from conformance.scenarios.sampling import SEEDS, fingerprint_changed, repeats_by_seed
 from conformance.wire.completion import Completion
 from conformance.wire.shown import shown
@@ -124,8 +124,7 @@ async def greedy_choices_are_all_equal(target: Target) -> None:
 @scenario("N-005")
 async def streams_carry_all_choices(target: Target) -> None:
     """A stream with `n` 2 has two choices, and each ends once."""
-    asked = {**BY_N, **await scores_wanted(target), "stream": True, **await usage_option(target)}
-    stream = await target.complete(**asked, optional="n with stream")
+    stream = await target.stream(**BY_N, optional="n with stream")
     expect_indices(stream, 2, "n 2 in a stream")
     expect_ends(stream, "n 2 in a stream")
 
