@@ -46,11 +46,13 @@ async def penalties_act_in_their_direction(target: Target) -> None:
 async def _a_long_repetition(target: Target, prompt: str) -> None:
     """Give the rules a text that repeats one token over and over, which a guard in the server may end: with a reason and a count, as any other.
 
-    Ollama ended it after some 31 tokens, without either; so this is longer than ordinary answers. No penalty is judged by it: a
-    recording that does not have it, or a run that does not get to it, is as good.
+    Ollama ended it after some 31 tokens, without either, and a stream without `[DONE]`; so this is longer than ordinary answers. No penalty
+    is judged by it: a recording that does not have it, or a run that does not get to it, is as good.
     """
-    with suppress(NotRecorded, Inconclusive):
-        await target.post(prompt=prompt, frequency_penalty=-PENALTY, max_tokens=_LONG)
+    forms: tuple[dict[str, Any], ...] = ({}, {"stream": True})
+    for form in forms:
+        with suppress(NotRecorded, Inconclusive):
+            await target.post(prompt=prompt, frequency_penalty=-PENALTY, max_tokens=_LONG, **form)
 
 
 async def _wrong_way(target: Target, prompt: str) -> str | None:
