@@ -13,7 +13,6 @@ from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun, 
 from conformance.kit.same_text import same
 from conformance.kit.several_choices import BY_N, LENGTH, expect_choices, expect_ends, expect_indices
 from conformance.kit.target import Target
-from conformance.kit.twins import scores_wanted
 from conformance.scenarios.sampling import SEEDS, fingerprint_changed, repeats_by_seed
 from conformance.wire.completion import Completion
 from conformance.wire.shown import shown
@@ -111,9 +110,7 @@ async def greedy_choices_are_all_equal(target: Target) -> None:
     """At temperature 0 every choice is the greedy completion."""
     alone = await target.complete(max_tokens=LENGTH)
     # Some servers refuse several choices of a greedy answer (ai-dynamo/dynamo#3914), which is the same text twice.
-    answer = await target.complete(
-        n=2, max_tokens=LENGTH, optional="n at temperature 0", **await scores_wanted(target)
-    )
+    answer = await target.complete(n=2, max_tokens=LENGTH, optional="n at temperature 0")
     for choice in answer.choices.values():
         if not same(choice.text, alone.text):
             raise Broken(
