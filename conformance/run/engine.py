@@ -71,7 +71,9 @@ class Engine:
         self.unusable: str | None = None
         self._reached_the_target = False
         self._upstream = (
-            None if settings.gateway_upstream_port is None else Upstream(settings.gateway_upstream_port)
+            None
+            if settings.gateway_upstream_port is None
+            else Upstream(settings.gateway_upstream_port, clients_key=settings.key or "")
         )
         self._client = None if self.transport or self._only_judges else _client(settings)
         self.session = Session(
