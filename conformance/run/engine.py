@@ -12,12 +12,14 @@ import time
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from conformance.contract.catalogue import Catalogue
 from conformance.contract.check import Check, Scope
 from conformance.contract.verdict import LOST, Inconclusive, NotRecorded, Reason, Verdict
 from conformance.gateway.upstream import Upstream
 from conformance.kit.capabilities import learn_what_is_in_doubt
+from conformance.kit.daemon_thread import in_daemon_thread
 from conformance.kit.facts import Facts
 from conformance.kit.target import Target
 from conformance.run.budget import Budget, Cost, Price, Tokens
@@ -117,7 +119,7 @@ class Engine:
                 self.unusable = (
                     f"Nothing could be judged: {over} before the target had answered the first requests."
                 )
-            self.conclude(over, Reason.TIME)
+            await in_daemon_thread(partial(self.conclude, over, Reason.TIME))
 
     async def _judge(self) -> None:
         if not await self._gets_to_know_the_target():

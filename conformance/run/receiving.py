@@ -17,10 +17,10 @@ from conformance.wire.redact import Redactor
 
 LONG = 64 * 1024
 """Bytes of an answer that is read while the event loop does other things."""
-ROOM = 32 * 1024 * 1024
-ROOM_FOR_ONE = 40 * 1024
+ROOM = 16 * 1024 * 1024
+ROOM_FOR_ONE = 32 * 1024
 """Bytes of memory, nearly, that a run has for answers and what is read in them, and so many more with each answer: an honest one takes half."""
-SHORT_OF_ROOM = 32 * 1024
+SHORT_OF_ROOM = 8 * 1024
 """Bytes that are kept of a body where there is no room any more; what is read in it is not kept."""
 _OF_A_VALUE = 80
 """Bytes that a value takes which was read."""
@@ -64,7 +64,7 @@ def _weight(response: Response) -> int:
     body = response.body
     values = sum(map(body.count, _BORDERS))
     headers = sum(len(name) + len(value) + _OF_A_PIECE for name, value in response.headers)
-    return 2 * len(body) + headers + _OF_A_VALUE * values + _OF_A_PIECE * len(response.pieces)
+    return 3 * len(body) + headers + _OF_A_VALUE * values + _OF_A_PIECE * len(response.pieces)
 
 
 def _in_little_room(exchange: Exchange, response: Response) -> Exchange:
