@@ -154,10 +154,12 @@ def no_text_after_the_end(completion: Completion) -> Judgement:
     if not choices or missing_indices(completion) or len(choices) < completion.exchange.request.choices:
         return NOT_APPLICABLE
     for choice in choices:
+        if _is_always_ended(choice):
+            continue
         ended: Any = None
         for part in choice.parts:
             text, reason = part.get("text"), part.get("finish_reason")
-            if ended and isinstance(text, str) and text and not _is_always_ended(choice):
+            if ended and isinstance(text, str) and text:
                 return broken(
                     f"choice {shown(choice.index)} ended with {shown(ended)}, and then came {shown(text)}"
                 )
