@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from conformance.contract.check import scenario
-from conformance.contract.verdict import Broken, NotRun
+from conformance.contract.verdict import Broken, NotRun, NotServed
 from conformance.gateway.answers import WIDE_WORDS, WORDS
 from conformance.gateway.scripts import HUGE, LARGE, large_words
 from conformance.kit.gateway_relay import LENGTH, expect_content, served
@@ -112,6 +112,8 @@ async def every_legal_event_is_read(target: Target) -> None:
         try:
             answer, found = await served(target, script, **{**body, "stream": True})
             expect_content(answer, {**_ORDINARY, "n": found.body.get("n")}, WORDS)
+        except NotServed:
+            raise
         except Broken as broken:
             lost.append(f"{what}: {broken}")
     if lost:
