@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
-from conformance.rules._shapes import echoes, is_given, is_number
+from conformance.rules._shapes import echoes, generated, is_given, is_number
 from conformance.wire.completion import Completion, Logprobs
 from conformance.wire.exchange import Request, is_int
 from conformance.wire.shown import shown
@@ -72,11 +72,11 @@ def entries_are_strings_and_finite_numbers(completion: Completion) -> Judgement:
     return None if looked else NOT_APPLICABLE
 
 
-@rule("LOGP-003", Scope.PLAIN)
+@rule("LOGP-003", Scope.COMPLETION)
 def tokens_join_to_the_text(completion: Completion) -> Judgement:
-    """The joined `tokens` of a completion that ended by `length` are its text."""
+    """The joined `tokens` of a completion that ended by `length` are its text, the echoed prompt included."""
     request, looked = completion.exchange.request, False
-    if completion.streamed or echoes(request) or is_given(request, "stop", "suffix"):
+    if is_given(request, "suffix"):
         return NOT_APPLICABLE
     marked: Judgement = None
     for index, logprobs in _legacy(completion):
@@ -85,15 +85,28 @@ def tokens_join_to_the_text(completion: Completion) -> Judgement:
             text, map(_unmarked, tokens)
         ):
             continue
+        if echoes(request) and _echo_is_another(request, text, _joined(tokens)):
+            continue
         looked = True
         # A server may take white space off the end of a text.
         if "".join(tokens).rstrip() == text.rstrip():
             continue
         what = f"the tokens of choice {shown(index)} join to {shown(''.join(tokens))}, and its text is {shown(text)}"
-        if "".join(map(_unmarked, tokens)).strip() != text.strip():
+        if _joined(tokens).strip() != text.strip():
             return broken(what)
         marked = broken_should(what)
     return marked if looked else NOT_APPLICABLE
+
+
+def _echo_is_another(request: Request, text: str, joined: str) -> bool:
+    """Whether what is wrong about an echo is that its prompt has no tokens (LOGP-010), or what stands between it and the text (ECHO-002)."""
+    own, whole = generated(request, joined), generated(request, text)
+    return own is None or whole is None or own.lstrip() == whole.lstrip()
+
+
+def _joined(tokens: Iterable[Any]) -> str:
+    """The text that tokens are pieces of."""
+    return "".join(map(_unmarked, tokens))
 
 
 @rule("LOGP-004", Scope.COMPLETION)
@@ -177,7 +190,7 @@ def _has_come(token: str, before: Sequence[Any], request: Request) -> bool:
     return str(_unmarked(token)) in came
 
 
-@rule("LOGP-009", Scope.PLAIN)
+@rule("LOGP-009", Scope.COMPLETION)
 def offsets_advance_by_token_length(completion: Completion) -> Judgement:
     """For ASCII text each `text_offset` is the one before it plus the number of characters of the token before."""
     looked = False
@@ -187,7 +200,7 @@ def offsets_advance_by_token_length(completion: Completion) -> Judgement:
             logprobs.tokens or (),
             logprobs.text_offset or (),
         )
-        if completion.streamed or not _is_spelled(text, tokens) or not _fits(text, "".join(tokens)):
+        if not _is_spelled(text, tokens) or not _fits(text, "".join(tokens)):
             continue
         if len(offsets) != len(tokens) or not all(map(is_int, offsets)):
             continue
@@ -201,11 +214,11 @@ def offsets_advance_by_token_length(completion: Completion) -> Judgement:
     return None if looked else NOT_APPLICABLE
 
 
-@rule("LOGP-011", Scope.PLAIN)
+@rule("LOGP-011", Scope.COMPLETION)
 def echoed_offsets_begin_at_zero(completion: Completion) -> Judgement:
     """With `echo` the first `text_offset` is 0."""
     request, looked = completion.exchange.request, False
-    if completion.streamed or not echoes(request):
+    if not echoes(request):
         return NOT_APPLICABLE
     prompts = [prompt for prompt in request.prompts if isinstance(prompt, str)]
     for index, logprobs in _legacy(completion):

@@ -1,0 +1,109 @@
+"""Whether every answer of a run has the log probabilities that it was asked for: what some answers have, all have.
+
+That a target has them at all is LOGP-001's, which looks at two plain answers; here are all the others, streams among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.contract.check import NOT_APPLICABLE, Finding, Judgement, Scope, rule
+from conformance.rules._shapes import generated, has_failed
+from conformance.wire.completion import Choice, Completion
+from conformance.wire.exchange import Intent, is_int
+from conformance.wire.shown import shown
+
+_REQUIRED = ("tokens", "token_logprobs")
+_TOLERATED = ("top_logprobs", "text_offset")
+"""Arrays that a server may leave out as a whole, which is a warning where it comes and goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A choice for which log probabilities were asked for, and which has text that was generated."""
+
+    completion: Completion
+    choice: Choice
+
+    @property
+    def parts(self) -> list[Mapping[str, Any]]:
+        """Its `logprobs` objects, one of a plain answer, one of each chunk that has one."""
+        return [part["logprobs"] for part in self.choice.parts if isinstance(part.get("logprobs"), dict)]
+
+    def has(self, name: str) -> bool:
+        """Whether it has something in that array."""
+        return any(isinstance(part.get(name), list) and part[name] for part in self.parts)
+
+    @property
+    def uneven(self) -> dict[str, int] | None:
+        """The lengths of arrays that belong together and are not equally long; None where all are."""
+        for part in self.parts:
+            arrays = {name: part.get(name) for name in (*_REQUIRED, *_TOLERATED)}
+            lengths = {name: len(array) for name, array in arrays.items() if isinstance(array, list)}
+            if len(set(lengths.values())) > 1:
+                return lengths
+        return None
+
+    @property
+    def what(self) -> str:
+        """The choice, in words."""
+        how = "stream" if self.completion.streamed else "plain answer"
+        return f"choice {shown(self.choice.index)} of the {how} {self.completion.exchange.id}"
+
+
+@rule("LOGP-030", Scope.RUN)
+def what_some_answers_have_all_have(completions: Sequence[Completion]) -> Judgement:
+    """Where log probabilities are asked for, every choice has equally long arrays, the same ones as other answers of its kind."""
+    answered = [one for completion in completions for one in _answered(completion)]
+    plain = [one for one in answered if not one.completion.streamed]
+    streams = [one for one in answered if one.completion.streamed]
+    if not any(one.has("tokens") and one.uneven is None for one in plain):
+        return NOT_APPLICABLE  # LOGP-001
+    return _lacking(plain) or _lacking(streams) or _uneven(answered)
+
+
+def _answered(completion: Completion) -> Iterator[_Answered]:
+    request = completion.exchange.request
+    if (
+        request.intent is not Intent.VALID
+        or not is_int(request.params.get("logprobs"))
+        or has_failed(completion)
+    ):
+        return
+    for choice in completion.choices.values():
+        # What is appended to a text, or stands in it without having been generated, has no tokens.
+        if generated(request, choice.text) and not request.params.get("suffix"):
+            yield _Answered(completion, choice)
+
+
+def _lacking(answered: Sequence[_Answered]) -> Finding | None:
+    """What some of the answers have and others have not. Without alternatives to be asked for there are none."""
+    for name in (*_REQUIRED, *_TOLERATED):
+        asked = [one for one in answered if name != "top_logprobs" or _most(one) > 0]
+        with_it = [one for one in asked if one.has(name)]
+        without = [one for one in asked if not one.has(name)]
+        if with_it and without:
+            missing = without[0]
+            objects = shown(missing.parts[0]) if missing.parts else "null"
+            return Finding(
+                f"{missing.what} has no `logprobs.{name}`, as {len(with_it)} other answers have it; its `logprobs` is {objects}",
+                evidence=(missing.completion.exchange, with_it[0].completion.exchange),
+                only_should=name in _TOLERATED,
+            )
+    return None
+
+
+def _most(one: _Answered) -> int:
+    return one.completion.exchange.request.integer("logprobs", 0)
+
+
+def _uneven(answered: Sequence[_Answered]) -> Finding | None:
+    for one in answered:
+        if (lengths := one.uneven) is not None:
+            return Finding(
+                f"the arrays of {one.what} have the lengths {shown(lengths)}",
+                evidence=(one.completion.exchange,),
+            )
+    return None
