@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
-from conformance.rules._shapes import echoes, generated, is_given, is_number
+from conformance.contract.check import NOT_APPLICABLE, Finding, Judgement, Scope, broken, broken_should, rule
+from conformance.rules._shapes import echoes, has_failed, is_given, is_number
 from conformance.wire.completion import Completion, Logprobs
 from conformance.wire.exchange import Request, is_int
 from conformance.wire.shown import shown
@@ -74,9 +74,10 @@ def entries_are_strings_and_finite_numbers(completion: Completion) -> Judgement:
 
 @rule("LOGP-003", Scope.COMPLETION)
 def tokens_join_to_the_text(completion: Completion) -> Judgement:
-    """The joined `tokens` of a completion that ended by `length` are its text, the echoed prompt included."""
+    """The joined `tokens` of a completion that ended by `length` are its text."""
     request, looked = completion.exchange.request, False
-    if is_given(request, "suffix"):
+    # With an echo, see LOGP-029. A gateway may well say `length` of what a stop sequence has cut.
+    if echoes(request) or is_given(request, "stop", "suffix"):
         return NOT_APPLICABLE
     marked: Judgement = None
     for index, logprobs in _legacy(completion):
@@ -84,8 +85,6 @@ def tokens_join_to_the_text(completion: Completion) -> Judgement:
         if completion.choices[index].finish_reason != "length" or not _is_spelled(
             text, map(_unmarked, tokens)
         ):
-            continue
-        if echoes(request) and _echo_is_another(request, text, _joined(tokens)):
             continue
         looked = True
         # A server may take white space off the end of a text.
@@ -96,12 +95,6 @@ def tokens_join_to_the_text(completion: Completion) -> Judgement:
             return broken(what)
         marked = broken_should(what)
     return marked if looked else NOT_APPLICABLE
-
-
-def _echo_is_another(request: Request, text: str, joined: str) -> bool:
-    """Whether what is wrong about an echo is that its prompt has no tokens (LOGP-010), or what stands between it and the text (ECHO-002)."""
-    own, whole = generated(request, joined), generated(request, text)
-    return own is None or whole is None or own.lstrip() == whole.lstrip()
 
 
 def _joined(tokens: Iterable[Any]) -> str:
@@ -190,9 +183,27 @@ def _has_come(token: str, before: Sequence[Any], request: Request) -> bool:
     return str(_unmarked(token)) in came
 
 
-@rule("LOGP-009", Scope.COMPLETION)
+@rule("LOGP-009", Scope.PLAIN)
 def offsets_advance_by_token_length(completion: Completion) -> Judgement:
     """For ASCII text each `text_offset` is the one before it plus the number of characters of the token before."""
+    return NOT_APPLICABLE if completion.streamed else _stumbling(completion)
+
+
+@rule("LOGP-013", Scope.RUN)
+def offsets_go_on_over_chunks(completions: Sequence[Completion]) -> Judgement:
+    """`text_offset` goes on from one chunk of a stream to the next as it does in plain answers."""
+    plain = [_stumbling(one) for one in completions if not one.streamed]
+    if None not in plain:
+        return NOT_APPLICABLE  # LOGP-009
+    found = [(one, _stumbling(one)) for one in completions if one.streamed and not has_failed(one)]
+    for one, wrong in found:
+        if isinstance(wrong, Finding):
+            return broken(f"in a stream {wrong.message}", evidence=(one.exchange,))
+    return None if any(wrong is None for _, wrong in found) else NOT_APPLICABLE
+
+
+def _stumbling(completion: Completion) -> Judgement:
+    """Where the offsets of a choice do not go on by the length of a token."""
     looked = False
     for index, logprobs in _legacy(completion):
         text, tokens, offsets = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.contract.check import NOT_APPLICABLE, Finding, Judgement, Scope, rule
-from conformance.rules._shapes import generated, has_failed
+from conformance.rules._shapes import echoes, generated, has_failed
 from conformance.wire.completion import Choice, Completion
 from conformance.wire.exchange import Intent, is_int
 from conformance.wire.shown import shown
@@ -56,12 +56,51 @@ class _Answered:
 @rule("LOGP-030", Scope.RUN)
 def what_some_answers_have_all_have(completions: Sequence[Completion]) -> Judgement:
     """Where log probabilities are asked for, every choice has equally long arrays, the same ones as other answers of its kind."""
-    answered = [one for completion in completions for one in _answered(completion)]
+    # What 0 asks for is LOGP-005's.
+    answered = [one for completion in completions for one in _answered(completion) if _most(one) > 0]
     plain = [one for one in answered if not one.completion.streamed]
     streams = [one for one in answered if one.completion.streamed]
     if not any(one.has("tokens") and one.uneven is None for one in plain):
         return NOT_APPLICABLE  # LOGP-001
     return _lacking(plain) or _lacking(streams) or _uneven(answered)
+
+
+@rule("LOGP-029", Scope.RUN)
+def every_echoed_choice_has_its_tokens(completions: Sequence[Completion]) -> Judgement:
+    """With `echo` the tokens of each choice join to its text, alone and among several, plain and streamed, where those of a single one do."""
+    echoed = [one for completion in completions for one in _answered(completion) if _is_an_echo(one)]
+    alone = [one for one in echoed if not one.completion.streamed and len(one.completion.choices) == 1]
+    if not any(_joins(one) for one in alone):
+        return NOT_APPLICABLE  # LOGP-010
+    wrong = [one for one in echoed if not _joins(one)]
+    if not wrong:
+        return None
+    return Finding(
+        f"with `echo` the tokens of {wrong[0].what} join to {shown(_joined(wrong[0]))}, and its text is {shown(wrong[0].choice.text)}",
+        evidence=(wrong[0].completion.exchange,),
+    )
+
+
+def _is_an_echo(one: _Answered) -> bool:
+    """Whether a choice has its prompt before its text, all of it ASCII, and nothing has cut it."""
+    request, text = one.completion.exchange.request, one.choice.text
+    uncut = one.choice.finish_reason == "length" and not request.params.get("stop")
+    return echoes(request) and uncut and text.isascii() and _joined(one).isascii() and one.has("tokens")
+
+
+def _tokens(one: _Answered) -> list[str]:
+    found = one.choice.logprobs
+    return [token for token in (found.tokens if found else None) or () if isinstance(token, str)]
+
+
+def _joined(one: _Answered) -> str:
+    return "".join(_tokens(one))
+
+
+def _joins(one: _Answered) -> bool:
+    """Whether the tokens are the text, with or without one token before it."""
+    text, tokens = one.choice.text.strip(), _tokens(one)
+    return text in {"".join(tokens).strip(), "".join(tokens[1:]).strip()}
 
 
 def _answered(completion: Completion) -> Iterator[_Answered]:
@@ -79,11 +118,10 @@ def _answered(completion: Completion) -> Iterator[_Answered]:
 
 
 def _lacking(answered: Sequence[_Answered]) -> Finding | None:
-    """What some of the answers have and others have not. Without alternatives to be asked for there are none."""
+    """What some of the answers have and others have not."""
     for name in (*_REQUIRED, *_TOLERATED):
-        asked = [one for one in answered if name != "top_logprobs" or _most(one) > 0]
-        with_it = [one for one in asked if one.has(name)]
-        without = [one for one in asked if not one.has(name)]
+        with_it = [one for one in answered if one.has(name)]
+        without = [one for one in answered if not one.has(name)]
         if with_it and without:
             missing = without[0]
             objects = shown(missing.parts[0]) if missing.parts else "null"

@@ -8,6 +8,7 @@ from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, Inconclusive, NotRun
 from conformance.kit.same_text import goes_on, same
 from conformance.kit.target import MAX_TOKENS, Target
+from conformance.kit.twins import Twins, twins
 from conformance.wire.shown import shown
 
 _SHORT = 2
@@ -50,7 +51,22 @@ async def stream_and_plain_end_for_the_same_reason(target: Target) -> None:
             raise Broken(
                 f"{shown(plain.text)} ends with {shown(plain.finish_reason)}, but as a stream with {shown(stream.finish_reason)}"
             )
+    async for pair in twins(target):
+        compared += 1
+        _expect_the_same_reasons(pair)
     if not compared:
         raise NotRun(
             "no stream has the text of its plain twin and a finish_reason; see STREAM-014 and STREAM-011"
         )
+
+
+def _expect_the_same_reasons(pair: Twins) -> None:
+    for index, choice in pair.plain.choices.items():
+        other = pair.stream.choices.get(index)
+        if other is None or not same(choice.text, other.text):
+            continue
+        reasons = choice.finish_reason, other.finish_reason
+        if None not in reasons and reasons[0] != reasons[1]:
+            raise Broken(
+                f"{pair.what}, {shown(choice.text)} ends with {shown(reasons[0])}, but as a stream with {shown(reasons[1])}"
+            )

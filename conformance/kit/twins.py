@@ -1,0 +1,160 @@
+"""The same greedy request plain and as a stream, under many circumstances: what is right in one circumstance may be wrong in another.
+
+Each pair asks for as much as the target can tell (log probabilities, usage of the stream), so that one pair serves every relation between
+plain answers and streams: their texts (STREAM-014), reasons (FIN-004), usage (USAGE-009) and log probabilities (LOGP-012).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.contract.verdict import Inconclusive
+from conformance.kit import beyond_ascii
+from conformance.kit.capabilities import NONCE, SOME_IDS, has
+from conformance.kit.several_choices import ECHO_LENGTH, LENGTH, by_prompts
+from conformance.kit.stop_sequences import words_of
+from conformance.kit.stopped_answers import answer_to_cut
+from conformance.kit.target import Target
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Intent
+
+SUFFIX = " zebra quokka lantern."
+LOGPROBS = 2
+LONG = 64
+"""Tokens of an answer that is long enough for what goes wrong after a while."""
+LONG_PROMPTS = (600, 1200)
+"""Tokens of prompts that are longer than what an engine computes at a time (512, or 1,024)."""
+_CHARACTERS_PER_TOKEN = 4
+"""So many at most, where a target does not count: the prompt is then rather too long than too short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstance:
+    """A request that differs from the ordinary one, and in what."""
+
+    what: str
+    changes: Mapping[str, Any]
+    intent: Intent = Intent.VALID
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """The same request plain and as a stream; both were served."""
+
+    what: str
+    plain: Completion
+    stream: Completion
+
+
+async def twins(target: Target) -> AsyncIterator[Twins]:
+    """One pair after the other, as far as the target serves both."""
+    async for circumstance in circumstances(target):
+        if (pair := await ask_both(target, circumstance)) is not None:
+            yield pair
+
+
+async def ask_both(target: Target, circumstance: Circumstance) -> Twins | None:
+    """The answers to a request, plain and as a stream; None where one of them is refused, or is not valid for certain and not served."""
+    changes, intent = {**await telling(target), **circumstance.changes}, circumstance.intent
+    exchanges = await asyncio.gather(
+        target.post(intent=intent, **changes),
+        target.post(intent=intent, stream=True, **await usage_option(target), **changes),
+    )
+    if any(one.refused or (intent is not Intent.VALID and not one.served) for one in exchanges):
+        return None
+    plain, stream = map(target.read, exchanges)
+    return Twins(circumstance.what, plain, stream)
+
+
+async def ordinary_request(target: Target, *, stream: bool) -> dict[str, Any]:
+    """The ordinary request, by which a target is compared with itself at another time."""
+    return await telling(target) | ({"stream": True, **await usage_option(target)} if stream else {})
+
+
+async def telling(target: Target) -> dict[str, Any]:
+    """What makes an answer tell more of itself, as far as the target has it."""
+    return (
+        {"logprobs": LOGPROBS, "max_tokens": LENGTH}
+        if await has(target, "logprobs")
+        else {"max_tokens": LENGTH}
+    )
+
+
+async def usage_option(target: Target) -> dict[str, Any]:
+    """What makes a stream report its usage, as far as the target has that."""
+    return {"stream_options": {"include_usage": True}} if await has(target, "stream_usage") else {}
+
+
+async def circumstances(target: Target) -> AsyncIterator[Circumstance]:
+    """All circumstances that the target may be in."""
+    target.prompts(1)
+    yield Circumstance("an ordinary request", {})
+    yield Circumstance("without max_tokens", {"max_tokens": ...})
+    yield Circumstance(f"with max_tokens {LONG}", {"max_tokens": LONG})
+    for changes in (await _several(target), await _features(target), await _stops(target)):
+        for one in changes:
+            yield one
+    yield Circumstance("after a prompt beyond ASCII", {"prompt": beyond_ascii.PROMPTS[0]}, Intent.OPEN)
+    for tokens in LONG_PROMPTS:
+        prompt = await long_prompt(target, tokens)
+        yield Circumstance(f"after a prompt of some {tokens} tokens", {"prompt": prompt}, Intent.OPEN)
+
+
+async def _several(target: Target) -> list[Circumstance]:
+    """Several choices, and a list that has only one prompt."""
+    found = []
+    n, prompts = await asyncio.gather(has(target, "n"), has(target, "multi_prompt"))
+    if prompts:
+        found += [
+            Circumstance("for a list of one prompt", {"prompt": [target.prompt]}),
+            Circumstance("for a list of 3 prompts", by_prompts(target)),
+        ]
+    if n:
+        found.append(Circumstance("with n 2", {"n": 2}, Intent.OPEN))
+    if n and prompts:
+        found.append(
+            Circumstance(
+                "for a list of 2 prompts with n 2", {"prompt": list(target.prompts(2)), "n": 2}, Intent.OPEN
+            )
+        )
+    return found
+
+
+async def _features(target: Target) -> list[Circumstance]:
+    """Optional features, one at a time."""
+    found = []
+    if await has(target, "token_prompt"):
+        found.append(Circumstance("for a prompt of token ids", {"prompt": list(SOME_IDS)}))
+    if await has(target, "echo"):
+        echo = {"prompt": NONCE, "echo": True, "max_tokens": ECHO_LENGTH}
+        found.append(Circumstance("with echo", echo, Intent.OPEN))
+    found.append(Circumstance("with a suffix", {"suffix": SUFFIX}, Intent.OPEN))
+    return found
+
+
+async def _stops(target: Target) -> Sequence[Circumstance]:
+    """A stop sequence that occurs, one that begins and does not occur, and one that cuts the whole text."""
+    if not await has(target, "stop"):
+        return ()
+    try:
+        whole = await answer_to_cut(target, words_of)
+    except Inconclusive:
+        return ()
+    word, first = whole.found[0], whole.text[:1]
+    stops = {
+        "with a stop sequence that occurs": word,
+        "with a stop sequence that begins and does not occur": f"{word}\u0001zq",
+        "with a stop sequence that leaves nothing": first,
+    }
+    return [Circumstance(what, {"prompt": whole.prompt, "stop": [stop]}) for what, stop in stops.items()]
+
+
+async def long_prompt(target: Target, tokens: int) -> str:
+    """A prompt of about so many tokens, by the count of an ordinary one."""
+    count = (await target.complete()).usage
+    known = count.prompt_tokens if count is not None else None
+    each = known or max(1, len(target.prompt) // _CHARACTERS_PER_TOKEN)
+    return ". ".join([target.prompt] * (1 + tokens // each))
