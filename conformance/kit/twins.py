@@ -17,9 +17,9 @@ from conformance.kit.capabilities import NONCE, SOME_IDS, has
 from conformance.kit.several_choices import ECHO_LENGTH, LENGTH, by_prompts
 from conformance.kit.stop_sequences import words_of
 from conformance.kit.stopped_answers import answer_to_cut
-from conformance.kit.target import Target
+from conformance.kit.target import MAX_TOKENS, Target
 from conformance.wire.completion import Completion
-from conformance.wire.exchange import Intent
+from conformance.wire.exchange import Exchange, Intent, Request
 
 SUFFIX = " zebra quokka lantern."
 LOGPROBS = 2
@@ -27,6 +27,8 @@ LONG = 64
 """Tokens of an answer that is long enough for what goes wrong after a while."""
 LONG_PROMPTS = (600, 1200)
 """Tokens of prompts that are longer than what an engine computes at a time (512, or 1,024)."""
+ENOUGH_EVENTS = 64
+"""After so many a stream without a limit is left."""
 _CHARACTERS_PER_TOKEN = 4
 """So many at most, where a target does not count: the prompt is then rather too long than too short."""
 
@@ -57,13 +59,17 @@ async def twins(target: Target) -> AsyncIterator[Twins]:
 
 
 async def ask_both(target: Target, circumstance: Circumstance) -> Twins | None:
-    """The answers to a request, plain and as a stream; None where one of them is refused, or is not valid for certain and not served."""
-    changes, intent = {**await telling(target), **circumstance.changes}, circumstance.intent
+    """The answers to a request, plain and as a stream; None where one of them is not served, which others judge."""
+    # In the order in which others send the same, so that it is the same request.
+    changes, intent = (
+        {"max_tokens": LENGTH, **circumstance.changes, **await scores_wanted(target)},
+        circumstance.intent,
+    )
     exchanges = await asyncio.gather(
         target.post(intent=intent, **changes),
-        target.post(intent=intent, stream=True, **await usage_option(target), **changes),
+        target.post(intent=intent, **changes, stream=True, **await usage_option(target)),
     )
-    if any(one.refused or (intent is not Intent.VALID and not one.served) for one in exchanges):
+    if not all(one.served and one.complete for one in exchanges):
         return None
     plain, stream = map(target.read, exchanges)
     return Twins(circumstance.what, plain, stream)
@@ -76,11 +82,12 @@ async def ordinary_request(target: Target, *, stream: bool) -> dict[str, Any]:
 
 async def telling(target: Target) -> dict[str, Any]:
     """What makes an answer tell more of itself, as far as the target has it."""
-    return (
-        {"logprobs": LOGPROBS, "max_tokens": LENGTH}
-        if await has(target, "logprobs")
-        else {"max_tokens": LENGTH}
-    )
+    return {"max_tokens": LENGTH, **await scores_wanted(target)}
+
+
+async def scores_wanted(target: Target) -> dict[str, Any]:
+    """What asks for log probabilities, as far as the target has them."""
+    return {"logprobs": LOGPROBS} if await has(target, "logprobs") else {}
 
 
 async def usage_option(target: Target) -> dict[str, Any]:
@@ -92,7 +99,8 @@ async def circumstances(target: Target) -> AsyncIterator[Circumstance]:
     """All circumstances that the target may be in."""
     target.prompts(1)
     yield Circumstance("an ordinary request", {})
-    yield Circumstance("without max_tokens", {"max_tokens": ...})
+    if await _ends_by_itself(target):
+        yield Circumstance("without max_tokens", {"max_tokens": ...})
     yield Circumstance(f"with max_tokens {LONG}", {"max_tokens": LONG})
     for changes in (await _several(target), await _features(target), await _stops(target)):
         for one in changes:
@@ -101,6 +109,17 @@ async def circumstances(target: Target) -> AsyncIterator[Circumstance]:
     for tokens in LONG_PROMPTS:
         prompt = await long_prompt(target, tokens)
         yield Circumstance(f"after a prompt of some {tokens} tokens", {"prompt": prompt}, Intent.OPEN)
+
+
+async def unlimited(target: Target, *, events: int = ENOUGH_EVENTS, **changes: Any) -> Exchange:
+    """The exchange of a stream without a limit of its own, which the suite leaves after a while, since it may never end."""
+    params = target.params(**{"max_tokens": ..., "stream": True, **changes})
+    return await target.send(Request.of(params, parameter="max_tokens", close_after=events))
+
+
+async def _ends_by_itself(target: Target) -> bool:
+    """Whether an answer without a limit has one by default: some servers fill the context."""
+    return (await unlimited(target)).complete
 
 
 async def _several(target: Target) -> list[Circumstance]:
@@ -113,12 +132,10 @@ async def _several(target: Target) -> list[Circumstance]:
             Circumstance("for a list of 3 prompts", by_prompts(target)),
         ]
     if n:
-        found.append(Circumstance("with n 2", {"n": 2}, Intent.OPEN))
+        found.append(Circumstance("with n 2", {"n": 2}))
     if n and prompts:
         found.append(
-            Circumstance(
-                "for a list of 2 prompts with n 2", {"prompt": list(target.prompts(2)), "n": 2}, Intent.OPEN
-            )
+            Circumstance("for a list of 2 prompts with n 2", {"prompt": list(target.prompts(2)), "n": 2})
         )
     return found
 
@@ -130,8 +147,8 @@ async def _features(target: Target) -> list[Circumstance]:
         found.append(Circumstance("for a prompt of token ids", {"prompt": list(SOME_IDS)}))
     if await has(target, "echo"):
         echo = {"prompt": NONCE, "echo": True, "max_tokens": ECHO_LENGTH}
-        found.append(Circumstance("with echo", echo, Intent.OPEN))
-    found.append(Circumstance("with a suffix", {"suffix": SUFFIX}, Intent.OPEN))
+        found.append(Circumstance("with echo", echo))
+    found.append(Circumstance("with a suffix", {"suffix": SUFFIX}))
     return found
 
 
@@ -149,7 +166,8 @@ async def _stops(target: Target) -> Sequence[Circumstance]:
         "with a stop sequence that begins and does not occur": f"{word}\u0001zq",
         "with a stop sequence that leaves nothing": first,
     }
-    return [Circumstance(what, {"prompt": whole.prompt, "stop": [stop]}) for what, stop in stops.items()]
+    common = {"prompt": whole.prompt, "max_tokens": MAX_TOKENS}
+    return [Circumstance(what, {**common, "stop": [stop]}) for what, stop in stops.items()]
 
 
 async def long_prompt(target: Target, tokens: int) -> str:

@@ -16,6 +16,7 @@ from conformance.kit.same_answer import difference
 from conformance.kit.same_text import closest_answer, same
 from conformance.kit.target import Target
 from conformance.kit.twins import ordinary_request
+from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, Intent, Request
 from conformance.wire.shown import shown
 
@@ -26,7 +27,7 @@ _OTHERS = 7
 _LEAVING_AFTER = (0, 1, 3)
 """Events of a stream after which a client goes: 0 is as soon as its request is sent."""
 
-_LONG, _SHORT = 128, 8
+_LONG = 128
 _SLOWER = 5
 _AT_ONCE = 2.0
 """Seconds within which any answer counts as given at once."""
@@ -88,36 +89,30 @@ async def _answers_are_as_when_alone(target: Target) -> None:
 
 @scenario("HTTP-014", phase=Phase.ALONE)
 async def a_closed_stream_frees_the_server(target: Target) -> None:
-    """After clients have closed their streams the next request is answered at once, and as before."""
-    before = await target.complete(max_tokens=_SHORT, fresh=True)
-    left = await asyncio.gather(*(_leave(target, events) for events in _LEAVING_AFTER))
-    for exchange in left:
-        if not exchange.served and not exchange.closed_by_us:
-            target.not_served(exchange, optional=f"max_tokens {_LONG}")
-    if not any(exchange.closed_by_us and exchange.served for exchange in left):
-        raise NotRun("no stream lasted long enough to be closed in the middle")
-    after = await target.complete(max_tokens=_SHORT, fresh=True, once=True)
+    """After clients have closed their streams the next request is answered at once, and as before, plain and as a stream."""
+    for stream, leaving in ((False, _LEAVING_AFTER), (True, _LEAVING_AFTER[1:2])):
+        request = await ordinary_request(target, stream=stream)
+        # Sent while nothing else is, and shared with REQ-032.
+        before = await target.complete(second=True, **request)
+        left = await asyncio.gather(*(_leave(target, events) for events in leaving))
+        for exchange in left:
+            if not exchange.served and not exchange.closed_by_us:
+                target.not_served(exchange, optional=f"max_tokens {_LONG}")
+        if not any(exchange.closed_by_us and exchange.served for exchange in left):
+            raise NotRun("no stream lasted long enough to be closed in the middle")
+        after = await target.complete(fresh=True, once=True, **request)
+        _expect_as_before(target, before, after, len(left))
+
+
+def _expect_as_before(target: Target, before: Completion, after: Completion, left: int) -> None:
     usual, seconds = before.exchange.seconds, after.exchange.seconds
-    what = f"after {len(left)} clients had closed their streams a short request"
+    what = f"after {left} clients had closed their streams a short request"
     if seconds > max(_AT_ONCE, _SLOWER * usual):
         raise Broken(
             f"{what} took {seconds:.1f} s (before: {usual:.1f} s)", not_served("after a client has left")
         )
-    if target.facts.repeats and not same(after.text, before.text):
-        raise Broken(f"{what} was answered with {shown(after.text)}, but before with {shown(before.text)}")
-    await _expect_as_ever(target)
-
-
-async def _expect_as_ever(target: Target) -> None:
-    """After a stream that was left the next one is all that it is at another time, and so is a plain answer."""
-    for stream in (True, False):
-        request = await ordinary_request(target, stream=stream)
-        usual = await target.complete(**request)
-        await _leave(target, 1)
-        after = await target.complete(fresh=True, **request)
-        differs = difference(usual, after)
-        if differs and target.facts.repeats:
-            raise Broken(f"at another time and after a stream that its client had left, {differs}")
+    if target.facts.repeats and (differs := difference(before, after)) is not None:
+        raise Broken(f"{what} was answered otherwise than before: {differs}")
 
 
 async def _leave(target: Target, events: int) -> Exchange:

@@ -180,7 +180,7 @@ async def a_streamed_echo_is_scored_like_a_plain_one(target: Target) -> None:
     changes: dict[str, Any] = {"logprobs": 2, "max_tokens": 4}
     plain, stream = await asyncio.gather(
         _scored(target, NONCE, **changes),
-        _scored(target, NONCE, stream=True, **await usage_option(target), **changes),
+        _scored(target, NONCE, **changes, stream=True, **await usage_option(target)),
     )
     one = scores(plain)
     if stream.choice.logprobs is None:

@@ -12,7 +12,7 @@ from conformance.kit.invalid_requests import all_served, repeats
 from conformance.kit.same_answer import difference
 from conformance.kit.same_text import recounted
 from conformance.kit.target import Target
-from conformance.kit.twins import Circumstance, ask_both
+from conformance.kit.twins import Circumstance, ask_both, unlimited
 from conformance.scenarios.usage import expect_counts_to_repeat
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
@@ -43,7 +43,7 @@ _NULLABLE = (
 )
 """Without `temperature` and `max_tokens`, whose defaults are not those of an ordinary request here."""
 
-_ENOUGH_EVENTS, _FEW_EVENTS = 64, 4
+_ENOUGH_EVENTS = 64
 
 
 @scenario("REQ-001")
@@ -132,12 +132,12 @@ async def sending_defaults_changes_nothing(target: Target) -> None:
 async def null_equals_leaving_out(target: Target) -> None:
     """`null` for a nullable parameter is accepted and means the same as leaving it out."""
     nulls: dict[str, Any] = dict.fromkeys(_NULLABLE)
-    together, temperature, unlimited = await asyncio.gather(
+    together, temperature, limit = await asyncio.gather(
         target.post(**nulls),
         target.post(temperature=None, max_tokens=1),
-        target.send(Request.of(target.params(max_tokens=None, stream=True), close_after=_FEW_EVENTS)),
+        unlimited(target, max_tokens=None),
     )
-    alone = {("temperature", None): temperature, ("max_tokens", None): unlimited}
+    alone = {("temperature", None): temperature, ("max_tokens", None): limit}
     if not together.served:
         exchanges = await asyncio.gather(*(_null(target, name) for name in _NULLABLE))
         alone |= {(name, None): exchange for name, exchange in zip(_NULLABLE, exchanges, strict=True)}

@@ -113,9 +113,9 @@ async def _stop_is_ignored(target: Target) -> bool:
 @scenario("REQ-032", phase=Phase.ALONE)
 async def a_request_leaves_no_trace(target: Target) -> None:
     """Greedy answers and streams are the same, all that they tell, before and after requests with odd settings."""
-    # Also these anew: a remembered answer may come from among many others at the same time, which flips near ties.
+    # The second time, while nothing else is sent: the first answer may come from among many others, which flips near ties.
     ordinary = [await ordinary_request(target, stream=stream) for stream in (False, True)]
-    before = [await target.complete(fresh=True, **request) for request in ordinary]
+    before = [await target.complete(second=True, **request) for request in ordinary]
     odd = ({**_ODD[0], "stop": before[0].text[4:8] or "e"}, *_ODD[1:])
     for number, settings in enumerate(odd):
         await target.post(intent=Intent.OPEN, **{"max_tokens": 4, **settings})

@@ -46,7 +46,7 @@ async def _beyond_ascii(target: Target) -> list[Twins]:
 async def the_chunks_join_to_the_plain_text(target: Target) -> None:
     """The chunks of each index join to the text of the plain answer, beyond ASCII too."""
     target.prompts(1)
-    twins = [await _twins(target, prompt) for prompt in target.facts.prompts[:2]]
+    twins = [await _twins(target, target.prompt)]
     # Characters that are torn apart are the business of STREAM-015.
     twins += [
         pair

@@ -11,6 +11,7 @@ from conformance.kit.invalid_requests import repeats
 from conformance.kit.same_text import same
 from conformance.kit.suffix_mode import LENGTH, SUFFIXES, Mode, SuffixMode, suffix_mode, with_suffix
 from conformance.kit.target import Target
+from conformance.kit.twins import scores_wanted, usage_option
 from conformance.scenarios.usage import expect_counts_to_repeat
 from conformance.wire.error_text import error_text
 from conformance.wire.shown import shown
@@ -126,7 +127,10 @@ async def a_suffix_acts_on_streams_alike(target: Target) -> None:
     """A stream with a suffix has the text of the plain answer with it."""
     await _in_mode(target, Mode.INSERT, Mode.APPEND)
     plain, streamed = await asyncio.gather(
-        with_suffix(target, SUFFIXES[0]), with_suffix(target, SUFFIXES[0], stream=True)
+        with_suffix(target, SUFFIXES[0], **await scores_wanted(target)),
+        with_suffix(
+            target, SUFFIXES[0], **await scores_wanted(target), stream=True, **await usage_option(target)
+        ),
     )
     whole, joined = target.read(plain), target.read(streamed, optional="suffix in streams")
     if not same(joined.text, whole.text):
