@@ -195,7 +195,11 @@ def offsets_go_on_over_chunks(completions: Sequence[Completion]) -> Judgement:
     plain = [_stumbling(one) for one in completions if not one.streamed]
     if None not in plain:
         return NOT_APPLICABLE  # LOGP-009
-    found = [(one, _stumbling(one)) for one in completions if one.streamed and not has_failed(one)]
+    # Where choices share an index their pieces are mixed as they come (STREAM-013).
+    streams = [
+        one for one in completions if one.streamed and len(one.choices) >= one.exchange.request.choices
+    ]
+    found = [(one, _stumbling(one)) for one in streams if not has_failed(one)]
     for one, wrong in found:
         if isinstance(wrong, Finding):
             return broken(f"in a stream {wrong.message}", evidence=(one.exchange,))

@@ -82,8 +82,10 @@ def every_echoed_choice_has_its_tokens(completions: Sequence[Completion]) -> Jud
 
 
 def _is_an_echo(one: _Answered) -> bool:
-    """Whether a choice has its prompt before its text, all of it ASCII, and nothing has cut it."""
+    """Whether a choice has its prompt once before its text, all of it ASCII, and nothing has cut it."""
     request, text = one.completion.exchange.request, one.choice.text
+    if any(isinstance(prompt, str) and text.startswith(prompt * 2) for prompt in request.prompts):
+        return False  # ECHO-006
     uncut = one.choice.finish_reason == "length" and not request.params.get("stop")
     return echoes(request) and uncut and text.isascii() and _joined(one).isascii() and one.has("tokens")
 
@@ -112,8 +114,9 @@ def _answered(completion: Completion) -> Iterator[_Answered]:
     ):
         return
     for choice in completion.choices.values():
-        # What is appended to a text, or stands in it without having been generated, has no tokens.
-        if generated(request, choice.text) and not request.params.get("suffix"):
+        # What is appended to a text, or stands in it without having been generated, has no tokens. After token ids nobody knows what was.
+        own = generated(request, choice.text)
+        if (choice.text if own is None else own) and not request.params.get("suffix"):
             yield _Answered(completion, choice)
 
 

@@ -150,12 +150,16 @@ def _different_alternatives(one: Scores, other: Scores) -> str | None:
 
 
 def _expect_the_same_base(plain: Completion, stream: Completion) -> None:
-    """The offsets begin at the same number. That they advance is LOGP-009's, that they go on over chunks LOGP-013's."""
+    """The offsets begin at the same number. That they advance in ASCII is LOGP-009's, that they go on over chunks LOGP-013's."""
     one, other = _offsets(plain), _offsets(stream)
     if one and not other:
         raise Broken("the plain answer has `text_offset`, but the stream has none")
     if one and other and one[0] != other[0]:
         raise Broken(f"the offsets begin at {one[0]}, those of the stream at {other[0]}")
+    if len(one) == len(other) and one != other and not plain.text.isascii():
+        raise Broken(
+            f"the offsets after {shown(plain.text)} are {shown(one)}, and those of the stream {shown(other)}"
+        )
 
 
 def _offsets(answer: Completion) -> tuple[int, ...]:
