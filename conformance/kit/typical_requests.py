@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from conformance.kit.capabilities import NONCE, has
 from conformance.kit.target import Target
-from conformance.kit.twins import scores_wanted, usage_option
 from conformance.wire.exchange import Intent, Request
 
 _BEYOND_ASCII = "Café, 日本語, 😀:"
@@ -25,8 +24,7 @@ async def several_choices(target: Target) -> None:
     """More than one choice, by `n` and by prompts, where the target can do that: one has died of a list that it does not take."""
     if await has(target, "n"):
         await target.post(n=2, temperature=1, max_tokens=8)
-        wanted = await scores_wanted(target), await usage_option(target)
-        await target.post(n=2, temperature=1, max_tokens=8, **wanted[0], stream=True, **wanted[1])
+        await target.post(n=2, temperature=1, max_tokens=8, stream=True)
     if await has(target, "multi_prompt"):
         await target.post(prompt=list(target.prompts(3)), max_tokens=8)
 

@@ -13,7 +13,6 @@ from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun, 
 from conformance.kit.same_text import same
 from conformance.kit.several_choices import BY_N, LENGTH, expect_choices, expect_ends, expect_indices
 from conformance.kit.target import Target
-from conformance.kit.twins import scores_wanted, usage_option
 from conformance.scenarios.sampling import SEEDS, fingerprint_changed, repeats_by_seed
 from conformance.wire.completion import Completion
 from conformance.wire.shown import shown
@@ -111,9 +110,7 @@ async def greedy_choices_are_all_equal(target: Target) -> None:
     """At temperature 0 every choice is the greedy completion."""
     alone = await target.complete(max_tokens=LENGTH)
     # Some servers refuse several choices of a greedy answer (ai-dynamo/dynamo#3914), which is the same text twice.
-    answer = await target.complete(
-        n=2, max_tokens=LENGTH, optional="n at temperature 0", **await scores_wanted(target)
-    )
+    answer = await target.complete(n=2, max_tokens=LENGTH, optional="n at temperature 0")
     for choice in answer.choices.values():
         if not same(choice.text, alone.text):
             raise Broken(
@@ -124,8 +121,7 @@ async def greedy_choices_are_all_equal(target: Target) -> None:
 @scenario("N-005")
 async def streams_carry_all_choices(target: Target) -> None:
     """A stream with `n` 2 has two choices, and each ends once."""
-    asked = {**BY_N, **await scores_wanted(target), "stream": True, **await usage_option(target)}
-    stream = await target.complete(**asked, optional="n with stream")
+    stream = await target.stream(**BY_N, optional="n with stream")
     expect_indices(stream, 2, "n 2 in a stream")
     expect_ends(stream, "n 2 in a stream")
 

@@ -12,7 +12,7 @@ from conformance.kit.invalid_requests import all_served, repeats
 from conformance.kit.same_answer import difference
 from conformance.kit.same_text import recounted
 from conformance.kit.target import Target
-from conformance.kit.twins import Circumstance, ask_both, unlimited
+from conformance.kit.twins import Circumstance, ask_both
 from conformance.scenarios.usage import expect_counts_to_repeat
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
@@ -43,7 +43,7 @@ _NULLABLE = (
 )
 """Without `temperature` and `max_tokens`, whose defaults are not those of an ordinary request here."""
 
-_ENOUGH_EVENTS = 64
+_ENOUGH_EVENTS, _FEW_EVENTS = 64, 4
 
 
 @scenario("REQ-001")
@@ -135,7 +135,7 @@ async def null_equals_leaving_out(target: Target) -> None:
     together, temperature, limit = await asyncio.gather(
         target.post(**nulls),
         target.post(temperature=None, max_tokens=1),
-        unlimited(target, max_tokens=None),
+        target.send(Request.of(target.params(max_tokens=None, stream=True), close_after=_FEW_EVENTS)),
     )
     alone = {("temperature", None): temperature, ("max_tokens", None): limit}
     if not together.served:

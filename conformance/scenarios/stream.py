@@ -57,15 +57,21 @@ async def the_chunks_join_to_the_plain_text(target: Target) -> None:
     for plain, streamed in twins:
         _expect_same(plain, streamed)
     async for pair in all_twins(target):
-        if _echo_alike(pair) and not any(broken_characters(one.text) for one in (pair.plain, pair.stream)):
+        if _can_be_compared(pair) and not any(
+            broken_characters(one.text) for one in (pair.plain, pair.stream)
+        ):
             _expect_same(pair.plain, pair.stream, f"{pair.what}, ")
             twins.append((pair.plain, pair.stream))
     _expect_same_ends(twins)
 
 
-def _echo_alike(pair: AnyTwins) -> bool:
-    """Whether the prompt stands as often in the stream as in the plain text, as ECHO-006 says."""
+def _can_be_compared(pair: AnyTwins) -> bool:
+    """Whether the prompt stands as often in the stream as in the plain text (ECHO-006), and equal choices have equal texts (N-003)."""
     request = pair.plain.exchange.request
+    n = request.integer("n", 1)
+    texts = [choice.text for _, choice in sorted(pair.plain.choices.items())]
+    if any(len(set(texts[first : first + n])) > 1 for first in range(0, len(texts), n)):
+        return False
     prompts = (
         [prompt for prompt in request.prompts if isinstance(prompt, str)]
         if request.params.get("echo")
