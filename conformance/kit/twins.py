@@ -1,7 +1,8 @@
 """The same greedy request plain and as a stream, under many circumstances: what is right in one circumstance may be wrong in another.
 
 Each pair asks for as much as the target can tell (log probabilities, usage of the stream), so that one pair serves every relation between
-plain answers and streams: their texts (STREAM-014), reasons (FIN-004), usage (USAGE-009) and log probabilities (LOGP-012).
+plain answers and streams: their texts (STREAM-014), reasons (FIN-004), usage (USAGE-009) and log probabilities (LOGP-012). What becomes of
+text and reason with a stop sequence is STOP-017's.
 """
 
 from __future__ import annotations
@@ -49,6 +50,11 @@ class Twins:
     what: str
     plain: Completion
     stream: Completion
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a stop sequence was given."""
+        return self.plain.exchange.request.params.get("stop") is not None
 
 
 async def twins(target: Target) -> AsyncIterator[Twins]:
@@ -102,7 +108,7 @@ async def circumstances(target: Target) -> AsyncIterator[Circumstance]:
     if await _ends_by_itself(target):
         yield Circumstance("without max_tokens", {"max_tokens": ...})
     yield Circumstance(f"with max_tokens {LONG}", {"max_tokens": LONG})
-    for changes in (await _several(target), await _features(target), await _stops(target)):
+    for changes in (await _several(target), await _features(target), await stop_circumstances(target)):
         for one in changes:
             yield one
     yield Circumstance("after a prompt beyond ASCII", {"prompt": beyond_ascii.PROMPTS[0]}, Intent.OPEN)
@@ -152,7 +158,7 @@ async def _features(target: Target) -> list[Circumstance]:
     return found
 
 
-async def _stops(target: Target) -> Sequence[Circumstance]:
+async def stop_circumstances(target: Target) -> Sequence[Circumstance]:
     """A stop sequence that occurs, one that begins and does not occur, and one that cuts the whole text."""
     if not await has(target, "stop"):
         return ()

@@ -82,6 +82,8 @@ def tokens_join_to_the_text(completion: Completion) -> Judgement:
     marked: Judgement = None
     for index, logprobs in _legacy(completion):
         text, tokens = completion.choices[index].text, logprobs.tokens or ()
+        if not completion.choices[index].texts:
+            continue  # STREAM-009
         if completion.choices[index].finish_reason != "length" or not _is_spelled(
             text, map(_unmarked, tokens)
         ):

@@ -67,6 +67,8 @@ async def the_chunks_join_to_the_plain_text(target: Target) -> None:
 
 def _can_be_compared(pair: AnyTwins) -> bool:
     """Whether the prompt stands as often in the stream as in the plain text (ECHO-006), and equal choices have equal texts (N-003)."""
+    if pair.is_stopped:
+        return False  # STOP-017
     request = pair.plain.exchange.request
     n = request.integer("n", 1)
     texts = [choice.text for _, choice in sorted(pair.plain.choices.items())]
