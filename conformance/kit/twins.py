@@ -114,7 +114,7 @@ async def circumstances(target: Target) -> AsyncIterator[Circumstance]:
     yield Circumstance("after a prompt beyond ASCII", {"prompt": beyond_ascii.PROMPTS[0]}, Intent.OPEN)
     for tokens in LONG_PROMPTS:
         prompt = await long_prompt(target, tokens)
-        yield Circumstance(f"after a prompt of some {tokens} tokens", {"prompt": prompt}, Intent.OPEN)
+        yield Circumstance(f"after a prompt of some {tokens} tokens", {"prompt": prompt})
 
 
 async def unlimited(target: Target, *, events: int = ENOUGH_EVENTS, **changes: Any) -> Exchange:
