@@ -115,7 +115,9 @@ def logprobs_have_one_entry_per_counted_token(completion: Completion) -> Judgeme
     # No tokens at all is LOGP-001's.
     if len(entries) < len(found) or usage is None or usage.completion_tokens is None:
         return NOT_APPLICABLE
-    if completion.streamed and not asked_for_usage(request):
+    # What comes in several parts is STREAM-019's.
+    parts = sum(isinstance(document.get("usage"), dict) for document in completion.documents)
+    if completion.streamed and (not asked_for_usage(request) or parts > 1):
         return NOT_APPLICABLE
     if sum(entries) == usage.completion_tokens:
         return None
