@@ -12,7 +12,8 @@ from conformance.wire.shown import shown
 def difference(one: Completion, other: Completion, *, usage: bool = True) -> str | None:
     """What differs, in words, the former's value first; None where nothing does.
 
-    A plain text and a stream may differ by what `same_text` sets aside, two plain ones or two streams by nothing.
+    A plain text and a stream may differ by what `same_text` sets aside, two plain ones or two streams by nothing. That counts of the same
+    request repeat is USAGE-012's: whoever compares the same at two times leaves `usage` out.
     """
     if set(one.choices) != set(other.choices):
         return f"the indices of the choices are {sorted(one.choices)} and {sorted(other.choices)}"

@@ -116,8 +116,15 @@ def _answered(completion: Completion) -> Iterator[_Answered]:
     for choice in completion.choices.values():
         # What is appended to a text, or stands in it without having been generated, has no tokens. After token ids nobody knows what was.
         own = generated(request, choice.text)
-        if (choice.text if own is None else own) and not request.params.get("suffix"):
-            yield _Answered(completion, choice)
+        one = _Answered(completion, choice)
+        # A stop sequence may cut within the first token, which then is not listed.
+        is_cut = (
+            request.params.get("stop") is not None
+            and choice.finish_reason == "stop"
+            and not one.has("tokens")
+        )
+        if (choice.text if own is None else own) and not request.params.get("suffix") and not is_cut:
+            yield one
 
 
 def _lacking(answered: Sequence[_Answered]) -> Finding | None:

@@ -103,26 +103,24 @@ def prompt_tokens_depend_on_the_prompt_alone(completions: Sequence[Completion]) 
 
 @rule("USAGE-010", Scope.COMPLETION, shows=count_differs())
 def logprobs_have_one_entry_per_counted_token(completion: Completion) -> Judgement:
-    """Where every completion ended by `length`, their `logprobs.tokens` have `completion_tokens` entries."""
-    request, usage, choices = completion.exchange.request, completion.usage, completion.choices.values()
+    """Where a single completion ended by `length`, `logprobs.tokens` has `completion_tokens` entries, in a stream too."""
+    request, usage, logprobs = completion.exchange.request, completion.usage, completion.choice.logprobs
+    if completion.finish_reason != "length" or promised(request) != 1 or len(completion.choices) != 1:
+        return NOT_APPLICABLE
     asked = is_int(request.params.get("logprobs"))  # what nobody asked for is RESP-011's
     if not asked or is_given(request, "echo", "best_of", "suffix", "stop"):
         return NOT_APPLICABLE
-    if promised(request) != len(choices) or any(choice.finish_reason != "length" for choice in choices):
-        return NOT_APPLICABLE
-    found = [choice.logprobs for choice in choices]
-    entries = [len(one.tokens) for one in found if one is not None and one.tokens]
     # No tokens at all is LOGP-001's.
-    if len(entries) < len(found) or usage is None or usage.completion_tokens is None:
+    if logprobs is None or not logprobs.tokens or usage is None or usage.completion_tokens is None:
         return NOT_APPLICABLE
-    # What comes in several parts is STREAM-019's.
+    # Usage that nobody asked for, or that comes in several parts, is STREAM-018's and STREAM-019's.
     parts = sum(isinstance(document.get("usage"), dict) for document in completion.documents)
     if completion.streamed and (not asked_for_usage(request) or parts > 1):
         return NOT_APPLICABLE
-    if sum(entries) == usage.completion_tokens:
+    if len(logprobs.tokens) == usage.completion_tokens:
         return None
     return broken(
-        f"logprobs.tokens has {' + '.join(map(str, entries))} entries, and completion_tokens is {shown(usage.completion_tokens)}"
+        f"logprobs.tokens has {len(logprobs.tokens)} entries, and completion_tokens is {shown(usage.completion_tokens)}"
     )
 
 

@@ -60,7 +60,7 @@ async def _echoes_come_back(target: Target) -> None:
             )
     for usual, other in zip(alone, beside, strict=True):
         # Batching may flip a near tie, and what follows then is another text; see DET-011.
-        differs = difference(usual, other) if same(usual.text, other.text) else None
+        differs = difference(usual, other, usage=False) if same(usual.text, other.text) else None
         if differs and target.facts.repeats:
             raise Broken(f"alone and beside {_OTHERS} others, one of them refused, {differs}")
 
@@ -111,7 +111,7 @@ def _expect_as_before(target: Target, before: Completion, after: Completion, lef
         raise Broken(
             f"{what} took {seconds:.1f} s (before: {usual:.1f} s)", not_served("after a client has left")
         )
-    if target.facts.repeats and (differs := difference(before, after)) is not None:
+    if target.facts.repeats and (differs := difference(before, after, usage=False)) is not None:
         raise Broken(f"{what} was answered otherwise than before: {differs}")
 
 

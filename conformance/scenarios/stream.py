@@ -67,9 +67,9 @@ async def the_chunks_join_to_the_plain_text(target: Target) -> None:
 
 def _can_be_compared(pair: AnyTwins) -> bool:
     """Whether the prompt stands as often in the stream as in the plain text (ECHO-006), and equal choices have equal texts (N-003)."""
-    if pair.is_stopped:
-        return False  # STOP-017
     request = pair.plain.exchange.request
+    if pair.is_stopped or request.params.get("suffix") is not None:
+        return False  # STOP-017, SUF-006
     n = request.integer("n", 1)
     texts = [choice.text for _, choice in sorted(pair.plain.choices.items())]
     if any(len(set(texts[first : first + n])) > 1 for first in range(0, len(texts), n)):
