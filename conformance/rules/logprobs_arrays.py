@@ -84,7 +84,8 @@ def every_echoed_choice_has_its_tokens(completions: Sequence[Completion]) -> Jud
 def _is_an_echo(one: _Answered) -> bool:
     """Whether a choice has its prompt once before its text, all of it ASCII, and nothing has cut it."""
     request, text = one.completion.exchange.request, one.choice.text
-    if any(isinstance(prompt, str) and text.startswith(prompt * 2) for prompt in request.prompts):
+    prompts = [prompt for prompt in request.prompts if isinstance(prompt, str)]
+    if prompts and not any(text.startswith(prompt) and not text.startswith(prompt * 2) for prompt in prompts):
         return False  # ECHO-006
     uncut = one.choice.finish_reason == "length" and not request.params.get("stop")
     return echoes(request) and uncut and text.isascii() and _joined(one).isascii() and one.has("tokens")
@@ -107,31 +108,28 @@ def _joins(one: _Answered) -> bool:
 
 def _answered(completion: Completion) -> Iterator[_Answered]:
     request = completion.exchange.request
-    if (
-        request.intent is not Intent.VALID
-        or not is_int(request.params.get("logprobs"))
-        or has_failed(completion)
-    ):
+    asked = is_int(request.params.get("logprobs"))
+    if request.intent is Intent.INVALID or not asked or has_failed(completion):
         return
     for choice in completion.choices.values():
-        # What is appended to a text, or stands in it without having been generated, has no tokens. After token ids nobody knows what was.
+        # After token ids nobody knows what of an echo was generated.
         own = generated(request, choice.text)
-        one = _Answered(completion, choice)
-        # A stop sequence may cut within the first token, which then is not listed.
-        is_cut = (
-            request.params.get("stop") is not None
-            and choice.finish_reason == "stop"
-            and not one.has("tokens")
-        )
-        if (choice.text if own is None else own) and not request.params.get("suffix") and not is_cut:
-            yield one
+        if choice.text if own is None else own:
+            yield _Answered(completion, choice)
+
+
+def _need_not_have_any(one: _Answered) -> bool:
+    """Whether nothing has to be listed: what is appended to a text has no tokens, and a stop sequence may cut within the first one."""
+    request = one.completion.exchange.request
+    is_cut = request.params.get("stop") is not None and one.choice.finish_reason == "stop"
+    return bool(request.params.get("suffix")) or request.intent is not Intent.VALID or is_cut
 
 
 def _lacking(answered: Sequence[_Answered]) -> Finding | None:
     """What some of the answers have and others have not."""
     for name in (*_REQUIRED, *_TOLERATED):
         with_it = [one for one in answered if one.has(name)]
-        without = [one for one in answered if not one.has(name)]
+        without = [one for one in answered if not one.has(name) and not _need_not_have_any(one)]
         if with_it and without:
             missing = without[0]
             objects = shown(missing.parts[0]) if missing.parts else "null"
