@@ -1,9 +1,10 @@
 """How many mutants by operators are found: a sample of what `python -m fixtures.operators` makes.
 
-    python benchmarks/operators.py [--sample N] [--seed S] [--write]
+    python benchmarks/operators.py [--sample N] [--seed S] [--again] [--write]
 
 prints the rates, and with `--write` puts them into `benchmarks/operators.json` and `benchmarks/README.md`. Each mutant is judged in a whole run
-with the default options, in this machine's processes and in virtual time, so the figures are the same on any machine.
+with the default options, in this machine's processes and in virtual time, so the figures are the same on any machine. After a mend, `--again`
+judges only what lived when the figures were written last.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from fixtures.operators import grid, rates
-from fixtures.operators.judging import outcomes
+from fixtures.operators.judging import Outcome, outcomes
+from fixtures.operators.server import Mutant
 
 FOLDER = Path(__file__).parent
 FILE, README = FOLDER / "operators.json", FOLDER / "README.md"
@@ -30,14 +32,23 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--sample", type=int, default=grid.SAMPLE, metavar="N", help="so many mutants")
     parser.add_argument("--seed", type=int, default=grid.SEED, metavar="S", help="by which they are drawn")
+    parser.add_argument("--again", action="store_true", help="judge only what lived the last time")
     parser.add_argument("--write", action="store_true", help=f"write {FILE.name} and {README.name}")
     asked = parser.parse_args(arguments)
-    found = list(outcomes(grid.sample(asked.sample, asked.seed)))
+    drawn = grid.sample(asked.sample, asked.seed)
+    found = list(outcomes(drawn)) if not asked.again else again(drawn)
     document = rates.document(found, among=len(grid.mutants()), sample=len(found), seed=asked.seed)
     sys.stdout.write("\n".join(markdown(document)) + "\n")
     if asked.write:
         write(document)
     return 0
+
+
+def again(drawn: Sequence[Mutant]) -> list[Outcome]:
+    """The outcomes of a sample, where what was killed the last time still is."""
+    lived = {one["mutant"] for one in json.loads(FILE.read_text(encoding="utf-8"))["survivors"]}
+    judged = {one.mutant: one for one in outcomes([mutant for mutant in drawn if mutant.name in lived])}
+    return [judged.get(mutant.name) or Outcome.of(mutant, ("before",)) for mutant in drawn]
 
 
 def write(document: Json) -> None:

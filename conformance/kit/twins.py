@@ -81,9 +81,21 @@ async def ask_both(target: Target, circumstance: Circumstance) -> Twins | None:
     return Twins(circumstance.what, plain, stream)
 
 
-async def ordinary_request(target: Target, *, stream: bool) -> dict[str, Any]:
-    """The ordinary request, by which a target is compared with itself at another time."""
-    return await telling(target) | ({"stream": True, **await usage_option(target)} if stream else {})
+async def ordinary_requests(target: Target) -> list[dict[str, Any]]:
+    """The ordinary request plain and, where the target streams, as a stream: by them a target is compared with itself at another time.
+
+    Some targets refuse in streams what they take in plain requests: the stream then asks for nothing more.
+    """
+    plain = await telling(target)
+    if not await has(target, "stream"):
+        return [plain]
+    for stream in (
+        plain | {"stream": True, **await usage_option(target)},
+        {"max_tokens": LENGTH, "stream": True},
+    ):
+        if (await target.post(**stream)).served:
+            return [plain, stream]
+    return [plain]
 
 
 async def telling(target: Target) -> dict[str, Any]:

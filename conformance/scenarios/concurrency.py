@@ -15,7 +15,7 @@ from conformance.kit.invalid_requests import repeats
 from conformance.kit.same_answer import difference
 from conformance.kit.same_text import closest_answer, same
 from conformance.kit.target import Target
-from conformance.kit.twins import ordinary_request
+from conformance.kit.twins import ordinary_requests
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, Intent, Request
 from conformance.wire.shown import shown
@@ -46,7 +46,8 @@ async def concurrent_answers_do_not_mix(target: Target) -> None:
 
 async def _echoes_come_back(target: Target) -> None:
     prompts = [f"{word}-{number} quokka lantern:" for number, word in enumerate(_WORDS)]
-    ordinary = [await ordinary_request(target, stream=stream) for stream in (False, True, True)]
+    plain, *streams = await ordinary_requests(target)
+    ordinary = [plain, *streams * 2]
     alone = [await target.complete(**request) for request in ordinary]
     answers, _, beside = await asyncio.gather(
         asyncio.gather(*(target.complete(prompt=prompt, echo=True, max_tokens=8) for prompt in prompts)),
@@ -90,8 +91,8 @@ async def _answers_are_as_when_alone(target: Target) -> None:
 @scenario("HTTP-014", phase=Phase.ALONE)
 async def a_closed_stream_frees_the_server(target: Target) -> None:
     """After clients have closed their streams the next request is answered at once, and as before, plain and as a stream."""
-    for stream, leaving in ((False, _LEAVING_AFTER), (True, _LEAVING_AFTER[1:2])):
-        request = await ordinary_request(target, stream=stream)
+    ordinary = await ordinary_requests(target)
+    for request, leaving in zip(ordinary, (_LEAVING_AFTER, _LEAVING_AFTER[1:2]), strict=False):
         # Sent while nothing else is, and shared with REQ-032.
         before = await target.complete(second=True, **request)
         left = await asyncio.gather(*(_leave(target, events) for events in leaving))

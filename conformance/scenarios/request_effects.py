@@ -13,7 +13,7 @@ from conformance.kit.facts import Support
 from conformance.kit.same_answer import difference
 from conformance.kit.suffix_mode import suffix_support
 from conformance.kit.target import Target
-from conformance.kit.twins import ordinary_request
+from conformance.kit.twins import ordinary_requests
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent
 from conformance.wire.shown import shown
@@ -114,13 +114,14 @@ async def _stop_is_ignored(target: Target) -> bool:
 async def a_request_leaves_no_trace(target: Target) -> None:
     """Greedy answers and streams are the same, all that they tell, before and after requests with odd settings."""
     # The second time, while nothing else is sent: the first answer may come from among many others, which flips near ties.
-    ordinary = [await ordinary_request(target, stream=stream) for stream in (False, True)]
+    ordinary = await ordinary_requests(target)
     before = [await target.complete(second=True, **request) for request in ordinary]
     odd = ({**_ODD[0], "stop": before[0].text[4:8] or "e"}, *_ODD[1:])
     for number, settings in enumerate(odd):
         await target.post(intent=Intent.OPEN, **{"max_tokens": 4, **settings})
-        after = await target.complete(fresh=True, **ordinary[number % 2])
-        if (differs := difference(before[number % 2], after, usage=False)) is not None:
+        which = number % len(ordinary)
+        after = await target.complete(fresh=True, **ordinary[which])
+        if (differs := difference(before[which], after, usage=False)) is not None:
             raise Broken(
-                f"before and after a request with {shown(dict(settings))}, {differs}{' in a stream' if number % 2 else ''}"
+                f"before and after a request with {shown(dict(settings))}, {differs}{' in a stream' if which else ''}"
             )

@@ -209,8 +209,10 @@ async def a_stream_reports_the_same_usage(target: Target) -> None:
     """The usage of a stream is that of the same request without a stream."""
     compared = 0
     async for pair in twins(target):
-        # Of several choices USAGE-017 speaks, and tokens that a stop sequence hides may be counted or not.
-        elsewhere = pair.plain.exchange.request.choices > 1 or pair.is_stopped
+        # Of several choices USAGE-017 speaks, of usage in parts STREAM-019, and tokens that a stop sequence hides may be counted or not.
+        elsewhere = (
+            pair.plain.exchange.request.choices > 1 or pair.is_stopped or _usages_of_choices(pair.stream)
+        )
         if elsewhere or set(pair.plain.choices) != set(pair.stream.choices) or not _say_the_same(pair):
             continue
         compared += 1

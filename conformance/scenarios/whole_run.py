@@ -13,7 +13,7 @@ from conformance.contract.verdict import Broken, Inconclusive, NotServed, Reason
 from conformance.kit.same_answer import difference
 from conformance.kit.target import Target
 from conformance.kit.traffic import Incident
-from conformance.kit.twins import ordinary_request
+from conformance.kit.twins import ordinary_requests
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, Intent, Request
 
@@ -28,16 +28,13 @@ async def service_goes_on_after_a_refusal(target: Target) -> None:
     for incident in target.incidents[:_INCIDENTS]:
         await _judge(target, incident)
     await target.valid_twin_is_served()
-    ordinary = [
-        Request.of(target.params(**await ordinary_request(target, stream=stream)), once=True)
-        for stream in (False, True)
-    ]
+    ordinary = [Request.of(target.params(**one), once=True) for one in await ordinary_requests(target)]
     for number, (what, malformed) in enumerate(_battery(target)):
         refused = await target.send(malformed, fresh=True)
-        after = await target.send(ordinary[number % 2], fresh=True)
+        after = await target.send(ordinary[number % len(ordinary)], fresh=True)
         _expect_served(after, f"{what} ({refused.id})")
         await _expect_as_ever(target, after, f"{what} ({refused.id})")
-    anew = await target.send(replace(ordinary[1], new_connection=True), fresh=True)
+    anew = await target.send(replace(ordinary[-1], new_connection=True), fresh=True)
     _expect_served(anew, "all of these, on a new connection,")
 
 
