@@ -84,11 +84,19 @@ def every_echoed_choice_has_its_tokens(completions: Sequence[Completion]) -> Jud
 def _is_an_echo(one: _Answered) -> bool:
     """Whether a choice has its prompt once before its text, all of it ASCII, and nothing has cut it."""
     request, text = one.completion.exchange.request, one.choice.text
-    prompts = [prompt for prompt in request.prompts if isinstance(prompt, str)]
-    if prompts and not any(text.startswith(prompt) and not text.startswith(prompt * 2) for prompt in prompts):
-        return False  # ECHO-006
+    prompt = _prompt_of(one)
+    if prompt is None or not text.startswith(prompt) or text.startswith(prompt * 2):
+        return False  # ECHO-005, ECHO-006; what the text of token ids is, ECHO-009 finds out
     uncut = one.choice.finish_reason == "length" and not request.params.get("stop")
     return echoes(request) and uncut and text.isascii() and _joined(one).isascii() and one.has("tokens")
+
+
+def _prompt_of(one: _Answered) -> str | None:
+    """The text that a choice continues, which its index tells; None where that is no text, or the index none of a choice."""
+    request, index = one.completion.exchange.request, one.choice.index
+    place = index // max(1, request.integer("n", 1))
+    prompt = request.prompts[place] if 0 <= place < len(request.prompts) else None
+    return prompt if isinstance(prompt, str) else None
 
 
 def _tokens(one: _Answered) -> list[str]:
