@@ -39,8 +39,10 @@ class _Answered:
     @property
     def uneven(self) -> dict[str, int] | None:
         """The lengths of arrays that belong together and are not equally long; None where all are."""
+        # Where no alternatives are asked for there need be none.
+        names = (*_REQUIRED, *_TOLERATED) if _most(self) else (*_REQUIRED, "text_offset")
         for part in self.parts:
-            arrays = {name: part.get(name) for name in (*_REQUIRED, *_TOLERATED)}
+            arrays = {name: part.get(name) for name in names}
             lengths = {name: len(array) for name, array in arrays.items() if isinstance(array, list)}
             if len(set(lengths.values())) > 1:
                 return lengths
@@ -56,10 +58,10 @@ class _Answered:
 @rule("LOGP-030", Scope.RUN)
 def what_some_answers_have_all_have(completions: Sequence[Completion]) -> Judgement:
     """Where log probabilities are asked for, every choice has equally long arrays, the same ones as other answers of its kind."""
+    answered = [one for completion in completions for one in _answered(completion)]
     # What 0 asks for is LOGP-005's.
-    answered = [one for completion in completions for one in _answered(completion) if _most(one) > 0]
-    plain = [one for one in answered if not one.completion.streamed]
-    streams = [one for one in answered if one.completion.streamed]
+    plain = [one for one in answered if not one.completion.streamed and _most(one) > 0]
+    streams = [one for one in answered if one.completion.streamed and _most(one) > 0]
     if not any(one.has("tokens") and one.uneven is None for one in plain):
         return NOT_APPLICABLE  # LOGP-001
     return _lacking(plain) or _lacking(streams) or _uneven(answered)

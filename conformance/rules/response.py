@@ -210,15 +210,16 @@ def a_response_reports_usage(completion: Completion) -> Judgement:
     return None if isinstance(usage, dict) else broken(f"`usage` is {shown(usage)}")
 
 
-@rule("RESP-013", Scope.PLAIN)
+@rule("RESP-013", Scope.COMPLETION)
 def a_system_fingerprint_is_a_string(completion: Completion) -> Judgement:
-    """`system_fingerprint`, where present, is a string or null."""
-    document = plain(completion)
-    if document is None or "system_fingerprint" not in document:
-        return NOT_APPLICABLE
-    value = document["system_fingerprint"]
-    fits = value is None or isinstance(value, str)
-    return None if fits else broken(f"`system_fingerprint` is {shown(value)}")
+    """`system_fingerprint`, where present, is a string or null, in a chunk of a stream too."""
+    values = [one["system_fingerprint"] for one in completion.documents if "system_fingerprint" in one]
+    wrong = [value for value in values if value is not None and not isinstance(value, str)]
+    if wrong:
+        return broken(
+            f"`system_fingerprint` is {shown(wrong[0])}{' in a chunk' if completion.streamed else ''}"
+        )
+    return None if values else NOT_APPLICABLE
 
 
 @rule("RESP-014", Scope.PLAIN, shows=malformed("choices"))
