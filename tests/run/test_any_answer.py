@@ -110,7 +110,9 @@ def test_any_answer_is_read_judged_and_reported(data: st.DataObject, kind: str, 
             complete=fault is None,
             wire_bytes=len(body),
         )
-        return Exchange(request, response, fault and Fault(fault, f"because of {KEY[:12]}"), seconds=0.2)
+        return Exchange(
+            request, response, Fault(fault, f"because of {KEY[:12]}") if fault else None, seconds=0.2
+        )
 
     judged_and_reported(answered, tmp_path)
 
