@@ -280,9 +280,9 @@ def _judge_of_what_is_unsound(document: Mapping[str, Any]) -> str | None:
         "RESP-002": isinstance(document["id"], str),
         "RESP-006": isinstance(document["model"], str),
         "RESP-004": document["object"] == OBJECT,
-        "RESP-005": is_int(document["created"]),
         "RESP-007": bool(choices),
-        "RESP-008": all(is_int(choice.get("index")) for choice in choices),
+        "RESP-008": all("index" in choice for choice in choices),
+        "RESP-016": is_int(document["created"]) and all(is_int(choice.get("index")) for choice in choices),
         "RESP-009": all(isinstance(choice.get("text"), str) for choice in choices),
         "RESP-010": all(isinstance(choice.get("finish_reason"), str) for choice in choices),
         "USAGE-001": usage is None
