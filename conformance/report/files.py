@@ -62,10 +62,10 @@ def json_parts(document: dict[str, Any]) -> Iterator[bytes]:
     """A results document as JSON, in parts: one for each exchange, so that never all of them are there at a time."""
     for number, (name, value) in enumerate(document.items()):
         yield f"{',' if number else '{'}\n {json.dumps(name)}: ".encode()
-        if name == "exchanges" and len(value):
+        if name == "exchanges":
             for place, exchange in enumerate(value):
                 yield (b"[\n  " if place == 0 else b",\n  ") + _json(exchange, 2)
-            yield b"\n ]"
+            yield b"\n ]" if len(value) else b"[]"
         else:
             yield _json(value, 1)
     yield b"\n}"
