@@ -300,6 +300,12 @@ OPTIONS = (
         parse=_port,
         schema="integer",
     ),
+    Option(
+        "gateway-model",
+        "the model that a gateway under test relays to the scripted upstream (scripted), beside the one of `--model`",
+        "NAME",
+        default="scripted",
+    ),
     Option("report", "where `index.html`, `results.json` and the other forms are written", "DIR", default=DEFAULT_REPORT),
     Option("record", "write all exchanges of the run to this file", "FILE"),
     Option(

@@ -23,6 +23,7 @@ from conformance.kit.target import Target
 from conformance.run.budget import Budget, Cost, Price, Tokens
 from conformance.run.delivery import Send
 from conformance.run.forecast import forecast, seconds_each
+from conformance.run.gateway_preflight import gateway_preflight
 from conformance.run.ledger import Ledger
 from conformance.run.liveness import serves_as_ever
 from conformance.run.preflight import Needs, UnusableTarget, find_model, preflight
@@ -67,7 +68,9 @@ class Engine:
         self.unusable: str | None = None
         self._reached_the_target = False
         self._upstream = (
-            None if settings.gateway_upstream_port is None else Upstream(settings.gateway_upstream_port)
+            None
+            if settings.gateway_upstream_port is None
+            else Upstream(settings.gateway_upstream_port, clients_key=settings.key or "")
         )
         self._client = None if self.transport or self._only_judges else _client(settings)
         self.session = Session(
@@ -160,6 +163,7 @@ class Engine:
             model = self.settings.model or await find_model(self._target(), key_variable=variable)
             self.session.model, self.facts = model, Facts(model)
             self.facts = await preflight(self._target(), self._needs(), key_variable=variable)
+            await gateway_preflight(self._target(), map(self.ledger.requirement, self.checks))
         except (UnusableTarget, Inconclusive) as why:
             self._judge_nothing(why)
             return False

@@ -264,6 +264,7 @@ class _Attempt:
             self._sent = time.perf_counter()
             self._enter(_Step.FIRST_BYTE)
             if self._request.close_after == 0:
+                await asyncio.sleep(self._request.stays)
                 raise _GoneError
 
     def _what_took_too_long(self) -> str:
