@@ -29,10 +29,10 @@ from conformance.wire.exchange import NOT_JSON, Exchange
 _FORMS: tuple[dict[str, Any], ...] = ({}, {"stream": True})
 _CLIENT_ERRORS = {"refused": (400, REFUSAL), "rate-limited": (429, LIMIT)}
 _LATER = {
-    "rate-limited": RETRY_AFTER,
-    "rate-limited-until": RETRY_DATE,
-    "unavailable": RETRY_AFTER,
-    "unavailable-until": RETRY_DATE,
+    "rate-limited": (429, RETRY_AFTER),
+    "rate-limited-until": (429, RETRY_DATE),
+    "unavailable": (503, RETRY_AFTER),
+    "unavailable-until": (503, RETRY_DATE),
 }
 _BEGUN = ("broken", "cut", "failing")
 _OF_ONE_CLIENT = {"refused": 5, "rate-limited": 1, "unauthorized": 1}
@@ -135,7 +135,7 @@ async def errors_of_any_shape_stay_errors(target: Target) -> None:
     lost = []
     for shape, body in SHAPES.items():
         exchange = (await _refusal(target, f"error-{shape}")).exchange
-        told = f"{json.dumps(body)} of status 400"
+        told = f"{json.dumps(body) if body else 'empty body'} of status 400"
         if not 400 <= (exchange.status or 0) < 500:  # noqa: PLR2004 - the 4xx class
             if shape == "object":
                 raise NotRun("errors of OpenAI's shape do not stay errors either; see GW-005")
@@ -155,11 +155,14 @@ async def errors_of_any_shape_stay_errors(target: Target) -> None:
 async def retry_after_keeps_name_and_value(target: Target) -> None:
     """`Retry-After` of a 429 and of a 503 reaches the client as it was, in seconds and as a date."""
     lost = []
-    for script, value in _LATER.items():
+    for script, (told, value) in _LATER.items():
         exchange = (await _refusal(target, script)).exchange
         came = _header(exchange, "retry-after")
         if came != value:
-            lost.append(f"`Retry-After: {value}` (script {script}) became {came!r}")
+            became = "is not there" if came is None else f"became {came!r}"
+            lost.append(
+                f"`Retry-After: {value}` of the upstream's {told} {became} in the gateway's answer of status {exchange.status}"
+            )
     if lost:
         raise Broken("; ".join(lost), missing("retry-after"))
 
@@ -222,7 +225,7 @@ async def the_gateway_speaks_for_itself(target: Target) -> None:
         )
     moved = (await _refusal(target, "redirect")).exchange
     if 300 <= (moved.status or 0) <= _LAST_REDIRECT:  # noqa: PLR2004 - the 3xx class
-        notes.append(f"the upstream's redirect is passed on, to {_header(moved, 'location')!r}")
+        notes.append(f"the upstream's redirect is passed on, to {_header(moved, 'location') or 'no address'}")
     for script, told in (("done-twice", "twice"), ("never-done", "not at all")):
         count = _dones((await _refusal(target, script, stream=True)).exchange)
         if count != 1:

@@ -68,6 +68,9 @@ class Auth(StrEnum):
     KEY = "key"
     """The target's own key, when it has one."""
 
+    LONGER = "longer"
+    """That key with something behind it, which makes it a wrong one."""
+
     NONE = "none"
     """No key; an `Authorization` header of the check's own may be among the headers."""
 
@@ -118,6 +121,8 @@ class Request:
     """Close the connection after this many events of a stream instead of reading to the end; 0: as soon as the request is sent."""
     stays: float = field(default=0.0, compare=False)
     """Seconds for which a client stays that leaves before there is an answer (`close_after` of 0), so that the request gets where it goes."""
+    waits: float = field(default=0.0, compare=False)
+    """Seconds to wait for the first byte, where that is longer than the run's patience."""
     new_connection: bool = False
     """Do not take a connection from the pool."""
     takes_any_answer: bool = False

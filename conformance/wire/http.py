@@ -19,7 +19,7 @@ import contextlib
 import ssl
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from types import TracebackType
 from typing import Any, Self, cast
@@ -189,7 +189,10 @@ class _Attempt:
         self.reused = True
         self._request = request
         self._wire_request = wire_request
-        self._limits = limits
+        waits = request.waits
+        self._limits = replace(
+            limits, first_byte=max(limits.first_byte, waits), total=max(limits.total, waits)
+        )
         self._step = _Step.CONNECT
         self._socket: Any = None
         self._sent: float | None = None

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from conformance.gateway.answers import KEY_PLACE, USAGE, Reply
+from conformance.gateway.received import Received
 from conformance.gateway.requests import Asked
 from conformance.gateway.scripts import MARK, SCRIPTS, is_scripted, named
 from conformance.gateway.serve import told
-from conformance.gateway.upstream import HOST, Received, Upstream
+from conformance.gateway.upstream import HOST, Upstream
 
 KEY = "sk-of-the-gateway"
 
@@ -68,7 +69,7 @@ def test_what_arrives_is_written_down() -> None:
 
 
 @pytest.mark.parametrize(
-    "script", sorted(set(SCRIPTS) - {"slow", "held", "one-by-one", "together", "broken"})
+    "script", sorted(set(SCRIPTS) - {"slow", "held", "late", "one-by-one", "together", "broken"})
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_every_script_answers(script: str, stream: bool) -> None:  # noqa: FBT001 - a parameter of the test
@@ -103,7 +104,7 @@ def test_who_leaves_is_seen() -> None:
     async def run() -> Received:
         async with Upstream(0) as upstream:
             await _ask(upstream, {"prompt": f"{MARK}held x"}, leave=True)
-            (received,) = upstream.asked(MARK)
+            (received,) = await upstream.asked(MARK)
             await received.answered.wait()
             return received
 
@@ -128,6 +129,19 @@ def test_pieces_wait_until_they_are_let_go() -> None:
             return [*written, received.written]
 
     assert asyncio.run(run()) == [1, 2, 5]
+
+
+def test_a_late_answer_takes_its_time() -> None:
+    """An answer that is late comes whole, after so many seconds by the upstream's own clock."""
+
+    async def run() -> tuple[str, float]:
+        async with Upstream(0, lateness=0.2) as upstream:
+            head, _ = await _ask(upstream, {"prompt": f"{MARK}late x"})
+            return head, upstream.received[0].waited
+
+    head, waited = asyncio.run(run())
+    assert head.startswith("HTTP/1.1 200 ")
+    assert waited >= 0.2
 
 
 def test_requests_wait_for_one_another() -> None:
