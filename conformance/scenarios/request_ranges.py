@@ -189,7 +189,8 @@ async def _reads(target: Target, parameter: str) -> bool:
     return exchange.refused
 
 
-@scenario("REQ-036", phase=Phase.MALFORMED)
+# mlx-lm 0.32 writes beyond its logits, and now and then dies of it.
+@scenario("REQ-036", phase=Phase.DEADLY)
 async def a_bias_for_an_unknown_token_causes_no_failure(target: Target) -> None:
     """A `logit_bias` for a token id beyond any vocabulary is served or refused with a 4xx."""
     for exchange in await survives(target, "logit_bias", {str(_NO_TOKEN): -100}):
