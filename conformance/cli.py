@@ -1,12 +1,13 @@
 """The console script `completions-conformance`: the suite for those who installed the wheel.
 
 `run` (the default) is pytest with the suite as its tests and takes all of pytest's options; `judge` does the same with recorded traffic;
-`verify` holds a report against its own evidence; `serve` serves the reference server; `merge` and `diff` compare results documents.
+`verify` holds a report against its own evidence; `serve` serves the reference server, `upstream` that of a gateway under test; `merge` and `diff` compare results documents.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import importlib
 import os
 import sys
@@ -19,6 +20,7 @@ import pytest
 
 from conformance import __version__
 from conformance.contract.yaml_files import DocumentError, did_you_mean
+from conformance.gateway.serve import serve_upstream
 from conformance.plugin import ROOMS
 from conformance.reference import Reference
 from conformance.reference.serve import serve
@@ -48,6 +50,8 @@ completions-conformance {__version__}
   completions-conformance serve [--host 127.0.0.1] [--port 8000] [--model {MODEL}] [--double NAME]
       serve the reference server, with the key of ${KEY_VARIABLE} if that is set; with --double (in a checkout) one with a named
       defect, which a run against it finds.
+  completions-conformance upstream [--host 127.0.0.1] [--port 9000]
+      serve the scripted upstream that a gateway under test relays to, and print what arrives: to set a gateway up, and for curl.
   completions-conformance merge [NAME=]FILE... -o DIR
       show several targets side by side in one page, from the results.json of each.
   completions-conformance diff OLD NEW [--format text|markdown|html] [-o FILE]
@@ -71,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "judge": _judge,
         "verify": _verify,
         "serve": _serve,
+        "upstream": _upstream,
         "explain": _explain,
         "merge": merge,
         "diff": diff,
@@ -146,6 +151,33 @@ def _serve(arguments: Sequence[str]) -> int:
     except OSError as error:
         sys.stderr.write(
             f"completions-conformance serve: {options.host}:{options.port}: {error.strerror or error}\n"
+        )
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _upstream(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="completions-conformance upstream",
+        description="Serve the scripted upstream of a gateway under test, and print what arrives.",
+    )
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="0.0.0.0 for a gateway in a container (127.0.0.1)"
+    )
+    parser.add_argument("--port", type=int, default=9000, help="the port to listen on (9000)")
+    options = parser.parse_args(arguments)
+
+    def say(line: str) -> None:
+        sys.stdout.write(f"{escape_line(line)}\n")
+        sys.stdout.flush()
+
+    try:
+        asyncio.run(serve_upstream(options.host, options.port, say))
+    except OSError as error:
+        sys.stderr.write(
+            f"completions-conformance upstream: {options.host}:{options.port}: {error.strerror or error}\n"
         )
         return 1
     except KeyboardInterrupt:

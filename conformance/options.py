@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-DEFAULT_EXAMPLES = 30
+DEFAULT_EXAMPLES = 16
 DEFAULT_REPORT = "conformance-report"
 _LONGEST_NAME = 80
 _PORTS = 65536
@@ -277,7 +277,7 @@ OPTIONS = (
     Option("expensive", "also run the checks that cost much", schema="boolean"),
     Option(
         "examples",
-        "how many requests are generated from the specification (30); 0: none",
+        "how many requests are generated from the specification (16); 0: none",
         "N",
         takes=_WHOLE_NUMBER,
         parse=_count_or_none_at_all,
@@ -299,6 +299,12 @@ OPTIONS = (
         takes=f"a port from 1 to {_PORTS - 1}",
         parse=_port,
         schema="integer",
+    ),
+    Option(
+        "gateway-model",
+        "the model that a gateway under test relays to the scripted upstream (scripted), beside the one of `--model`",
+        "NAME",
+        default="scripted",
     ),
     Option("report", "where `index.html`, `results.json` and the other forms are written", "DIR", default=DEFAULT_REPORT),
     Option("record", "write all exchanges of the run to this file", "FILE"),

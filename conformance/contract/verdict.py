@@ -83,6 +83,10 @@ class Broken(Outcome):
         self.symptoms = symptoms
 
 
+class ProvedBroken(Broken):
+    """A failure that proves itself: the check has asked several times, and the target that it leaves behind can't be asked again."""
+
+
 class NotServed(Broken):
     """A request was not served, or met a failure of the server's: what may be chance, unless it comes often enough in a row."""
 

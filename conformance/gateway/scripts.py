@@ -8,37 +8,35 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any
+
+from conformance.gateway.answers import (
+    DONE,
+    USAGE,
+    WIDE_WORDS,
+    WORDS,
+    Body,
+    Reply,
+    choice,
+    chunks,
+    envelope,
+    event,
+    events,
+    finish_reason,
+    plain_reply,
+    stream_reply,
+    wants_usage,
+    whole,
+)
+from conformance.gateway.refusals import REFUSALS
 
 MARK = "gateway-script:"
 """What stands before the name of a script in a prompt."""
 
-WORDS = (
-    " The", " old", " lantern", "  swings", " above", " the", " quiet", "\nharbour", ",", " and", " nobody", " counts", " its", " turns",
-    ";", " a", " gull", " cries", " twice", " over", " the", " empty", " boats", ".",
-)  # fmt: skip
-"""The tokens of every text but one; with white space that a relay may not touch."""
-
-WIDE_WORDS = ("日本", "語の", "テキスト", " 😀", " naïve", " Grüße", " 👩\N{ZERO WIDTH JOINER}💻", "。")
-"""Tokens of two to four bytes a character, for those that cut text by bytes."""
-
-USAGE = MappingProxyType({"prompt_tokens": 41, "completion_tokens": 17, "total_tokens": 58})
-"""Numbers that nobody comes to by counting."""
-
-RETRY_AFTER = "3600"
-"""Long enough that no client waits for it by itself."""
-
-REFUSAL = MappingProxyType(
-    {
-        "message": "The scripted upstream refuses this prompt.",
-        "type": "invalid_request_error",
-        "param": "prompt",
-        "code": None,
-    }
-)
 FAILURE = MappingProxyType(
     {
         "message": "The scripted upstream failed in the middle.",
@@ -47,195 +45,171 @@ FAILURE = MappingProxyType(
         "code": None,
     }
 )
+LARGE, HUGE = 70_000, 1_100_000
+"""Characters of a text that makes an event larger than 64 KiB, and than 1 MiB."""
 
-_CREATED = 1_700_000_000
+FINGERPRINT = "fp_scripted"
+DETAILS = MappingProxyType(
+    {
+        **USAGE,
+        "prompt_tokens_details": {"cached_tokens": 5},
+        "completion_tokens_details": {"reasoning_tokens": 0},
+    }
+)
+"""Usage with its details."""
+
 _NAME = re.compile(re.escape(MARK) + r"([a-z0-9-]{1,32})")
 _PAUSE = 0.03
 """Seconds between two writes where it matters that they do not arrive as one."""
 _SLOW_CHUNKS = 200
 
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """An HTTP answer as it is written: the pieces of the body one by one, `pause` seconds apart."""
-
-    pieces: tuple[bytes, ...]
-    status: int = 200
-    content_type: str = "application/json"
-    headers: tuple[tuple[str, str], ...] = ()
-    pause: float = 0.0
-    breaks_off: bool = False
-    """The connection is closed behind the last piece, before the end that the transfer coding demands."""
-
-
-Body = Mapping[str, Any]
 Script = Callable[[Body], Reply]
 
 
 def named(body: Body) -> str:
-    """The script that a request asks for by its prompt."""
-    found = _NAME.search(json.dumps(body.get("prompt"), ensure_ascii=False))
+    """The script that a request asks for by its prompt, or, where that is of tokens, by its user."""
+    asked = json.dumps([body.get("prompt"), body.get("user")], ensure_ascii=False)
+    found = _NAME.search(asked)
     return found[1] if found and found[1] in SCRIPTS else "plain"
 
 
-def texts(body: Body, words: Sequence[str] = WORDS) -> tuple[str, ...]:
-    """The text of each choice that a request is answered with."""
-    return tuple("".join(tokens) for tokens in _tokens(body, words))
+def is_scripted(body: bytes) -> bool:
+    """Whether a request is one that asks for a script."""
+    return MARK.encode() in body
 
 
-def finish_reason(body: Body, words: Sequence[str] = WORDS) -> str:
-    """How each of these choices ends."""
-    return "length" if _limit(body) < len(words) else "stop"
-
-
-def logprobs(tokens: Sequence[str]) -> dict[str, Any]:
-    """The log probabilities of the tokens of a text."""
-    offsets = [len("".join(tokens[:number])) for number in range(len(tokens))]
-    values = [-0.25 * (1 + number % 3) for number in range(len(tokens))]
-    return {
-        "tokens": list(tokens),
-        "token_logprobs": values,
-        "top_logprobs": [{token: value, " other": -3.5} for token, value in zip(tokens, values, strict=True)],
-        "text_offset": offsets,
-    }
-
-
-# -- what the requests ask for -------------------------------------------------------------------------------------------------------------
-
-
-def _integer(value: object, default: int, most: int) -> int:
-    return (
-        min(value, most) if isinstance(value, int) and not isinstance(value, bool) and value > 0 else default
-    )
-
-
-def _limit(body: Body) -> int:
-    return _integer(body.get("max_tokens"), 16, len(WORDS))
-
-
-def _tokens(body: Body, words: Sequence[str]) -> list[tuple[str, ...]]:
-    """The tokens of each choice; they differ in their first one by the number of the choice."""
-    prompt = body.get("prompt")
-    several = isinstance(prompt, list) and bool(prompt) and not isinstance(prompt[0], int)
-    count = _integer(body.get("n"), 1, 8) * (min(len(prompt), 8) if several else 1)  # type: ignore[arg-type]  # a list
-    return [(words[0] + (f" {index}" if index else ""), *words[1 : _limit(body)]) for index in range(count)]
-
-
-def _wants_logprobs(body: Body) -> bool:
-    return body.get("logprobs") is not None
-
-
-def _wants_usage(body: Body) -> bool:
-    options = body.get("stream_options")
-    return isinstance(options, dict) and options.get("include_usage") is True
-
-
-# -- the parts of an answer ------------------------------------------------------------------------------------------------------------------
-
-
-def _envelope(body: Body, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    head = {"id": "cmpl-scripted", "object": "text_completion", "created": _CREATED}
-    return {**head, "model": str(body.get("model")), "choices": choices, **more}
-
-
-def _choice(index: int, text: str, reason: str | None, scores: object = None) -> dict[str, Any]:
-    return {"index": index, "text": text, "logprobs": scores, "finish_reason": reason}
-
-
-def _event(document: Mapping[str, Any]) -> bytes:
-    return b"data: " + json.dumps(document, ensure_ascii=False).encode() + b"\n\n"
-
-
-_DONE = b"data: [DONE]\n\n"
-
-
-def _chunks(body: Body, words: Sequence[str] = WORDS) -> Iterator[dict[str, Any]]:
-    """One chunk a token, choice by choice in turn, and an empty one at the end of each choice."""
-    choices = _tokens(body, words)
-    for number in range(max(map(len, choices))):
-        for index, tokens in enumerate(choices):
-            arrays = logprobs(tokens).items() if _wants_logprobs(body) else ()
-            scores = {name: values[number : number + 1] for name, values in arrays} or None
-            yield _envelope(body, [_choice(index, tokens[number], None, scores)])
-    for index in range(len(choices)):
-        yield _envelope(body, [_choice(index, "", finish_reason(body, words))])
-
-
-def _whole(body: Body, words: Sequence[str] = WORDS, **more: Any) -> bytes:
-    choices = [
-        _choice(
-            index,
-            "".join(tokens),
-            finish_reason(body, words),
-            logprobs(tokens) if _wants_logprobs(body) else None,
-        )
-        for index, tokens in enumerate(_tokens(body, words))
-    ]
-    return json.dumps(_envelope(body, choices, **more), ensure_ascii=False).encode()
-
-
-def _stream(events: Iterable[bytes], **details: Any) -> Reply:
-    return Reply(tuple(events), content_type="text/event-stream", **details)
-
-
-# -- the scripts -----------------------------------------------------------------------------------------------------------------------------
+# -- ordinary answers ------------------------------------------------------------------------------------------------------------------------
 
 
 def plain(body: Body) -> Reply:
     """An ordinary answer with usage; in a stream only if it is asked for, as the specification says."""
     if body.get("stream") is not True:
-        return Reply((_whole(body, usage=dict(USAGE)),))
-    events = [_event(chunk) for chunk in _chunks(body)]
-    if _wants_usage(body):
-        events.append(_event(_envelope(body, [], usage=dict(USAGE))))
-    return _stream([*events, _DONE])
+        return plain_reply(whole(body, usage=dict(USAGE)))
+    usage = [event(envelope(body, [], usage=dict(USAGE)))] if wants_usage(body) else []
+    return stream_reply([*events(body), *usage, DONE])
 
 
 def no_usage(body: Body) -> Reply:
     """An answer without usage, as OpenAI's specification permits."""
     if body.get("stream") is not True:
-        return Reply((_whole(body),))
-    return _stream([*map(_event, _chunks(body)), _DONE])
+        return plain_reply(whole(body))
+    return stream_reply([*events(body), DONE])
+
+
+def as_json(body: Body) -> Reply:
+    """A plain answer, whatever was asked for."""
+    return plain_reply(whole(body, usage=dict(USAGE)))
+
+
+def compressed(body: Body) -> Reply:
+    """An ordinary answer in gzip, for whoever takes that."""
+    return replace(plain(body), compressed=True)
+
+
+def rare(body: Body) -> Reply:
+    """An answer that a filter has ended before its first word, with members that not every server has."""
+    more = {"system_fingerprint": FINGERPRINT}
+    ended = choice(0, "", "content_filter")
+    if body.get("stream") is not True:
+        document = envelope(body, [ended], usage=dict(DETAILS), **more)
+        return plain_reply(json.dumps(document).encode())
+    begun = envelope(body, [choice(0, "", None)], **more)
+    usage = envelope(body, [], usage=dict(DETAILS), **more)
+    said = [begun, envelope(body, [ended], **more), *([usage] if wants_usage(body) else [])]
+    return stream_reply([*map(event, said), DONE])
+
+
+def one_by_one(body: Body) -> Reply:
+    """A stream each of whose events waits until the run lets it go."""
+    return stream_reply([*events(body, WORDS[:3]), DONE], one_by_one=True)
+
+
+def together(body: Body) -> Reply:
+    """An ordinary answer to each of several requests, once they are all here."""
+    return replace(plain(body), together=8)
+
+
+def held(body: Body) -> Reply:
+    """An answer that takes ten seconds."""
+    return replace(plain(body), held=True)
+
+
+# -- legal streams of every spelling -----------------------------------------------------------------------------------------------------------
 
 
 def usage_on_the_last_text(body: Body) -> Reply:
     """A stream whose last chunk has text, finish reason and usage at once, asked for or not."""
-    *most, last, _ = [chunk for chunk in _chunks(body) if chunk["choices"][0]["index"] == 0]
+    *most, last, _ = [chunk for chunk in chunks(body) if chunk["choices"][0]["index"] == 0]
     last["choices"][0]["finish_reason"] = finish_reason(body)
-    return _stream([*map(_event, most), _event({**last, "usage": dict(USAGE)}), _DONE])
+    return stream_reply([*map(event, most), event({**last, "usage": dict(USAGE)}), DONE])
 
 
 def usage_on_the_last_choice(body: Body) -> Reply:
     """A stream whose last chunk has no text, but finish reason and usage, asked for or not: llama.cpp's way."""
-    *most, last = [chunk for chunk in _chunks(body) if chunk["choices"][0]["index"] == 0]
-    return _stream([*map(_event, most), _event({**last, "usage": dict(USAGE)}), _DONE])
+    *most, last = [chunk for chunk in chunks(body) if chunk["choices"][0]["index"] == 0]
+    return stream_reply([*map(event, most), event({**last, "usage": dict(USAGE)}), DONE])
 
 
 def comments(body: Body) -> Reply:
     """A stream with keep-alive comments before, between and behind the events, in several spellings."""
     spelled = (b": keep-alive\n\n", b":\n\n", b": PROCESSING\n\n", b":data: no\n\n")
-    events = [
-        piece for number, chunk in enumerate(_chunks(body)) for piece in (spelled[number % 4], _event(chunk))
-    ]
-    return _stream([*events, b": last\n\n", _DONE], pause=0.002)
+    pieces = [piece for number, one in enumerate(events(body)) for piece in (spelled[number % 4], one)]
+    return stream_reply([*pieces, b": last\n\n", DONE], pause=0.002)
 
 
 def lines(body: Body) -> Reply:
     """A stream with CRLF as line ends, without blanks behind the colons, and with chunks whose text is empty."""
-    events = []
-    for chunk in _chunks(body):
-        empty = _envelope(body, [_choice(chunk["choices"][0]["index"], "", None)])
-        events += [_event(empty), _event(chunk)]
-    written = (event.replace(b"data: ", b"data:", 1).replace(b"\n", b"\r\n") for event in [*events, _DONE])
-    return _stream(written)
+    said = []
+    for chunk in chunks(body):
+        empty = envelope(body, [choice(chunk["choices"][0]["index"], "", None)])
+        said += [event(empty), event(chunk)]
+    written = (one.replace(b"data: ", b"data:", 1).replace(b"\n", b"\r\n") for one in [*said, DONE])
+    return stream_reply(written)
+
+
+def fields(body: Body) -> Reply:
+    """A stream whose events have names and numbers, and which says how long to wait before coming again."""
+    named_events = (
+        b"event: completion\nid: %d\n%b" % (number, one) for number, one in enumerate(events(body))
+    )
+    return stream_reply([b"retry: 3000\n\n", *named_events, DONE])
+
+
+def several_lines(body: Body) -> Reply:
+    """A stream whose events have their data in two lines, as the format permits between any two tokens of JSON."""
+    cut = (one.replace(b', "choices"', b',\ndata: "choices"', 1) for one in events(body))
+    return stream_reply([*cut, DONE])
+
+
+def byte_order_mark(body: Body) -> Reply:
+    """A stream that begins with a byte order mark."""
+    return stream_reply([b"\xef\xbb\xbf" + events(body)[0], *events(body)[1:], DONE])
+
+
+def in_one_chunk(body: Body) -> Reply:
+    """A stream whose chunks hold a part of every choice."""
+    by_choice: dict[int, list[dict[str, Any]]] = {}
+    for chunk in chunks(body):
+        by_choice.setdefault(chunk["choices"][0]["index"], []).append(chunk["choices"][0])
+    joined = (envelope(body, list(parts)) for parts in zip(*by_choice.values(), strict=True))
+    return stream_reply([*map(event, joined), DONE])
+
+
+def large(body: Body, size: int) -> Reply:
+    """A stream whose second event holds a text of `size` characters."""
+    return stream_reply([*events(body, large_words(size)), DONE])
+
+
+def large_words(size: int) -> tuple[str, ...]:
+    """The words of such a stream."""
+    return (WORDS[0], " lantern" * (size // len(" lantern")), WORDS[2])
 
 
 def unicode(body: Body) -> Reply:
     """Characters of several bytes, which are cut in the middle between two writes."""
     if body.get("stream") is not True:
-        return Reply(_inside_characters(_whole(body, WIDE_WORDS, usage=dict(USAGE))), pause=_PAUSE)
-    data = b"".join([*map(_event, _chunks(body, WIDE_WORDS)), _DONE])
-    return _stream(_inside_characters(data), pause=_PAUSE)
+        return Reply(_inside_characters(whole(body, WIDE_WORDS, usage=dict(USAGE))), pause=_PAUSE)
+    return stream_reply(_inside_characters(b"".join([*events(body, WIDE_WORDS), DONE])), pause=_PAUSE)
 
 
 def _inside_characters(data: bytes) -> tuple[bytes, ...]:
@@ -244,55 +218,68 @@ def _inside_characters(data: bytes) -> tuple[bytes, ...]:
     return tuple(data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True))
 
 
+# -- streams that end otherwise ----------------------------------------------------------------------------------------------------------------
+
+
 def broken(body: Body) -> Reply:
     """A stream that breaks off after some words, without finish reason and without an end."""
-    return replace(_stream([_event(chunk) for chunk in _chunks(body)][:4], pause=_PAUSE), breaks_off=True)
+    return stream_reply(events(body)[:4], pause=_PAUSE, breaks_off=True)
+
+
+def cut(body: Body) -> Reply:
+    """A stream that comes to a clean end after some words, without finish reason and without `[DONE]`."""
+    return stream_reply(events(body)[:4])
 
 
 def failing(body: Body) -> Reply:
     """A stream that ends in an error event after some words."""
-    events = [_event(chunk) for chunk in _chunks(body)][:4]
-    return _stream([*events, _event({"error": dict(FAILURE)}), _DONE], pause=_PAUSE)
+    return stream_reply([*events(body)[:4], event({"error": dict(FAILURE)}), DONE], pause=_PAUSE)
+
+
+def done_twice(body: Body) -> Reply:
+    """A stream that ends with `[DONE]`, and once more."""
+    return stream_reply([*events(body), DONE, DONE])
+
+
+def never_done(body: Body) -> Reply:
+    """A stream that has its finish reason, and no `[DONE]`."""
+    return stream_reply(events(body))
 
 
 def slow(body: Body) -> Reply:
     """A stream that takes ten seconds."""
-    chunk = _event(_envelope(body, [_choice(0, WORDS[0], None)]))
-    end = _event(_envelope(body, [_choice(0, "", "stop")]))
-    return _stream([*[chunk] * _SLOW_CHUNKS, end, _DONE], pause=0.05)
-
-
-def refused(_: Body) -> Reply:
-    """A refusal with status 400."""
-    return Reply((json.dumps({"error": dict(REFUSAL)}).encode(),), status=400)
-
-
-def rate_limited(_: Body) -> Reply:
-    """A refusal with status 429, which says when to come again."""
-    error = {
-        "message": "Too many requests.",
-        "type": "rate_limit_error",
-        "param": None,
-        "code": "rate_limit_exceeded",
-    }
-    return Reply(
-        (json.dumps({"error": error}).encode(),), status=429, headers=(("Retry-After", RETRY_AFTER),)
-    )
+    chunk = event(envelope(body, [choice(0, WORDS[0], None)]))
+    end = event(envelope(body, [choice(0, "", "stop")]))
+    return stream_reply([*[chunk] * _SLOW_CHUNKS, end, DONE], pause=0.05)
 
 
 SCRIPTS: Mapping[str, Script] = MappingProxyType(
     {
         "plain": plain,
         "no-usage": no_usage,
+        "json": as_json,
+        "compressed": compressed,
+        "rare": rare,
+        "one-by-one": one_by_one,
+        "together": together,
+        "held": held,
         "usage-on-the-last-text": usage_on_the_last_text,
         "usage-on-the-last-choice": usage_on_the_last_choice,
         "comments": comments,
         "lines": lines,
+        "fields": fields,
+        "several-lines": several_lines,
+        "byte-order-mark": byte_order_mark,
+        "in-one-chunk": in_one_chunk,
+        "large": partial(large, size=LARGE),
+        "huge": partial(large, size=HUGE),
         "unicode": unicode,
         "broken": broken,
+        "cut": cut,
         "failing": failing,
+        "done-twice": done_twice,
+        "never-done": never_done,
         "slow": slow,
-        "refused": refused,
-        "rate-limited": rate_limited,
+        **REFUSALS,
     }
 )

@@ -1,56 +1,106 @@
 """The scripted upstream: a small HTTP server that a gateway under test is configured to relay to.
 
-It writes down what the gateway sends and answers by script (`gateway_scripts.py`), so that both sides of the gateway can be seen. It serves
-`POST …/completions` and `GET …/models`, on the loopback interface only.
+It writes down what the gateway sends (headers, bytes, order, times) and answers by script (`scripts.py`), so that both sides of the gateway
+can be seen. It serves `POST …/completions`, `GET …/models` and `GET …/health`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import json
-from collections.abc import AsyncIterator, Mapping
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from conformance.gateway.scripts import SCRIPTS, Reply, named
+from conformance.gateway.answers import KEY_PLACE, Reply
+from conformance.gateway.requests import HEAD_BYTES, Asked, MalformedError, read_request
+from conformance.gateway.scripts import SCRIPTS, named
 
 HOST: Final = "127.0.0.1"
-_HEAD: Final = 64 * 1024
-_BODY: Final = 4 * 1024 * 1024
-_PATIENCE: Final = 30.0
+MODEL: Final = "scripted"
+_LONGEST_WAIT: Final = 30.0
 """Seconds for a request to come whole, and for each write."""
 _KEPT: Final = 1000
 """So many requests are remembered."""
+_TICK: Final = 0.05
+_TICKS_HELD: Final = 200
+"""How long the upstream works on a slow answer, in steps of its own: on a busy machine they take longer, and so does the work."""
+_TICKS_TOGETHER: Final = 20
+"""How long it waits for another request to come."""
+_TICKS_ONE_BY_ONE: Final = 100
+"""How long a piece waits to be let go, for a gateway that serves nobody else meanwhile."""
+_TICKS_AFTERWARDS: Final = 5
+"""How long it waits after that, so that what comes with it is not taken for what came before."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Received:
-    """One request of the gateway; `left` says that the gateway closed the connection before the answer was written."""
+    """One request of the gateway, and what became of it."""
 
-    path: str
-    body: Mapping[str, Any]
+    asked: Asked
+    script: str
+    came: float
+    """When it had come, as Unix time."""
     left: bool = False
+    """The gateway closed the connection before the answer was written."""
+    companions: int = 1
+    """How many requests for the same script were here at the same time, at most."""
+    passed: list[float] = field(default_factory=list)
+    """When the run let each piece go that waits for that, as Unix time."""
+    all_may_go: bool = False
+    """No further piece waits."""
+    let_go_by_itself: bool = False
+    """The run did not let a piece go in time."""
+    written: int = 0
+    """How many pieces of the body were written."""
     answered: asyncio.Event = field(default_factory=asyncio.Event)
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+
+    @property
+    def body(self) -> Any:
+        """The body as a JSON object."""
+        return self.asked.body
+
+    async def wrote(self, pieces: int) -> None:
+        """Wait until so many pieces are written, or the answer is over."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.written >= pieces or self.answered.is_set())
+
+    async def let_go(self, *, all_others: bool = False) -> None:
+        """Let the next piece go, or it and all others."""
+        async with self.changed:
+            self.passed.append(time.time())
+            self.all_may_go = all_others
+            self.changed.notify_all()
 
 
-class _Malformed(Exception):  # noqa: N818 - what came is no request; nobody else hears of it
-    """The request can't be read."""
+Notice = Callable[[Asked, Reply, str], object]
+"""Is told of each request, its answer, and the script of that."""
 
 
 class Upstream:
     """The server. Use it as an asynchronous context manager; `OSError` where the port is taken."""
 
-    def __init__(self, port: int) -> None:
-        """Serve on `port` of the loopback interface, 0 for any free one."""
-        self.port = port
+    def __init__(
+        self, port: int, host: str = HOST, *, clients_key: str = "", notice: Notice | None = None
+    ) -> None:
+        """Serve on `port` of `host`, 0 for any free one; `clients_key` is what the client sends to the gateway."""
+        self.port, self.host = port, host
+        self.clients_key = clients_key
         self.received: list[Received] = []
+        self._notice = notice
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
+        self._waiting: dict[str, _Gathering] = {}
+        """The requests that wait for others, by their script."""
+        self._came = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
         """Listen."""
-        self._server = await asyncio.start_server(self._connected, HOST, self.port, limit=_HEAD)
+        self._server = await asyncio.start_server(self._connected, self.host, self.port, limit=HEAD_BYTES)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -63,18 +113,22 @@ class Upstream:
         await asyncio.gather(*self._connections, return_exceptions=True)
         await asyncio.sleep(0)  # the loop closes sockets one turn after it was told to
 
-    def asked(self, prompt: object) -> list[Received]:
-        """The requests with exactly this prompt, in order; a gateway may put a single prompt into a list."""
-        return [request for request in self.received if request.body.get("prompt") in (prompt, [prompt])]
+    def asked(self, tag: str) -> list[Received]:
+        """The requests whose prompt, or whose user, holds `tag`, in order."""
+        return [
+            one
+            for one in self.received
+            if tag in json.dumps([one.body.get("prompt"), one.body.get("user")], ensure_ascii=False)
+        ]
 
-    async def arrival(self, prompt: object, patience: float = 5.0) -> Received | None:
-        """The last request with this prompt once it is answered or left, within `patience` seconds; None where that does not come."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(patience):
-                while not (found := self.asked(prompt)):  # noqa: ASYNC110 - nobody can say which request is to come
-                    await asyncio.sleep(0.05)
-                await found[-1].answered.wait()
-                return found[-1]
+    async def arrival(self, tag: str, ticks: int = _TICKS_ONE_BY_ONE) -> Received | None:
+        """The first request with this tag, as soon as it is here; None where it does not come."""
+        for _ in range(ticks):
+            if found := self.asked(tag):
+                return found[0]
+            async with self._came:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._came.wait(), _TICK)
         return None
 
     # -- connections ---------------------------------------------------------------------------------------------------------------
@@ -87,130 +141,166 @@ class Upstream:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request and close: every answer says `Connection: close`."""
         try:
-            async with asyncio.timeout(_PATIENCE):
-                method, path, body = await _request(reader, writer)
-            request = self._note(path, body) if method == "POST" and path.endswith("/completions") else None
-            await self._answer(reader, writer, request, _reply(method, path, body))
+            async with asyncio.timeout(_LONGEST_WAIT):
+                asked = await read_request(reader, writer)
+            reply, script = _reply(asked)
+            if self._notice is not None:
+                self._notice(asked, reply, script)
+            request = Received(asked, script, time.time())
+            if script:
+                await self._remember(request)
+            await self._answer(reader, writer, request, reply, script)
             writer.close()
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_LONGEST_WAIT):
                 await writer.wait_closed()
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, _Malformed):
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, MalformedError):
             pass  # the other side has gone, or never was an HTTP client
         finally:
             writer.transport.abort()  # does nothing to a connection that is closed already
 
-    def _note(self, path: str, body: Mapping[str, Any]) -> Received:
-        request = Received(path, body)
-        self.received.append(request)
-        del self.received[:-_KEPT]
-        return request
+    async def _remember(self, request: Received) -> None:
+        async with self._came:
+            self.received.append(request)
+            del self.received[:-_KEPT]
+            self._came.notify_all()
 
     async def _answer(
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        request: Received | None,
+        request: Received,
         reply: Reply,
+        script: str,
     ) -> None:
-        written = False
+        has_written = False
         try:
-            async for piece in _paced(reader, reply):
-                writer.write(piece)
-                async with asyncio.timeout(_PATIENCE):
-                    await writer.drain()
-            written = not reader.at_eof()
+            if reply.together:
+                await self._wait_for_others(request, script, reply.together)
+            if reply.held:
+                await _until_left(reader)
+            if not reader.at_eof():
+                await _write(reader, writer, request, reply)
+            has_written = not reader.at_eof()
             if reply.breaks_off:
                 writer.transport.abort()
         finally:
-            if request is not None:
-                request.left = not written
-                request.answered.set()
+            request.left = not has_written
+            request.answered.set()
+            async with request.changed:
+                request.changed.notify_all()
+
+    async def _wait_for_others(self, request: Received, script: str, wanted: int) -> None:
+        """Wait until `wanted` requests for the script are here, or no more have come for a while; notes how many were."""
+        gathering = self._waiting.setdefault(script, _Gathering())
+        gathering.here.append(request)
+        for one in gathering.here:
+            one.companions = max(one.companions, len(gathering.here))
+        if len(gathering.here) >= wanted:
+            gathering.all_came.set()
+        try:
+            for _ in range(_TICKS_TOGETHER):
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(gathering.all_came.wait(), _TICK)
+                if gathering.all_came.is_set():
+                    return
+        finally:
+            gathering.here.remove(request)
+            if not gathering.here:
+                self._waiting.pop(script, None)
 
 
-async def _paced(reader: asyncio.StreamReader, reply: Reply) -> AsyncIterator[bytes]:
-    """The bytes of an answer, until the other side has gone."""
-    yield _head(reply)
-    for number, piece in enumerate(reply.pieces):
-        if number and reply.pause:
-            await asyncio.sleep(reply.pause)
+@dataclass
+class _Gathering:
+    """Requests that wait for one another."""
+
+    here: list[Received] = field(default_factory=list)
+    all_came: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+async def _until_left(reader: asyncio.StreamReader) -> None:
+    """Work on an answer for as long as somebody waits for it."""
+    for _ in range(_TICKS_HELD):
         if reader.at_eof():
             return
-        yield b"%x\r\n%b\r\n" % (len(piece), piece)
+        await asyncio.sleep(_TICK)
+
+
+async def _write(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Received, reply: Reply
+) -> None:
+    """Write an answer, until the other side has gone."""
+    compress = reply.compressed and request.asked.takes_gzip
+    pieces = _compressed(reply.pieces) if compress else reply.pieces
+    writer.write(_head(reply, (("Content-Encoding", "gzip"),) if compress else ()))
+    for number, piece in enumerate(pieces):
+        if number and reply.pause:
+            await asyncio.sleep(reply.pause)
+        if number and reply.one_by_one:
+            await _until_let_go(request, number)
+        if reader.at_eof():
+            return
+        data = piece.replace(KEY_PLACE.encode(), request.asked.key.encode()) if reply.mentions_key else piece
+        if data:
+            writer.write(b"%x\r\n%b\r\n" % (len(data), data))
+        async with asyncio.timeout(_LONGEST_WAIT):
+            await writer.drain()
+        async with request.changed:
+            request.written += 1
+            request.changed.notify_all()
     if not reply.breaks_off:
-        yield b"0\r\n\r\n"
+        writer.write(b"0\r\n\r\n")
+        async with asyncio.timeout(_LONGEST_WAIT):
+            await writer.drain()
 
 
-def _head(reply: Reply) -> bytes:
+def _compressed(pieces: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """The pieces of a body as those of one gzip file."""
+    data = gzip.compress(b"".join(pieces), mtime=0)
+    size = max(1, len(data) // len(pieces))
+    return tuple(data[at : at + size] for at in range(0, len(data), size))
+
+
+async def _until_let_go(request: Received, number: int) -> None:
+    """Wait until the run lets piece `number` go: a gateway that serves nobody else meanwhile would wait for ever."""
+    for _ in range(_TICKS_ONE_BY_ONE):
+        if len(request.passed) >= number:
+            await asyncio.sleep(_TICKS_AFTERWARDS * _TICK)
+            return
+        if request.all_may_go:
+            return
+        async with request.changed:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(request.changed.wait(), _TICK)
+    request.let_go_by_itself = request.all_may_go = True
+
+
+def _head(reply: Reply, more: tuple[tuple[str, str], ...]) -> bytes:
     headers = (
         ("Content-Type", reply.content_type),
         ("Transfer-Encoding", "chunked"),
         ("Connection", "close"),
         *reply.headers,
+        *more,
     )
     lines = (f"HTTP/1.1 {reply.status} Scripted", *(f"{name}: {value}" for name, value in headers), "", "")
     return "\r\n".join(lines).encode("ascii")
 
 
-def _reply(method: str, path: str, body: Mapping[str, Any]) -> Reply:
-    if method == "GET" and path.endswith("/models"):
-        models = {"object": "list", "data": [{"id": "scripted", "object": "model", "owned_by": "suite"}]}
-        return Reply((json.dumps(models).encode(),))
+def _reply(asked: Asked) -> tuple[Reply, str]:
+    """The answer to a request, and the script that it comes from, empty where no completion was asked for."""
+    method, path = asked.method, asked.path
     if method == "POST" and path.endswith("/completions") and not path.endswith("/chat/completions"):
-        return SCRIPTS[named(body)](body)
+        script = named(asked.body)
+        return SCRIPTS[script](asked.body), script
+    if method == "GET" and path.endswith("/models"):
+        model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "completions-conformance"}
+        return Reply((json.dumps({"object": "list", "data": [model]}).encode(),)), ""
+    if method == "GET" and path.endswith("/health"):
+        return Reply((b'{"status": "ok"}',)), ""
     error = {
         "message": f"The scripted upstream has no {method} {path}.",
         "type": "invalid_request_error",
         "param": None,
         "code": None,
     }
-    return Reply((json.dumps({"error": error}).encode(),), status=404)
-
-
-# -- requests ----------------------------------------------------------------------------------------------------------------------------
-
-
-async def _request(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> tuple[str, str, Mapping[str, Any]]:
-    """Method, path without its query, and body; an empty body where it is no JSON object."""
-    try:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    except asyncio.LimitOverrunError as error:
-        raise _Malformed from error
-    first, *lines = head.split("\r\n")
-    method, _, rest = first.partition(" ")
-    pairs = (line.partition(":") for line in lines)
-    headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    if headers.get("expect", "").lower() == "100-continue":
-        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    document = _document(await _body(reader, headers))
-    return method, rest.partition(" ")[0].partition("?")[0], document
-
-
-def _document(data: bytes) -> Mapping[str, Any]:
-    try:
-        found = json.loads(data)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-async def _body(reader: asyncio.StreamReader, headers: Mapping[str, str]) -> bytes:
-    if headers.get("transfer-encoding", "").lower() != "chunked":
-        return await reader.readexactly(_size(headers.get("content-length", "0"), 10))
-    data = b""
-    while size := _size((await reader.readline()).partition(b";")[0].decode("latin-1"), 16):
-        if len(data) + size > _BODY:
-            raise _Malformed
-        data += (await reader.readexactly(size + 2))[:-2]
-    return data
-
-
-def _size(digits: str, base: int) -> int:
-    try:
-        size = int(digits, base)
-    except ValueError as error:
-        raise _Malformed from error
-    if not 0 <= size <= _BODY:
-        raise _Malformed
-    return size
+    return Reply((json.dumps({"error": error}).encode(),), status=404), ""

@@ -18,5 +18,7 @@ class ScenarioSettings:
     """Run what costs much, too."""
     examples: int = 0
     """How many requests are generated; a front end's default is 30."""
+    gateway_model: str = "scripted"
+    """The model that a gateway under test relays to the scripted upstream."""
     seed: int = 0
     """What the generated requests are drawn with."""

@@ -18,6 +18,7 @@ from conformance.contract.verdict import (
     Inconclusive,
     NotRecorded,
     NotServed,
+    ProvedBroken,
     Reason,
     Verdict,
 )
@@ -87,7 +88,9 @@ class Confirmation:
                 self._settle_broken(check, last.outcome, last)
 
     def _is_proved(self, first: Attempt) -> bool:
-        """Whether one attempt is enough: what it blames came so often in a row that chance does not explain it."""
+        """Whether one attempt is enough: what it blames came so often in a row that chance does not explain it, or it says so itself."""
+        if isinstance(first.outcome, ProvedBroken):
+            return True
         return (first.times_unserved or 0) >= self.reliability.enough(first.unserved)
 
     def _needs_another(self, attempts: Sequence[Attempt]) -> bool:

@@ -12,17 +12,20 @@ import time
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from conformance.contract.catalogue import Catalogue
 from conformance.contract.check import Check, Scope
 from conformance.contract.verdict import LOST, Inconclusive, NotRecorded, Reason, Verdict
 from conformance.gateway.upstream import Upstream
 from conformance.kit.capabilities import learn_what_is_in_doubt
+from conformance.kit.daemon_thread import in_daemon_thread
 from conformance.kit.facts import Facts
 from conformance.kit.target import Target
 from conformance.run.budget import Budget, Cost, Price, Tokens
 from conformance.run.delivery import Send
 from conformance.run.forecast import forecast, seconds_each
+from conformance.run.gateway_preflight import gateway_preflight
 from conformance.run.ledger import Ledger
 from conformance.run.liveness import serves_as_ever
 from conformance.run.preflight import Needs, UnusableTarget, find_model, preflight
@@ -42,6 +45,8 @@ _CUT_SHORT = frozenset({Reason.TIME, Reason.INTERRUPTED})
 """Ends after which the rules are judged over what is there, and nothing else is."""
 _NOTHING_JUDGED = "the target could not be judged; see the message of the run"
 _NOT_KNOWN_YET = "Before it judges, a run gets to know the target, and it had not come to the end of that."
+_EXAMPLES_BEFORE = 30
+"""So many requests were drawn by default when recordings did not yet say how many."""
 
 
 @dataclass
@@ -67,7 +72,9 @@ class Engine:
         self.unusable: str | None = None
         self._reached_the_target = False
         self._upstream = (
-            None if settings.gateway_upstream_port is None else Upstream(settings.gateway_upstream_port)
+            None
+            if settings.gateway_upstream_port is None
+            else Upstream(settings.gateway_upstream_port, clients_key=settings.key or "")
         )
         self._client = None if self.transport or self._only_judges else _client(settings)
         self.session = Session(
@@ -117,7 +124,7 @@ class Engine:
                 self.unusable = (
                     f"Nothing could be judged: {over} before the target had answered the first requests."
                 )
-            self.conclude(over, Reason.TIME)
+            await in_daemon_thread(partial(self.conclude, over, Reason.TIME))
 
     async def _judge(self) -> None:
         if not await self._gets_to_know_the_target():
@@ -160,6 +167,7 @@ class Engine:
             model = self.settings.model or await find_model(self._target(), key_variable=variable)
             self.session.model, self.facts = model, Facts(model)
             self.facts = await preflight(self._target(), self._needs(), key_variable=variable)
+            await gateway_preflight(self._target(), map(self.ledger.requirement, self.checks))
         except (UnusableTarget, Inconclusive) as why:
             self._judge_nothing(why)
             return False
@@ -320,7 +328,7 @@ def _with_inputs(settings: Settings, recorded: RecordedTraffic) -> Settings:
         settings = replace(settings, gateway_upstream_port=None, wait_ready=None, run_timeout=None)
     inputs = recording.inputs
     if inputs is None:
-        return settings
+        return replace(settings, examples=_EXAMPLES_BEFORE)
     concurrency = settings.concurrency if recorded.goes_on else inputs.concurrency
     return replace(
         settings,

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 from conformance.contract.verdict import Inconclusive, NotRecorded, Outcome, Reason
-from conformance.gateway.scripts import MARK
+from conformance.gateway.scripts import is_scripted
 from conformance.kit.traffic import Incident
 from conformance.run.delivery import said_of_money
 from conformance.run.liveness import is_canary, serves_as_ever
@@ -164,7 +164,7 @@ def _split(recording: Recording) -> tuple[Sequence[Exchange], Sequence[Exchange]
 def _is_answered(exchange: Exchange) -> bool:
     """Whether the target spoke of the request. What asks for a script of a gateway's upstream is asked anew: that has to see it."""
     never_left = exchange.fault is not None and exchange.fault.kind is FaultKind.CONNECT
-    for_the_upstream = MARK.encode() in exchange.request.body
+    for_the_upstream = is_scripted(exchange.request.body)
     put_off = exchange.rate_limited or said_of_money(exchange) is not None
     return not (never_left or for_the_upstream or put_off)
 

@@ -12,6 +12,7 @@ from functools import partial
 from conformance.contract.apply_rule import Objection, RuleResult, apply_rule, needs_confirmation
 from conformance.contract.check import Check, Scope
 from conformance.contract.verdict import LOST, Inconclusive, NotRecorded, Outcome, Reason, Verdict
+from conformance.gateway.scripts import is_scripted
 from conformance.kit import typical_requests
 from conformance.kit.daemon_thread import in_daemon_thread
 from conformance.kit.target import Target
@@ -20,7 +21,8 @@ from conformance.run.session import Session
 from conformance.wire.exchange import Exchange, Intent
 
 _LONG = 8 * 1024 * 1024
-"""Bytes of answers that are looked at while the event loop does other things."""
+_LONG_ANSWER = _LONG // 16
+"""Bytes of all answers, and of one, that are looked at while the event loop does other things."""
 _LONGEST_END = 3.0
 """Seconds of work on what is there, once a run has ended."""
 
@@ -38,7 +40,7 @@ def judge_what_is_there(
             return  # what comes from a hostile target may take any time
         started = time.monotonic()
         try:
-            result = apply_rule(check, exchanges, ledger.settings.profile)
+            result = apply_rule(check, ordinary(exchanges), ledger.settings.profile)
         except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
             ledger.settle(check, Verdict.ERROR, traceback.format_exc())
             continue
@@ -46,6 +48,11 @@ def judge_what_is_there(
             result = replace(result, unconfirmed=f"{why} before it could be asked again", reason=reason)
         if result.looked_at:
             ledger.settle_rule(check, result, time.monotonic() - started)
+
+
+def ordinary(exchanges: Sequence[Exchange]) -> Sequence[Exchange]:
+    """The exchanges that rules look at: what a script of a gateway's upstream says is not the target's own, and may be odd on purpose."""
+    return [exchange for exchange in exchanges if not is_scripted(exchange.request.body)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +81,12 @@ class RulePass:
         await self._send_typical_requests(
             refusals=any(check.scope in {Scope.REFUSAL, Scope.EXCHANGE} for check in checks)
         )
-        answers = [exchange.response for exchange in self.session.exchanges if exchange.response is not None]
-        self._is_long = sum(len(piece.data) for answer in answers for piece in answer.pieces) > _LONG
+        sizes = [
+            len(exchange.response.body)
+            for exchange in self.session.exchanges
+            if exchange.response is not None
+        ]
+        self._is_long = sum(sizes) > _LONG or max(sizes, default=0) > _LONG_ANSWER
         for check in checks:
             # A rule may have nothing to wait for; the clock of the run wants to be heard.
             await asyncio.sleep(0)
@@ -94,7 +105,7 @@ class RulePass:
 
     async def _apply(self, check: Check) -> None:
         started = time.monotonic()
-        profile, exchanges = self.ledger.settings.profile, self.session.exchanges
+        profile, exchanges = self.ledger.settings.profile, ordinary(self.session.exchanges)
         try:
             judge = partial(apply_rule, check, exchanges, profile)
             result = await in_daemon_thread(judge) if self._is_long else judge()

@@ -1,175 +1,196 @@
-"""What a relay may not change, seen from both of its sides: requests and whole answers.
-
-All of this takes the scripted upstream. What refuses or breaks off runs with the hazardous scenarios, since a gateway may keep away from an
-upstream for a while after that.
-"""
+"""What a relay may not change of requests, seen from both of its sides. All of this takes the scripted upstream."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from conformance.contract.check import Phase, scenario
-from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun, Unsupported
-from conformance.gateway.scripts import RETRY_AFTER, USAGE, logprobs
-from conformance.kit.gateway_relay import LENGTH, expect_content, relay, served
+from conformance.contract.symptom import ignored
+from conformance.contract.verdict import Broken, BrokenShould, Ignored, NotRun, Unsupported
+from conformance.kit.gateway_relay import (
+    changed_on_the_way,
+    expect_arrived,
+    relay,
+)
 from conformance.kit.target import Target
-from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
-from conformance.wire.exchange import Exchange
 from conformance.wire.shown import shown
 
-_FORMS: tuple[dict[str, Any], ...] = ({}, {"stream": True})
-_WITH_USAGE: tuple[dict[str, Any], ...] = ({}, {"stream": True, "stream_options": {"include_usage": True}})
+_BASIC: dict[str, Any] = {
+    "max_tokens": 7,
+    "temperature": 0.5,
+    "top_p": 0.25,
+    "n": 2,
+    "stop": ["never", "ever"],
+}
+_FORMS: dict[str, dict[str, Any]] = {
+    "a `stop` of one string": {"stop": "never"},
+    "a list of prompts": {"prompts": 2},
+    "a stream": {"stream": True},
+}
+_OPTIONAL: dict[str, dict[str, Any]] = {"`suffix`": {"suffix": " at the end"}, "`echo`": {"echo": True}}
 
-_PARAMETERS: dict[str, dict[str, Any]] = {
-    "max_tokens": {"max_tokens": 7},
-    "temperature": {"temperature": 0.5},
-    "top_p": {"top_p": 0.25},
-    "n": {"n": 2, "temperature": 1},
-    "stop": {"stop": ["never", "ever"]},
-    "stop (as a string)": {"stop": "never"},
-    "suffix": {"suffix": " at the end"},
-    "echo": {"echo": True},
-    "stream": {"stream": True},
-    "prompt (as a list)": {"prompts": 2},
+_MORE: dict[str, Any] = {
+    "best_of": 3,
+    "logit_bias": {"1234": -7},
+    "seed": 2**53 + 1,
+    "user": "somebody",
+    "presence_penalty": 0.5,
+    "frequency_penalty": -0.25,
+}
+_OF_STREAMS: dict[str, Any] = {
+    "stream": True,
+    "stream_options": {"include_usage": True, "include_obfuscation": True},
 }
 
+_BEYOND: dict[str, Any] = {"temperature": 3, "stop": ["never", "ever", "any", "more", "at all"]}
+"""What is out of range for some upstreams, and not for others."""
 
-@scenario("GW-001")
-async def a_relay_changes_no_content(target: Target) -> None:
-    """Text and finish reason are those of the upstream, plain and as a stream."""
-    for changes in _FORMS:
-        # What the script says depends on what it is asked; that it is asked the same is GW-004's.
-        answer, _ = await served(target, "plain", **changes)
-        expect_content(answer, {"max_tokens": LENGTH})
+_ZEROS: dict[str, Any] = {
+    "temperature": 0,
+    "top_p": 0,
+    "seed": 0,
+    "logprobs": 0,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "stream": False,
+    "suffix": "",
+}
+_HARMLESS = frozenset({"presence_penalty", "frequency_penalty", "stream", "suffix"})
+"""Parameters whose default is the same as the zero that is lost."""
+_TWINS: dict[str, Any] = {
+    "temperature": 0.5,
+    "top_p": 0.25,
+    "seed": 7,
+    "logprobs": 1,
+    "presence_penalty": 0.5,
+    "frequency_penalty": 0.5,
+    "suffix": " at the end",
+    "max_tokens": 7,
+}
+"""The same parameters with another value: what is lost with any value is no matter of zeros."""
 
-
-@scenario("GW-002")
-async def reported_usage_passes_unchanged(target: Target) -> None:
-    """The counters that the upstream reports reach the client unchanged."""
-    for changes in _WITH_USAGE:
-        answer, found = await served(target, "plain", **changes)
-        form = "the stream" if answer.streamed else "the answer"
-        if answer.streamed and not (found.body.get("stream_options") or {}).get("include_usage"):
-            raise Broken("`stream_options` asked for usage, but the upstream was not asked for it")
-        if answer.usage is None:
-            raise Broken(f"the upstream reported {shown(dict(USAGE))}, but {form} has no usage")
-        reported = {name: answer.usage.raw.get(name) for name in USAGE}
-        if reported != USAGE:
-            raise Broken(f"the upstream reported {shown(dict(USAGE))}, but {form} says {shown(reported)}")
-
-
-@scenario("GW-003")
-async def estimated_usage_is_consistent(target: Target) -> None:
-    """The gateway's own numbers are complete, add up, are above zero, and grow with the prompt."""
-    short, _ = await served(target, "no-usage")
-    longer, _ = await served(target, "no-usage", "of a prompt that is a good deal longer than the other one")
-    for answer in (short, longer):
-        _expect_sound(answer)
-    if short.usage is None or longer.usage is None:
-        raise NotRun("where the upstream reports no usage, the gateway reports none either")
-    if not (short.usage.prompt_tokens or 0) < (longer.usage.prompt_tokens or 0):
-        raise Broken(
-            f"the gateway counts {short.usage.prompt_tokens} tokens in one prompt and {longer.usage.prompt_tokens} in one of twice its length"
-        )
+_ODD_TEXT = "  leads\tand \r\n\n trails \x01\x1f\x7f\u2028 e\u0301 \U0001f9ea \U0001d11e  "
+_FOUR_STOPS = ["never", "ever", "\n\n", " in\tthis"]
+_TOKENS = (300, 301, 302)
 
 
-def _expect_sound(answer: Completion) -> None:
-    usage = answer.usage
-    if usage is None:
-        return
-    prompt, completion, total = usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
-    if prompt is None or completion is None or total is None:
-        raise Broken(
-            f"the upstream reports no usage, and the gateway's own is incomplete: {shown(usage.raw)}"
-        )
-    if min(prompt, completion) <= 0 or total != prompt + completion:
-        raise Broken(f"the upstream reports no usage, and the gateway's own is {shown(usage.raw)}")
+async def _lost(target: Target, params: dict[str, Any], what: str) -> tuple[list[str], list[str]]:
+    """What of `params` does not arrive as it was sent, and what is refused; asked for at once, and singly where that is refused."""
+    found = await relay(target, "plain", **params)
+    if found.arrived:
+        return changed_on_the_way(found), []
+    lost, refused = [], []
+    for name, value in params.items():
+        one = await relay(target, "plain", **{name: value})
+        if await expect_arrived(target, one, f"`{name}`", is_optional=True):
+            lost += changed_on_the_way(one)
+        else:
+            refused.append(f"`{name}` ({one.exchange.status}: {error_text(one.exchange)})")
+    return lost, refused or [f"{what} ({found.exchange.status}: {error_text(found.exchange)})"]
 
 
 @scenario("GW-004")
 async def documented_parameters_reach_the_upstream(target: Target) -> None:
     """Every documented parameter reaches the upstream as it was sent."""
-    lost, refused = [], []
-    for name, changes in _PARAMETERS.items():
-        found = await relay(target, "plain", name, **changes)
-        if not found.sent:
-            refused.append(f"`{name}` ({found.exchange.status}: {error_text(found.exchange)})")
-            continue
-        # A prompt that did not arrive as it was sent is not found at all.
-        wrong = [
-            field
-            for field, value in changes.items()
-            if field != "prompts" and not _same(found.body.get(field), value)
-        ]
-        lost += [
-            f"`{field}` {shown(changes[field])} became {shown(found.body.get(field))}" for field in wrong
-        ]
-    if len(refused) == len(_PARAMETERS):
-        raise Inconclusive(f"the gateway did not ask the scripted upstream even once: {refused[0]}")
+    lost, refused = await _lost(target, _BASIC, "these parameters together")
+    for what, changes in _FORMS.items():
+        # A list of prompts that arrives as something else is seen by its prompt.
+        found = await relay(target, "plain", **changes)
+        await expect_arrived(target, found, what)
+        lost += changed_on_the_way(found)
+        if "prompts" in changes and found.body.get("prompt") != found.exchange.request.params["prompt"]:
+            lost.append(f"{what} became {shown(found.body.get('prompt'))}")
+    for what, changes in _OPTIONAL.items():
+        found = await relay(target, "plain", **changes)
+        if await expect_arrived(target, found, what, is_optional=True):
+            lost += changed_on_the_way(found)
+        else:
+            refused.append(f"{what} ({found.exchange.status}: {error_text(found.exchange)})")
+    _tell(lost, refused)
+
+
+def _tell(lost: list[str], refused: list[str]) -> None:
+    """Raise what was lost on the way, or else what was refused; return where nothing was."""
     if lost:
-        raise Ignored(f"on the way to the upstream {'; '.join(lost)}")
+        unique = list(dict.fromkeys(lost))
+        raise Ignored(
+            f"on the way to the upstream {'; '.join(unique)}",
+            *(ignored(one.split("`")[1]) for one in unique if "`" in one),
+        )
     if refused:
         raise Unsupported(f"requests with these did not reach the upstream: {', '.join(refused)}")
 
 
-def _same(arrived: object, sent: object) -> bool:
-    """Whether a value arrived; one stop sequence may travel as a list of one."""
-    return arrived == sent or (isinstance(sent, str) and arrived == [sent])
+@scenario("GW-015")
+async def zero_false_and_empty_are_not_absent(target: Target) -> None:
+    """A parameter whose value is 0, false or an empty text reaches the upstream as it was sent."""
+    found = await relay(target, "plain", **_ZEROS)
+    none = await relay(target, "plain", max_tokens=0)
+    sent = [one for one in (found, none) if one.arrived]
+    if not found.arrived:
+        for name, value in _ZEROS.items():
+            one = await relay(target, "plain", **{name: value})
+            if await expect_arrived(target, one, f"`{name}` {shown(value)}", is_optional=True):
+                sent.append(one)
+    elif not none.arrived:
+        await expect_arrived(target, none, "`max_tokens` 0", is_optional=True)
+    lost = [text for one in sent for text in changed_on_the_way(one, zeros=True)]
+    if not sent:
+        raise Unsupported("the gateway refuses every request with a parameter of 0")
+    if lost:
+        await _tell_of_zeros(target, {text.split("`")[1]: text for text in lost})
 
 
-@scenario("GW-012")
-async def log_probabilities_pass_unchanged(target: Target) -> None:
-    """The log probabilities that the upstream reports reach the client unchanged."""
-    for changes in _FORMS:
-        answer, found = await served(target, "plain", "logprobs", logprobs=1, **changes)
-        if found.body.get("logprobs") != 1:
-            raise Ignored(
-                f"`logprobs` 1 became {shown(found.body.get('logprobs'))} on the way to the upstream"
-            )
-        form = "the stream" if answer.streamed else "the answer"
-        here = answer.choice.logprobs
-        if here is None:
-            raise Broken(f"the upstream reported log probabilities, but {form} has none")
-        there = logprobs(list(here.tokens or ()))
-        for name, value in there.items():
-            if list(getattr(here, name) or ()) != value:
+async def _tell_of_zeros(target: Target, lost: dict[str, str]) -> None:
+    """Raise which zeros are lost, but for those of parameters that are lost with any value."""
+    for name in sorted(lost.keys() & _TWINS.keys()):
+        twin = await relay(target, "plain", **{name: _TWINS[name]})
+        if not twin.arrived or any(text.startswith(f"`{name}`") for text in changed_on_the_way(twin)):
+            del lost[name]
+    if not lost:
+        raise NotRun("what is lost is lost with any value; see GW-004, GW-012 and GW-016")
+    message = f"on the way to the upstream {'; '.join(lost.values())}; with another value each arrives"
+    if lost.keys() <= _HARMLESS:
+        raise BrokenShould(f"{message}. Their defaults are the same")
+    raise Ignored(message, *map(ignored, lost.keys() - _HARMLESS))
+
+
+@scenario("GW-016")
+async def every_documented_parameter_arrives(target: Target) -> None:
+    """The less common parameters reach the upstream as they were sent, too."""
+    lost, refused = await _lost(target, _MORE, "these parameters together")
+    found = await relay(target, "plain", **_OF_STREAMS)
+    await expect_arrived(target, found, "a stream with `stream_options`")
+    options = found.body.get("stream_options") or {}
+    lost += [
+        f"`{name}` of `stream_options` {shown(value)} became {shown(options.get(name))}"
+        for name, value in _OF_STREAMS["stream_options"].items()
+        if name != "include_usage" and options.get(name) != value  # usage is GW-002's
+    ]
+    _tell(lost, refused)
+    beyond = await relay(target, "plain", **_BEYOND)
+    if beyond.arrived and (altered := changed_on_the_way(beyond)):
+        raise BrokenShould(
+            f"what is more than the upstream may take is neither passed on nor refused, but altered: {'; '.join(altered)}"
+        )
+
+
+@scenario("GW-017", phase=Phase.ALONE)
+async def prompts_arrive_byte_for_byte(target: Target) -> None:
+    """Prompts of any characters, prompts of tokens, and four stop sequences reach the upstream as they were sent."""
+    batch = [[*_TOKENS, 310 + target.attempt], [*_TOKENS, 320 + target.attempt]]
+    odd = {
+        "a prompt of white space and rare characters": await relay(target, "plain", _ODD_TEXT),
+        "four stop sequences": await relay(target, "plain", stop=_FOUR_STOPS),
+        "a prompt of tokens": await relay(target, "plain", prompt=batch[0]),
+        "a list of prompts of tokens": await relay(target, "plain", prompt=batch),
+    }
+    for what, found in odd.items():
+        await expect_arrived(target, found, what)
+        for name in ("prompt", "stop"):
+            sent, arrived = found.exchange.request.params.get(name), found.body.get(name)
+            if sent is not None and arrived not in (sent, [sent]):
                 raise Broken(
-                    f"`{name}` of {form} is {shown(getattr(here, name))}, but the upstream's was {shown(value)}"
+                    f"{what}: `{name}` {shown(sent)} became {shown(arrived)} on the way to the upstream"
                 )
-
-
-@scenario("GW-005", phase=Phase.ALONE)
-async def client_errors_stay_client_errors(target: Target) -> None:
-    """A 4xx of the upstream stays a 4xx with an error object, and a 429 keeps its `Retry-After`."""
-    for changes in _FORMS:
-        for script in ("refused", "rate-limited"):
-            found = await relay(target, script, **changes)
-            if not found.sent:
-                raise Inconclusive("the gateway did not ask the scripted upstream")
-            _expect_client_error(found.exchange, 400 if script == "refused" else 429)
-            if script == "rate-limited":
-                _expect_retry_after(found.exchange)
-
-
-def _expect_client_error(exchange: Exchange, status: int) -> None:
-    response = exchange.response
-    if response is None:
-        raise Broken(
-            f"the upstream answered {status}, but the gateway did not answer at all: {exchange.fault and exchange.fault.message}"
-        )
-    # A gateway that keeps its client's mistakes apart from its own may change 400 to 422; a 429 tells how to go on.
-    right = response.status == status if status == 429 else 400 <= response.status < 500  # noqa: PLR2004 - statuses
-    if not right:
-        raise Broken(f"the upstream answered {status}, the gateway {response.status}: {error_text(exchange)}")
-    document = response.json
-    if not isinstance(document, dict) or not isinstance(document.get("error"), dict):
-        raise Broken(
-            f"the upstream answered {status} with an error object, the gateway with {error_text(exchange)}"
-        )
-
-
-def _expect_retry_after(exchange: Exchange) -> None:
-    found = exchange.response.header("retry-after") if exchange.response else None
-    if found is None:
-        raise Broken(f"the upstream's 429 had `Retry-After: {RETRY_AFTER}`, but the gateway's has none")

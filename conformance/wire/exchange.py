@@ -116,6 +116,8 @@ class Request:
     """The one parameter in which an invalid request differs from its valid twin, by its name in the body."""
     close_after: int | None = None
     """Close the connection after this many events of a stream instead of reading to the end; 0: as soon as the request is sent."""
+    stays: float = field(default=0.0, compare=False)
+    """Seconds for which a client stays that leaves before there is an answer (`close_after` of 0), so that the request gets where it goes."""
     new_connection: bool = False
     """Do not take a connection from the pool."""
     takes_any_answer: bool = False

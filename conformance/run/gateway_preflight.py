@@ -1,0 +1,34 @@
+"""Before a gateway is judged: its scripted model comes to the scripted upstream, and the model of an engine does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from conformance.contract.catalogue import Requirement
+from conformance.contract.verdict import Reason
+from conformance.gateway.scripts import is_scripted
+from conformance.kit.gateway_relay import nothing_arrived, relay
+from conformance.kit.target import Target
+from conformance.run.preflight import UnusableTarget
+
+_AREA = "gateway"
+"""The area of what takes the scripted upstream."""
+
+
+async def gateway_preflight(target: Target, selected: Iterable[Requirement]) -> None:
+    """Raise `UnusableTarget` where the gateway is set up so that nothing of what is `selected` could be judged."""
+    upstream = target.upstream
+    if upstream is None:
+        return
+    of_gateways = {one.area == _AREA for one in selected}
+    if False in of_gateways and any(not is_scripted(one.asked.data) for one in upstream.received):
+        raise UnusableTarget(
+            f"The gateway relays the model {target.facts.model!r} to the scripted upstream on port {upstream.port}, so there is no engine"
+            " whose answers could be judged.\nLet it relay two models: one to a real engine (--model), and one to the scripted upstream"
+            " (--gateway-model). Or judge the relay alone: -k GW.",
+            Reason.PRECONDITION,
+        )
+    if of_gateways == {True}:
+        first = await relay(target, "plain")
+        if not upstream.received:
+            raise UnusableTarget(f"Nothing can be judged: {nothing_arrived(target, first.exchange)}.")
