@@ -16,14 +16,15 @@ from conformance.contract.verdict import Inconclusive
 from conformance.kit import beyond_ascii
 from conformance.kit.capabilities import NONCE, SOME_IDS, has
 from conformance.kit.several_choices import ECHO_LENGTH, LENGTH, by_prompts
+from conformance.kit.steered import steered
 from conformance.kit.stop_sequences import words_of
 from conformance.kit.stopped_answers import answer_to_cut
 from conformance.kit.target import MAX_TOKENS, Target
+from conformance.kit.telling import scores_wanted, usage_option
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, Intent, Request
 
 SUFFIX = " zebra quokka lantern."
-LOGPROBS = 2
 LONG = 64
 """Tokens of an answer that is long enough for what goes wrong after a while."""
 LONG_PROMPTS = (600, 1200)
@@ -82,35 +83,21 @@ async def ask_both(target: Target, circumstance: Circumstance) -> Twins | None:
 
 
 async def ordinary_requests(target: Target) -> list[dict[str, Any]]:
-    """The ordinary request plain and, where the target streams, as a stream: by them a target is compared with itself at another time.
+    """A steered request plain and, where the target streams, as a stream: by them a target is compared with itself at another time.
 
     Some targets refuse in streams what they take in plain requests: the stream then asks for nothing more.
     """
-    plain = await telling(target)
+    request = await steered(target)
+    plain = request.cut
     if not await has(target, "stream"):
         return [plain]
     for stream in (
-        plain | {"stream": True, **await usage_option(target)},
+        {**request.uncut, "stream": True, **await usage_option(target)},
         {"max_tokens": LENGTH, "stream": True},
     ):
         if (await target.post(**stream)).served:
             return [plain, stream]
     return [plain]
-
-
-async def telling(target: Target) -> dict[str, Any]:
-    """What makes an answer tell more of itself, as far as the target has it."""
-    return {"max_tokens": LENGTH, **await scores_wanted(target)}
-
-
-async def scores_wanted(target: Target) -> dict[str, Any]:
-    """What asks for log probabilities, as far as the target has them."""
-    return {"logprobs": LOGPROBS} if await has(target, "logprobs") else {}
-
-
-async def usage_option(target: Target) -> dict[str, Any]:
-    """What makes a stream report its usage, as far as the target has that."""
-    return {"stream_options": {"include_usage": True}} if await has(target, "stream_usage") else {}
 
 
 async def circumstances(target: Target) -> AsyncIterator[Circumstance]:

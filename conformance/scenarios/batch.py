@@ -23,7 +23,7 @@ from conformance.kit.several_choices import (
     singles,
 )
 from conformance.kit.target import Target
-from conformance.kit.twins import usage_option
+from conformance.kit.telling import usage_option
 from conformance.scenarios.request_effects import BIASED_TOKENS
 from conformance.scenarios.sampling import HOT, HOT_DRAWS
 from conformance.wire.completion import Completion

@@ -24,7 +24,7 @@ _WORDS = ("amber", "birch", "cedar", "delta")
 _CLIENTS = len(_WORDS)
 _OTHERS = 7
 """Beside the echoes there are a refused request, an ordinary one, and two streams."""
-_LEAVING_AFTER = (0, 1, 3)
+_LEAVING_AFTER = (0, 2)
 """Events of a stream after which a client goes: 0 is as soon as its request is sent."""
 
 _LONG = 128

@@ -13,7 +13,8 @@ from conformance.kit.capabilities import has
 from conformance.kit.same_text import begins, goes_on, normalised, same
 from conformance.kit.several_choices import LENGTH, served_forms
 from conformance.kit.target import MAX_TOKENS, Target
-from conformance.kit.twins import ENOUGH_EVENTS, unlimited, usage_option
+from conformance.kit.telling import usage_option
+from conformance.kit.twins import ENOUGH_EVENTS, unlimited
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
 from conformance.wire.shown import shown

@@ -23,9 +23,9 @@ _DOCUMENTED = ("echo", "n", "multi_prompt")
 _OTHERS = ("logprobs",)
 """Whether `best_of` and `seed` are disregarded does not show in one answer, and `logit_bias` has REQ-030."""
 
+_BIAS = {"logit_bias": {str(SOME_IDS[0]): 100}}
 _ODD: tuple[Mapping[str, Any], ...] = (
     {"temperature": 2, "presence_penalty": 2, "frequency_penalty": 2, "seed": 7},
-    {"logit_bias": {str(SOME_IDS[0]): 100}},
     {"echo": True, "logprobs": 2},
     {"n": 2, "temperature": 1, "suffix": " the end"},
 )
@@ -116,7 +116,8 @@ async def a_request_leaves_no_trace(target: Target) -> None:
     # The second time, while nothing else is sent: the first answer may come from among many others, which flips near ties.
     ordinary = await ordinary_requests(target)
     before = [await target.complete(second=True, **request) for request in ordinary]
-    odd = ({**_ODD[0], "stop": before[0].text[4:8] or "e"}, *_ODD[1:])
+    bias = _BIAS if await has(target, "logit_bias") else {}
+    odd = ({**_ODD[0], **bias, "stop": before[0].text[4:8] or "e"}, *_ODD[1:])
     for number, settings in enumerate(odd):
         await target.post(intent=Intent.OPEN, **{"max_tokens": 4, **settings})
         which = number % len(ordinary)

@@ -72,11 +72,11 @@ _SOON_ENDED = ("What colour is the sky?", "Q: Is it raining?\nA:")
 async def text_held_back_is_released(target: Target) -> None:
     """Text that only began a stop sequence is delivered, wherever it stands and however the text ends, plain and streamed."""
     first, *others = await _endings(target)
-    for whole in (first, *others):
-        await _released(target, whole.found[0], prompt=whole.prompt)
-    # Now the end of the text and a piece in its middle begin a sequence.
+    # Both ends of the text and a piece in its middle begin a sequence.
     middle = [piece + NEVER for piece in spread(words_of(first.text), 1)]
-    await _released(target, first.found[-1], *middle, prompt=first.prompt)
+    await _released(target, *first.found, *middle, prompt=first.prompt)
+    for whole in others:
+        await _released(target, whole.found[0], prompt=whole.prompt)
     await _released_by_another(target)
 
 

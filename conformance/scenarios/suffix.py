@@ -11,7 +11,7 @@ from conformance.kit.invalid_requests import repeats
 from conformance.kit.same_text import same
 from conformance.kit.suffix_mode import LENGTH, SUFFIXES, Mode, SuffixMode, suffix_mode, with_suffix
 from conformance.kit.target import Target
-from conformance.kit.twins import scores_wanted, usage_option
+from conformance.kit.telling import scores_wanted, usage_option
 from conformance.scenarios.usage import expect_counts_to_repeat
 from conformance.wire.error_text import error_text
 from conformance.wire.shown import shown
