@@ -83,21 +83,21 @@ async def ask_both(target: Target, circumstance: Circumstance) -> Twins | None:
 
 
 async def ordinary_requests(target: Target) -> list[dict[str, Any]]:
-    """A steered request plain and, where the target streams, as a stream: by them a target is compared with itself at another time.
+    """The requests by which a target is compared with itself at another time: an ordinary one, a steered stream, and a steered plain one.
 
-    Some targets refuse in streams what they take in plain requests: the stream then asks for nothing more.
+    In the first, settings of other requests would show; in the others, whether their own are heeded. Where the target streams nothing, or
+    refuses in streams what it takes in plain requests, the stream asks for less, or is missing.
     """
     request = await steered(target)
-    plain = request.cut
-    if not await has(target, "stream"):
-        return [plain]
-    for stream in (
-        {**request.uncut, "stream": True, **await usage_option(target)},
-        {"max_tokens": LENGTH, "stream": True},
-    ):
-        if (await target.post(**stream)).served:
-            return [plain, stream]
-    return [plain]
+    plain = {"max_tokens": LENGTH, **request.scores}
+    if await has(target, "stream"):
+        for stream in (
+            {**request.cut, "stream": True, **await usage_option(target)},
+            {"max_tokens": LENGTH, "stream": True},
+        ):
+            if (await target.post(**stream)).served:
+                return [plain, stream, request.uncut]
+    return [plain, request.uncut]
 
 
 async def circumstances(target: Target) -> AsyncIterator[Circumstance]:

@@ -23,7 +23,7 @@ from conformance.wire.shown import shown
 _WORDS = ("amber", "birch", "cedar", "delta")
 _CLIENTS = len(_WORDS)
 _OTHERS = 7
-"""Beside the echoes there are a refused request, an ordinary one, and two streams."""
+"""Beside the echoes there are a refused request, two plain ones, and a stream."""
 _LEAVING_AFTER = (0, 2)
 """Events of a stream after which a client goes: 0 is as soon as its request is sent."""
 
@@ -46,8 +46,7 @@ async def concurrent_answers_do_not_mix(target: Target) -> None:
 
 async def _echoes_come_back(target: Target) -> None:
     prompts = [f"{word}-{number} quokka lantern:" for number, word in enumerate(_WORDS)]
-    plain, *streams = await ordinary_requests(target)
-    ordinary = [plain, *streams * 2]
+    ordinary = await ordinary_requests(target)
     alone = [await target.complete(**request) for request in ordinary]
     answers, _, beside = await asyncio.gather(
         asyncio.gather(*(target.complete(prompt=prompt, echo=True, max_tokens=8) for prompt in prompts)),

@@ -29,8 +29,6 @@ class Form:
     what: str
     changes: Changes
     simpler: Sequence[tuple[Changes, int]]
-    cut: bool = True
-    """Whether a stop sequence is given."""
 
 
 @scenario("REQ-039")
@@ -63,20 +61,19 @@ async def _culprit(target: Target, request: Steered, form: Form) -> str:
 
 async def _different(target: Target, request: Steered, form: Form) -> list[str]:
     """The choices whose texts are not those of the simpler requests; none where the form is refused, which others judge."""
-    settings = request.cut if form.cut else request.uncut
-    exchange = await target.post(**{**settings, **form.changes})
+    exchange = await target.post(**{**request.cut, **form.changes})
     if exchange.refused:
         return []
     choices = target.read(exchange).choices
     found = []
     for index, (changes, place) in enumerate(form.simpler):
-        other = (await target.complete(**{**settings, **changes})).choices
+        other = (await target.complete(**{**request.cut, **changes})).choices
         if index not in choices or place not in other:
             continue  # MULTI-001, N-001
         text, wanted = choices[index].text, other[place].text
         if not same(text, wanted):
             found.append(
-                f"with {shown({**request.settings, **(request.stop if form.cut else {})}, 300)} the text of choice {index} {form.what} is"
+                f"with {shown({**request.settings, **request.stop}, 300)} the text of choice {index} {form.what} is"
                 f" {shown(text)}, and {shown(wanted)} in the plain request for it"
             )
     return found
@@ -99,8 +96,7 @@ async def _forms(target: Target) -> AsyncIterator[Sequence[Form]]:
             yield [Form("of a stream for a list of prompts", {**several, **streamed}, singles)]
     if streamed is None:
         return
-    # As in the ordinary stream that others send, not cut.
-    yield [Form("of a stream", {**one, **streamed}, [(one, 0)], cut=False) for one in alone]
+    yield [Form("of a stream", {**one, **streamed}, [(one, 0)]) for one in alone]
     if await has(target, "token_prompt"):
         ids = [list(SOME_IDS), list(reversed(SOME_IDS))]
         tokens: list[Changes] = [{"prompt": ids}] if has_lists else [{"prompt": one} for one in ids]

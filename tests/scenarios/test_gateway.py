@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 from functools import cache
 
 import pytest
@@ -12,13 +13,14 @@ import fixtures.relays
 from conformance.contract.catalogue import load_catalogue
 from conformance.contract.check import Check
 from conformance.contract.verdict import Verdict
+from conformance.reference import Reference
 from conformance.reference.serve import start
 from conformance.run.engine import Engine
 from conformance.run.results import Results
 from conformance.run.settings import Settings
 from fixtures.doubles import Double, doubles_in
 from fixtures.gate import BROKEN, checks, dangling, empty_passes, said, strictest
-from fixtures.relays.relay import CLIENTS_KEY, Relay, relay_of
+from fixtures.relays.relay import CLIENTS_KEY, UPSTREAMS_KEY, Relay, relay_of
 
 pytestmark = pytest.mark.whole_run
 
@@ -28,6 +30,7 @@ REQUIREMENTS = {check.requirement_id for check in CHECKS}
 DOUBLES = doubles_in(fixtures.relays)
 MUTANTS = tuple(double for double in DOUBLES if double.trips)
 CONTROLS = tuple(double for double in DOUBLES if double.why)
+MODEL = "scripted"
 MOST_REQUESTS = 120
 
 
@@ -39,24 +42,32 @@ def _free_port() -> int:
 
 
 def _run(double: Double | None) -> Results:
-    """A run of the gateway area, and of what else a double lists, by the strictest profile: what is only recorded is seen."""
+    """A run of the gateway area by the strictest profile: what is only recorded is seen. What a double lists elsewhere is judged before an engine."""
+    elsewhere = set(double.trips) - REQUIREMENTS if double else set()
+    if elsewhere:
+        with start(Reference(MODEL, UPSTREAMS_KEY)) as engine:
+            return _judged(
+                double,
+                f"{engine.url}/v1",
+                [one for one in checks() if one.requirement_id in elsewhere],
+            )
     port = _free_port()
-    listed = set(double.trips) if double else set()
-    selection: list[Check] = [
-        *CHECKS,
-        *(one for one in checks() if one.requirement_id in listed - REQUIREMENTS),
-    ]
-    settings = Settings(
-        url="",
-        profile=strictest(),
-        model="scripted",
-        key=CLIENTS_KEY,
-        gateway_upstream_port=port,
-        request_timeout=20,
-        recovery=0.2,
-    )
-    with start(relay_of(double, f"http://127.0.0.1:{port}/v1")) as running:
-        settings = Settings(**{**vars(settings), "url": f"{running.url}/v1"})
+    return _judged(double, f"http://127.0.0.1:{port}/v1", CHECKS, upstream_port=port)
+
+
+def _judged(
+    double: Double | None, upstream: str, selection: Sequence[Check], *, upstream_port: int | None = None
+) -> Results:
+    with start(relay_of(double, upstream)) as running:
+        settings = Settings(
+            url=f"{running.url}/v1",
+            profile=strictest(),
+            model=MODEL,
+            key=CLIENTS_KEY,
+            gateway_upstream_port=upstream_port,
+            request_timeout=20,
+            recovery=0.2,
+        )
         return asyncio.run(Engine(settings, CATALOGUE, selection).run())
 
 
