@@ -17,6 +17,7 @@ from conformance.kit.same_text import same
 from conformance.kit.stop_sequences import words_of
 from conformance.kit.target import Target
 from conformance.kit.twins import ordinary_requests
+from conformance.scenarios.concurrency import expect_as_ever
 from conformance.scenarios.sampling import LENGTH, SEEDS, seeded
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent, Request
@@ -133,4 +134,5 @@ async def a_client_that_leaves_before_its_answer_frees_the_server(target: Target
             f"{what} took {seconds:.1f} s (before: {usual:.1f} s)", not_served("after a client has left")
         )
     if target.facts.repeats and after.text != before.text:
+        await expect_as_ever(target, before)
         raise Broken(f"{what} was answered with {shown(after.text)}, but before with {shown(before.text)}")
