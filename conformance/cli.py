@@ -174,7 +174,7 @@ def _upstream(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
 
     try:
-        asyncio.run(serve_upstream(options.host, options.port, say))
+        asyncio.run(serve_upstream(options.host, options.port, say, version=__version__))
     except OSError as error:
         sys.stderr.write(
             f"completions-conformance upstream: {options.host}:{options.port}: {error.strerror or error}\n"

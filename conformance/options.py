@@ -107,6 +107,15 @@ def _port(text: str) -> int:
     return port
 
 
+def _own_server(text: str) -> str:
+    """The root of a server on this machine, whose questions are answered to this machine only."""
+    scheme, _, rest = text.strip().rstrip("/").removesuffix("/v1").partition("://")
+    host, _, port = rest.rpartition(":")
+    if scheme != "http" or host not in {"127.0.0.1", "localhost", "[::1]"}:
+        raise ValueError(text)
+    return f"http://{host}:{_port(port)}"
+
+
 def _above_zero(text: str) -> float:
     number = float(text)
     if not 0 < number < float("inf"):
@@ -299,6 +308,13 @@ OPTIONS = (
         takes=f"a port from 1 to {_PORTS - 1}",
         parse=_port,
         schema="integer",
+    ),
+    Option(
+        "gateway-upstream-url",
+        "a scripted upstream that is up already (`completions-conformance upstream`), instead of one that the run serves",
+        "URL",
+        takes="the address of a server on this machine, such as http://127.0.0.1:9000",
+        parse=_own_server,
     ),
     Option(
         "gateway-model",

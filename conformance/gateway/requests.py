@@ -63,10 +63,11 @@ async def read_request(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
     if asked.header("expect").lower() == "100-continue":
         writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     data = await _body(reader, asked)
-    return Asked(method, asked.path, headers, data, _document(data))
+    return Asked(method, asked.path, headers, data, document_of(data))
 
 
-def _document(data: bytes) -> Mapping[str, Any]:
+def document_of(data: bytes) -> Mapping[str, Any]:
+    """A body as a JSON object, empty where it is none."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):

@@ -7,24 +7,24 @@ import json
 from collections.abc import Callable
 
 from conformance.gateway.answers import Reply
+from conformance.gateway.keys import without
 from conformance.gateway.requests import Asked
 from conformance.gateway.scripts import MARK, SCRIPTS
-from conformance.gateway.upstream import MODEL, Upstream
+from conformance.gateway.upstream import HOST, MODEL, Upstream
 
 _SHOWN = 300
-_KEY_SHOWN = 4
 
 Say = Callable[[str], object]
 
 
-async def serve_upstream(host: str, port: int, say: Say) -> None:
+async def serve_upstream(host: str, port: int, say: Say, *, version: str = "") -> None:
     """Serve until it is cancelled; `say` is told of each request, line by line. Raises `OSError` where the port is taken."""
 
     def notice(asked: Asked, reply: Reply, script: str) -> None:
         for line in told(asked, reply, script):
             say(line)
 
-    async with Upstream(port, host, notice=notice) as upstream:
+    async with Upstream(port, host, notice=notice, version=version) as upstream:
         shown = f"[{host}]" if ":" in host else host
         say(f"The scripted upstream listens at http://{shown}:{upstream.port}/v1; Ctrl-C ends it.")
         say(
@@ -32,6 +32,9 @@ async def serve_upstream(host: str, port: int, say: Say) -> None:
         )
         say(
             f"A prompt that holds {MARK}NAME is answered by the script NAME, any other as an ordinary server does."
+        )
+        say(
+            f"A run asks it what has arrived: --gateway-upstream-url=http://{HOST}:{upstream.port}, from this machine."
         )
         say(f"Scripts: {', '.join(SCRIPTS)}")
         await asyncio.Event().wait()
@@ -41,13 +44,9 @@ def told(asked: Asked, reply: Reply, script: str) -> list[str]:
     """A request and what it is answered with, as lines to read; of a key only its beginning."""
     how = f"script {script}, status {reply.status}" if script else f"status {reply.status}"
     lines = [f"{asked.method} {asked.path} → {how}"]
-    lines += [f"  {name}: {_masked(value, asked.key)}" for name, value in asked.headers]
+    lines += [f"  {name}: {without(value, asked.key)}" for name, value in asked.headers]
     if asked.data:
         text = asked.data.decode(errors="replace")
         body = json.dumps(asked.body, ensure_ascii=False) if asked.body else text
         lines.append(f"  {body if len(body) <= _SHOWN else body[: _SHOWN - 1] + '…'}")
     return lines
-
-
-def _masked(value: str, key: str) -> str:
-    return value.replace(key, f"{key[:_KEY_SHOWN]}…") if key else value

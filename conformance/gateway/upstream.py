@@ -1,7 +1,7 @@
 """The scripted upstream: a small HTTP server that a gateway under test is configured to relay to.
 
 It writes down what the gateway sends (headers, bytes, order, times) and answers by script (`scripts.py`), so that both sides of the gateway
-can be seen. It serves `POST …/completions`, `GET …/models` and `GET …/health`.
+can be seen. It serves `POST …/completions`, `GET …/models` and `GET …/health`, and a run's questions about all that (`control.py`).
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from conformance.gateway.answers import KEY_PLACE, Reply
+from conformance.gateway.control import Control
+from conformance.gateway.keys import KeyMark, is_own
+from conformance.gateway.received import Received
 from conformance.gateway.requests import HEAD_BYTES, Asked, MalformedError, read_request
-from conformance.gateway.scripts import SCRIPTS, named
+from conformance.gateway.scripts import SCRIPTS, is_scripted, named
 
 HOST: Final = "127.0.0.1"
 MODEL: Final = "scripted"
@@ -25,6 +28,7 @@ _LONGEST_WAIT: Final = 30.0
 """Seconds for a request to come whole, and for each write."""
 _KEPT: Final = 1000
 """So many requests are remembered."""
+_KEPT_KEYS: Final = 16
 _TICK: Final = 0.05
 _TICKS_HELD: Final = 200
 """How long the upstream works on a slow answer, in steps of its own: on a busy machine they take longer, and so does the work."""
@@ -36,47 +40,6 @@ _TICKS_AFTERWARDS: Final = 5
 """How long it waits after that, so that what comes with it is not taken for what came before."""
 
 
-@dataclass(eq=False)
-class Received:
-    """One request of the gateway, and what became of it."""
-
-    asked: Asked
-    script: str
-    came: float
-    """When it had come, as Unix time."""
-    left: bool = False
-    """The gateway closed the connection before the answer was written."""
-    companions: int = 1
-    """How many requests for the same script were here at the same time, at most."""
-    passed: list[float] = field(default_factory=list)
-    """When the run let each piece go that waits for that, as Unix time."""
-    all_may_go: bool = False
-    """No further piece waits."""
-    let_go_by_itself: bool = False
-    """The run did not let a piece go in time."""
-    written: int = 0
-    """How many pieces of the body were written."""
-    answered: asyncio.Event = field(default_factory=asyncio.Event)
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
-
-    @property
-    def body(self) -> Any:
-        """The body as a JSON object."""
-        return self.asked.body
-
-    async def wrote(self, pieces: int) -> None:
-        """Wait until so many pieces are written, or the answer is over."""
-        async with self.changed:
-            await self.changed.wait_for(lambda: self.written >= pieces or self.answered.is_set())
-
-    async def let_go(self, *, all_others: bool = False) -> None:
-        """Let the next piece go, or it and all others."""
-        async with self.changed:
-            self.passed.append(time.time())
-            self.all_may_go = all_others
-            self.changed.notify_all()
-
-
 Notice = Callable[[Asked, Reply, str], object]
 """Is told of each request, its answer, and the script of that."""
 
@@ -85,13 +48,24 @@ class Upstream:
     """The server. Use it as an asynchronous context manager; `OSError` where the port is taken."""
 
     def __init__(
-        self, port: int, host: str = HOST, *, clients_key: str = "", notice: Notice | None = None
+        self,
+        port: int,
+        host: str = HOST,
+        *,
+        clients_key: KeyMark | None = None,
+        notice: Notice | None = None,
+        version: str = "",
     ) -> None:
-        """Serve on `port` of `host`, 0 for any free one; `clients_key` is what the client sends to the gateway."""
-        self.port, self.host = port, host
+        """Serve on `port` of `host`, 0 for any free one; `clients_key` is of what the client sends to the gateway."""
+        self.port, self.host, self.version = port, host, version
         self.clients_key = clients_key
+        self.own_keys: tuple[str, ...] = ()
+        """The keys of the gateway's own, the last that were seen."""
         self.received: list[Received] = []
+        """What was asked for by scripts, the last requests of it."""
+        self._number = 0
         self._notice = notice
+        self._control = Control(self)
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, _Gathering] = {}
@@ -113,7 +87,22 @@ class Upstream:
         await asyncio.gather(*self._connections, return_exceptions=True)
         await asyncio.sleep(0)  # the loop closes sockets one turn after it was told to
 
-    def asked(self, tag: str) -> list[Received]:
+    @property
+    def place(self) -> str:
+        """Where it is, as the reader of a message would look for it."""
+        return f"port {self.port}"
+
+    @property
+    def url(self) -> str:
+        """The base URL that the gateway is to relay to."""
+        return f"http://{HOST}:{self.port}/v1"
+
+    def begin(self, clients_key: KeyMark | None) -> None:
+        """Forget what has arrived: a run begins."""
+        self.clients_key, self.own_keys = clients_key, ()
+        self.received.clear()
+
+    def find(self, tag: str) -> list[Received]:
         """The requests whose prompt, or whose user, holds `tag`, in order."""
         return [
             one
@@ -121,15 +110,31 @@ class Upstream:
             if tag in json.dumps([one.body.get("prompt"), one.body.get("user")], ensure_ascii=False)
         ]
 
+    async def asked(self, tag: str) -> list[Received]:
+        """The same, for those who don't know where the upstream runs."""
+        return self.find(tag)
+
     async def arrival(self, tag: str, ticks: int = _TICKS_ONE_BY_ONE) -> Received | None:
         """The first request with this tag, as soon as it is here; None where it does not come."""
         for _ in range(ticks):
-            if found := self.asked(tag):
+            if found := self.find(tag):
                 return found[0]
             async with self._came:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._came.wait(), _TICK)
         return None
+
+    async def scripts(self) -> list[str]:
+        """The scripts that were asked for, in order."""
+        return [one.script for one in self.received]
+
+    async def has_been_asked_for_more(self) -> bool:
+        """Whether something has arrived that no check sends there."""
+        return any(not is_scripted(one.asked.data) for one in self.received)
+
+    async def keys_in(self, data: bytes) -> frozenset[str]:  # noqa: ARG002 - in this process all of them may be known
+        """The gateway's own keys that may stand in `data`: all of them."""
+        return frozenset(self.own_keys)
 
     # -- connections ---------------------------------------------------------------------------------------------------------------
 
@@ -143,10 +148,12 @@ class Upstream:
         try:
             async with asyncio.timeout(_LONGEST_WAIT):
                 asked = await read_request(reader, writer)
-            reply, script = _reply(asked)
-            if self._notice is not None:
+            peer = str((writer.get_extra_info("peername") or ("",))[0])
+            told = await self._control.answer(asked, peer)
+            reply, script = (told, "") if told else _reply(asked)
+            if self._notice is not None and told is None:
                 self._notice(asked, reply, script)
-            request = Received(asked, script, time.time())
+            request = self._received(asked, script)
             if script:
                 await self._remember(request)
             await self._answer(reader, writer, request, reply, script)
@@ -157,6 +164,19 @@ class Upstream:
             pass  # the other side has gone, or never was an HTTP client
         finally:
             writer.transport.abort()  # does nothing to a connection that is closed already
+
+    def _received(self, asked: Asked, script: str) -> Received:
+        self._number += 1
+        client = self.clients_key
+        has_own_key = bool(script) and is_own(asked.key, client)
+        if has_own_key and asked.key not in self.own_keys:
+            self.own_keys = (*self.own_keys, asked.key)[-_KEPT_KEYS:]
+        names = (
+            [name for name, value in asked.headers if client is not None and client.stands_in(value)]
+            if script
+            else []
+        )
+        return Received(asked, script, time.time(), self._number, has_own_key, tuple(names))
 
     async def _remember(self, request: Received) -> None:
         async with self._came:

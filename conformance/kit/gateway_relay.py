@@ -23,9 +23,9 @@ from conformance.contract.verdict import (
     Unsupported,
 )
 from conformance.gateway.answers import WORDS, finish_reason, texts
+from conformance.gateway.received import Arrival, UpstreamSide
 from conformance.gateway.refusals import REFUSALS
 from conformance.gateway.scripts import MARK
-from conformance.gateway.upstream import Received, Upstream
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
@@ -50,7 +50,7 @@ class Relayed:
     """One request on both sides of the gateway: what came back to the client, and what the upstream was sent."""
 
     exchange: Exchange
-    arrived: Sequence[Received]
+    arrived: Sequence[Arrival]
     """What came to the upstream, once for each time that the gateway asked."""
 
     @property
@@ -60,12 +60,13 @@ class Relayed:
         return found
 
 
-def upstream(target: Target) -> Upstream:
+def upstream(target: Target) -> UpstreamSide:
     """The scripted upstream; raises `NotRun` where the run has none."""
     if target.upstream is None:
         raise NotRun(
             "it takes an upstream that answers by script: let the gateway under test relay a model named"
-            f" {target.settings.gateway_model} to http://127.0.0.1:PORT/v1, and give the run --gateway-upstream-port=PORT"
+            f" {target.settings.gateway_model} to http://127.0.0.1:PORT/v1, and give the run --gateway-upstream-port=PORT (or --gateway-upstream-url"
+            " of one that is up)"
         )
     return target.upstream
 
@@ -105,7 +106,7 @@ async def relay(
     exchange = await target.traffic.send(request, attempt=target.attempt)
     if all(exchange is not known for known in target.used):
         target.used.append(exchange)
-    return Relayed(exchange, tuple(behind.asked(tag)))
+    return Relayed(exchange, tuple(await behind.asked(tag)))
 
 
 def _params(target: Target, tag: str, what: str, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,12 +142,12 @@ async def served(target: Target, script: str, what: str = "", **changes: Any) ->
 async def explain_what_did_not_arrive(target: Target, exchange: Exchange) -> None:
     """Return where the gateway refuses a request for what it asks; else raise why it never came to the upstream."""
     behind = upstream(target)
-    if not behind.received:
+    if not await behind.scripts():
         raise Inconclusive(nothing_arrived(target, exchange))
     if exchange.refused:
         return
     honest = await relay(target, "plain", "an honest prompt in between", takes_any_answer=True)
-    relayed = [one.script for one in behind.received if one.script in REFUSALS.keys() - _ANSWERS]
+    relayed = [one for one in await behind.scripts() if one in REFUSALS.keys() - _ANSWERS]
     if not honest.exchange.served and relayed:
         raise NotRun(
             f"the gateway serves nobody any more since its upstream answered by the script {relayed[-1]}; see GW-027"
@@ -157,17 +158,17 @@ async def explain_what_did_not_arrive(target: Target, exchange: Exchange) -> Non
             server_error(),
         )
     raise Inconclusive(
-        f"a request never came to the scripted upstream on port {behind.port}, though others did; the gateway answered"
+        f"a request never came to the scripted upstream ({behind.place}), though others did; the gateway answered"
         f" {exchange.status}: {error_text(exchange)}"
     )
 
 
 def nothing_arrived(target: Target, exchange: Exchange) -> str:
     """What to say, and to check, where the upstream has not been asked at all."""
-    port = upstream(target).port
+    behind = upstream(target)
     return (
-        f"no request arrived on port {port}; the gateway answered {exchange.status}: {error_text(exchange)}. Check that the gateway"
-        f" relays the model {target.settings.gateway_model!r} (--gateway-model names another) to http://127.0.0.1:{port}/v1, that any key"
+        f"no request arrived on {behind.place}; the gateway answered {exchange.status}: {error_text(exchange)}. Check that the gateway"
+        f" relays the model {target.settings.gateway_model!r} (--gateway-model names another) to {behind.url}, that any key"
         " will do there, and that it runs on this machine: the scripted upstream listens on the loopback interface only"
     )
 

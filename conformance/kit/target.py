@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from conformance.contract.catalogue import Profile
 from conformance.contract.openapi import undecided
 from conformance.contract.verdict import Broken, Inconclusive, NotRun, NotServed, Reason, Unsupported
-from conformance.gateway.upstream import Upstream
+from conformance.gateway.received import UpstreamSide
 from conformance.kit import symptoms
 from conformance.kit.facts import Facts
 from conformance.kit.scenario_settings import ScenarioSettings
@@ -41,8 +41,8 @@ class Target:
     attempt: int = 0
     name: str = ""
     has_key: bool = False
-    upstream: Upstream | None = None
-    """The scripted upstream behind a gateway under test, where the run serves one."""
+    upstream: UpstreamSide | None = None
+    """The scripted upstream behind a gateway under test, where the run has one."""
     used: list[Exchange] = field(default_factory=list)
     _fresh: int = field(default=0, init=False)
     """How often something was asked for afresh."""

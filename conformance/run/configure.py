@@ -63,6 +63,10 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
         raise OptionError(
             "--max-cost needs to know what tokens cost: --price=IN,OUT says it, for a million each"
         )
+    if found.gateway_upstream_url is not None and found.gateway_upstream_port is not None:
+        raise OptionError(
+            "--gateway-upstream-port serves the scripted upstream, and --gateway-upstream-url uses one that is up: leave one out"
+        )
     if url:
         _check_sendable(found)
     return found

@@ -14,18 +14,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from conformance import __version__
 from conformance.contract.catalogue import Catalogue
 from conformance.contract.check import Check, Scope
 from conformance.contract.verdict import LOST, Inconclusive, NotRecorded, Reason, Verdict
+from conformance.gateway.keys import KeyMark
 from conformance.gateway.upstream import Upstream
 from conformance.kit.capabilities import learn_what_is_in_doubt
 from conformance.kit.daemon_thread import in_daemon_thread
 from conformance.kit.facts import Facts
 from conformance.kit.target import Target
+from conformance.kit.upstream_elsewhere import UpstreamElsewhere
 from conformance.run.budget import Budget, Cost, Price, Tokens
 from conformance.run.delivery import Send
 from conformance.run.forecast import forecast, seconds_each
-from conformance.run.gateway_preflight import gateway_preflight
+from conformance.run.gateway_keys import GatewayKeys
+from conformance.run.gateway_preflight import gateway_preflight, meet_upstream
 from conformance.run.ledger import Ledger
 from conformance.run.liveness import serves_as_ever
 from conformance.run.preflight import Needs, UnusableTarget, find_model, preflight
@@ -71,14 +75,13 @@ class Engine:
         self.facts = Facts(model=settings.model or "")
         self.unusable: str | None = None
         self._reached_the_target = False
-        self._upstream = (
-            None
-            if settings.gateway_upstream_port is None
-            else Upstream(settings.gateway_upstream_port, clients_key=settings.key or "")
-        )
+        self._upstream = _upstream(settings)
+        keys = None if self._upstream is None else GatewayKeys(self._upstream)
         self._client = None if self.transport or self._only_judges else _client(settings)
         self.session = Session(
-            Receiving(self.transport or (self._client.send if self._client else _never), settings.redactor),
+            Receiving(
+                self.transport or (self._client.send if self._client else _never), settings.redactor, keys
+            ),
             settings.model or "",
             concurrency=settings.concurrency,
             budget=Budget(
@@ -93,6 +96,8 @@ class Engine:
             wait_ready=settings.wait_ready,
             recorded=self.recorded,
         )
+        if keys is not None:
+            keys.end = self.session.delivery.end
 
     @property
     def _only_judges(self) -> bool:
@@ -163,6 +168,7 @@ class Engine:
         """Fill the facts; False where nothing can be judged, which is then settled."""
         variable = self.settings.key_variable
         try:
+            await meet_upstream(self._upstream)
             await until_ready(self.session, self.settings.wait_ready or 0.0)
             model = self.settings.model or await find_model(self._target(), key_variable=variable)
             self.session.model, self.facts = model, Facts(model)
@@ -320,12 +326,24 @@ class Engine:
         )
 
 
+def _upstream(settings: Settings) -> Upstream | UpstreamElsewhere | None:
+    """The scripted upstream of the run, where it has one; nothing is opened yet."""
+    client = KeyMark.of(settings.key)
+    if settings.gateway_upstream_url is not None:
+        return UpstreamElsewhere(settings.gateway_upstream_url, clients_key=client, version=__version__)
+    if settings.gateway_upstream_port is not None:
+        return Upstream(settings.gateway_upstream_port, clients_key=client)
+    return None
+
+
 def _with_inputs(settings: Settings, recorded: RecordedTraffic) -> Settings:
     """The settings with those of a recorded run on which its requests depend, so that the same are made."""
     recording, model = recorded.recording, recorded.recording.facts.model
     settings = replace(settings, model=model or settings.model)
     if not recorded.goes_on:
-        settings = replace(settings, gateway_upstream_port=None, wait_ready=None, run_timeout=None)
+        settings = replace(
+            settings, gateway_upstream_port=None, gateway_upstream_url=None, wait_ready=None, run_timeout=None
+        )
     inputs = recording.inputs
     if inputs is None:
         return replace(settings, examples=_EXAMPLES_BEFORE)

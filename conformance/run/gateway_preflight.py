@@ -6,13 +6,23 @@ from collections.abc import Iterable
 
 from conformance.contract.catalogue import Requirement
 from conformance.contract.verdict import Reason
-from conformance.gateway.scripts import is_scripted
+from conformance.gateway.received import UpstreamSide
 from conformance.kit.gateway_relay import nothing_arrived, relay
 from conformance.kit.target import Target
+from conformance.kit.upstream_elsewhere import UpstreamElsewhere, UpstreamUnusableError
 from conformance.run.preflight import UnusableTarget
 
 _AREA = "gateway"
 """The area of what takes the scripted upstream."""
+
+
+async def meet_upstream(upstream: UpstreamSide | None) -> None:
+    """Begin with an upstream that was up before the run; raises `UnusableTarget` where there is none of ours."""
+    if isinstance(upstream, UpstreamElsewhere):
+        try:
+            await upstream.begin()
+        except UpstreamUnusableError as why:
+            raise UnusableTarget(str(why), Reason.PRECONDITION) from why
 
 
 async def gateway_preflight(target: Target, selected: Iterable[Requirement]) -> None:
@@ -21,14 +31,14 @@ async def gateway_preflight(target: Target, selected: Iterable[Requirement]) -> 
     if upstream is None:
         return
     of_gateways = {one.area == _AREA for one in selected}
-    if False in of_gateways and any(not is_scripted(one.asked.data) for one in upstream.received):
+    if False in of_gateways and await upstream.has_been_asked_for_more():
         raise UnusableTarget(
-            f"The gateway relays the model {target.facts.model!r} to the scripted upstream on port {upstream.port}, so there is no engine"
+            f"The gateway relays the model {target.facts.model!r} to the scripted upstream on {upstream.place}, so there is no engine"
             " whose answers could be judged.\nLet it relay two models: one to a real engine (--model), and one to the scripted upstream"
             " (--gateway-model). Or judge the relay alone: -k GW.",
             Reason.PRECONDITION,
         )
     if of_gateways == {True}:
         first = await relay(target, "plain")
-        if not upstream.received:
+        if not await upstream.scripts():
             raise UnusableTarget(f"Nothing can be judged: {nothing_arrived(target, first.exchange)}.")

@@ -11,6 +11,7 @@ from functools import partial
 
 from conformance.kit.daemon_thread import in_daemon_thread
 from conformance.run.delivery import Send
+from conformance.run.gateway_keys import GatewayKeys
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, Fault, FaultKind, Piece, Request, Response
 from conformance.wire.redact import Redactor
@@ -35,6 +36,8 @@ class Receiving:
 
     send: Send
     redactor: Redactor
+    gateway_keys: GatewayKeys | None = None
+    """Takes out the keys of a gateway under test."""
     taken: int = field(default=0, init=False)
     """Bytes of the room that are taken."""
     answers: int = field(default=0, init=False)
@@ -42,6 +45,8 @@ class Receiving:
     async def __call__(self, request: Request) -> Exchange:
         """The exchange of a request."""
         exchange = await self.send(request)
+        if self.gateway_keys is not None:
+            exchange = await self.gateway_keys.received(self.redactor.received(exchange))
         response = exchange.response
         if response is None or sum(len(piece.data) for piece in response.pieces) <= LONG:
             return self._received(exchange)

@@ -50,6 +50,8 @@ class Settings(ScenarioSettings):
     """Seconds after which the run ends, whatever is left to be judged; None is no bound."""
     gateway_upstream_port: int | None = None
     """The port of the loopback interface on which the run serves the upstream of a gateway under test."""
+    gateway_upstream_url: str | None = None
+    """Where that upstream is up already, in a process of its own on this machine."""
     recovery: float = 20.0
     """Seconds that a target which stopped answering gets to come back."""
 

@@ -23,7 +23,7 @@ async def a_client_that_leaves_ends_the_upstreams_work(target: Target) -> None:
     if not found.exchange.closed_by_us:
         raise Inconclusive("no stream came that could be closed in the middle")
     working = found.arrived[-1]
-    await working.answered.wait()
+    await working.ended()
     if not working.left or working.written > _SOON:
         raise Broken(
             f"a client closed its stream after two events, and the upstream could write {working.written} of them to the gateway, twenty a second"
@@ -37,7 +37,7 @@ async def leaving_without_a_stream_ends_work(target: Target) -> None:
     working = found.arrived[-1] if found.arrived else None
     if working is None:
         raise NotRun("the gateway noticed that its client had gone before it asked its upstream")
-    await working.answered.wait()
+    await working.ended()
     if not working.left:
         raise Broken(
             "a client that waited for a plain answer closed its connection, and ten seconds later, by the upstream's clock, the gateway"

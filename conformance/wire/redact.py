@@ -38,6 +38,8 @@ class Redactor:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     key_header: str | None = None
     """The header that takes the key, where it is not `Authorization`: what is in it is removed, too."""
+    instead: str = _REMOVED
+    """What stands for a secret that was there as a whole."""
 
     @cached_property
     def _kept_secret(self) -> tuple[str, ...]:
@@ -181,7 +183,7 @@ class Redactor:
     def _instead(self, found: bytes) -> bytes:
         """What stands for a secret that was found as `found`: one word, or, where values were taken apart, what keeps their form."""
         if any(pattern.fullmatch(found) for pattern in (*self._long, *self._short)):
-            return _REMOVED.encode()
+            return self.instead.encode()
         return _in_form(found)
 
     def _values(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from conformance.gateway.answers import KEY_PLACE, USAGE, Reply
+from conformance.gateway.received import Received
 from conformance.gateway.requests import Asked
 from conformance.gateway.scripts import MARK, SCRIPTS, is_scripted, named
 from conformance.gateway.serve import told
-from conformance.gateway.upstream import HOST, Received, Upstream
+from conformance.gateway.upstream import HOST, Upstream
 
 KEY = "sk-of-the-gateway"
 
@@ -103,7 +104,7 @@ def test_who_leaves_is_seen() -> None:
     async def run() -> Received:
         async with Upstream(0) as upstream:
             await _ask(upstream, {"prompt": f"{MARK}held x"}, leave=True)
-            (received,) = upstream.asked(MARK)
+            (received,) = await upstream.asked(MARK)
             await received.answered.wait()
             return received
 

@@ -1,0 +1,70 @@
+"""Keys as the upstream sees them: that of the client, which it knows by a digest alone, and that of the gateway."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+LONG_ENOUGH: Final = 8
+"""Characters of a key that are not found in an answer by chance."""
+_SHOWN: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMark:
+    """What a key is known by to whoever sees it, and says it to nobody else: its length, and a digest with salt."""
+
+    length: int
+    salt: str
+    digest: str
+
+    @classmethod
+    def of(cls, key: str | None) -> KeyMark | None:
+        """The mark of a key; None where that is too short to be looked for."""
+        if key is None or len(key) < LONG_ENOUGH:
+            return None
+        salt = secrets.token_hex(16)
+        return cls(len(key), salt, _digest(key, salt))
+
+    def is_of(self, text: str) -> bool:
+        """Whether this is the mark of `text`."""
+        return len(text) == self.length and _digest(text, self.salt) == self.digest
+
+    def stands_in(self, text: str) -> bool:
+        """Whether the key is a part of `text`."""
+        return any(
+            self.is_of(text[at : at + self.length]) for at in range(max(0, len(text) - self.length + 1))
+        )
+
+
+def _digest(text: str, salt: str) -> str:
+    return hashlib.sha256(f"{salt}:{text}".encode(errors="surrogatepass")).hexdigest()
+
+
+def is_own(key: str, client: KeyMark | None) -> bool:
+    """Whether a key with which the upstream was asked is the gateway's own."""
+    return len(key) >= LONG_ENOUGH and not (client is not None and client.is_of(key))
+
+
+def spans_of(keys: Iterable[str], data: bytes) -> list[tuple[int, int]]:
+    """Where in `data` one of `keys` stands as it is."""
+    spans = []
+    for key in map(str.encode, keys):
+        at = data.find(key)
+        while at >= 0:
+            spans.append((at, at + len(key)))
+            at = data.find(key, at + len(key))
+    return sorted(spans)
+
+
+def without(text: str, key: str) -> str:
+    """A text with nothing but the beginning of `key` in it."""
+    return text.replace(key, shortened(key)) if key else text
+
+
+def shortened(value: str) -> str:
+    """The beginning of what may be secret."""
+    return f"{value[:_SHOWN]}…"

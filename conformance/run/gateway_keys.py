@@ -1,0 +1,47 @@
+"""The keys that a gateway under test uses for its upstream stay out of everything, as the run's own do.
+
+The scripted upstream sees them before any answer can hold one; from then on they are taken out of each answer before anybody looks at it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from conformance.contract.verdict import Inconclusive, Reason
+from conformance.gateway.received import UpstreamSide
+from conformance.kit.gateway_key import GATEWAY_KEY
+from conformance.wire.exchange import Exchange, Fault, FaultKind
+from conformance.wire.redact import Redactor
+
+
+@dataclass
+class GatewayKeys:
+    """Takes the keys that `upstream` has seen out of what comes from the gateway; `end` ends the run where that can't be done."""
+
+    upstream: UpstreamSide
+    end: Callable[[Reason, str], object] | None = None
+    _redactor: Redactor = field(default_factory=Redactor)
+
+    async def received(self, exchange: Exchange) -> Exchange:
+        """The exchange without them."""
+        if exchange.response is None:
+            return exchange
+        said = "\n".join(value for _, value in exchange.response.headers).encode(errors="surrogatepass")
+        try:
+            found = await self.upstream.keys_in(b"\n".join((said, exchange.response.body)))
+        except Inconclusive as gone:
+            if self.end is not None:
+                self.end(gone.reason or Reason.TARGET_GONE, str(gone))
+            return _withheld(exchange, str(gone))
+        known = self._redactor.secrets
+        if new := found.difference(known):
+            self._redactor = Redactor((*known, *sorted(new)), instead=GATEWAY_KEY)
+        return self._redactor.received(exchange)
+
+
+def _withheld(exchange: Exchange, why: str) -> Exchange:
+    """The exchange without what came: nobody can say whether a key is in it."""
+    return replace(
+        exchange, response=None, fault=Fault(FaultKind.DROPPED, f"The answer was not kept: {why}.")
+    )
