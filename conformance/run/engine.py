@@ -76,11 +76,13 @@ class Engine:
         self.unusable: str | None = None
         self._reached_the_target = False
         self._upstream = _upstream(settings)
-        keys = None if self._upstream is None else GatewayKeys(self._upstream)
+        self._gateway_keys = None if self._upstream is None else GatewayKeys(self._upstream)
         self._client = None if self.transport or self._only_judges else _client(settings)
         self.session = Session(
             Receiving(
-                self.transport or (self._client.send if self._client else _never), settings.redactor, keys
+                self.transport or (self._client.send if self._client else _never),
+                settings.redactor,
+                self._gateway_keys,
             ),
             settings.model or "",
             concurrency=settings.concurrency,
@@ -96,8 +98,8 @@ class Engine:
             wait_ready=settings.wait_ready,
             recorded=self.recorded,
         )
-        if keys is not None:
-            keys.end = self.session.delivery.end
+        if self._gateway_keys is not None:
+            self._gateway_keys.end = self.session.delivery.end
 
     @property
     def _only_judges(self) -> bool:
@@ -246,7 +248,9 @@ class Engine:
             ended=self.session.ended,
             incidents=tuple(self.session.incidents),
             background=self.session.reliability.background,
-            redactor=self.settings.redactor,
+            redactor=self._gateway_keys.added_to(self.settings.redactor)
+            if self._gateway_keys
+            else self.settings.redactor,
         )
 
     @property

@@ -22,6 +22,7 @@ class GatewayKeys:
     upstream: UpstreamSide
     end: Callable[[Reason, str], object] | None = None
     _redactor: Redactor = field(default_factory=Redactor)
+    _of_all: Redactor = field(default_factory=Redactor)
 
     async def received(self, exchange: Exchange) -> Exchange:
         """The exchange without them."""
@@ -38,6 +39,15 @@ class GatewayKeys:
         if new := found.difference(known):
             self._redactor = Redactor((*known, *sorted(new)), instead=GATEWAY_KEY)
         return self._redactor.received(exchange)
+
+    def added_to(self, redactor: Redactor) -> Redactor:
+        """One that takes out these keys, too: what came before the upstream saw them is written without them all the same."""
+        if not self._redactor.secrets:
+            return redactor
+        secrets = (*redactor.secrets, *self._redactor.secrets)
+        if self._of_all.secrets != secrets:
+            self._of_all = replace(redactor, secrets=secrets)
+        return self._of_all
 
 
 def _withheld(exchange: Exchange, why: str) -> Exchange:

@@ -1,0 +1,78 @@
+"""The keys that a gateway uses for its upstream are taken out of what comes from it, before anybody looks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from conformance.contract.verdict import Inconclusive, Reason
+from conformance.gateway.keys import spans_of
+from conformance.gateway.received import UpstreamSide
+from conformance.kit.gateway_key import GATEWAY_KEY
+from conformance.run.gateway_keys import GatewayKeys
+from conformance.wire.exchange import Exchange, Piece, Request, Response
+from conformance.wire.redact import Redactor
+
+KEY = "sk-upstream-Bv5Tn8Jd3Lh6"
+
+
+class _Side:
+    """An upstream of which nothing but its keys is asked."""
+
+    def __init__(self, *, is_gone: bool = False) -> None:
+        self._is_gone = is_gone
+
+    async def keys_in(self, data: bytes) -> frozenset[str]:
+        """The keys that stand there as they are."""
+        if self._is_gone:
+            raise Inconclusive("it does not answer any more", Reason.TARGET_GONE)
+        return frozenset(data[start:end].decode() for start, end in spans_of([KEY], data))
+
+
+def _keys(*, is_gone: bool = False, **fields: Any) -> GatewayKeys:
+    return GatewayKeys(cast("UpstreamSide", _Side(is_gone=is_gone)), **fields)
+
+
+def _answer(body: bytes, *headers: tuple[str, str]) -> Exchange:
+    pieces = (Piece(0.1, body[:20]), Piece(0.2, body[20:]))
+    return Exchange(Request(), Response(401, headers, pieces, complete=True))
+
+
+def _body(exchange: Exchange) -> bytes:
+    assert exchange.response is not None
+    return exchange.response.body
+
+
+def test_a_key_is_replaced_in_headers_and_body() -> None:
+    """What stands for it says what it is; what an answer had besides stays."""
+    body = f'{{"error": {{"message": "Incorrect API key provided: {KEY}."}}}}'.encode()
+    clean = asyncio.run(_keys().received(_answer(body, ("x-key", KEY), ("x-other", "1"))))
+
+    assert _body(clean) == body.replace(KEY.encode(), GATEWAY_KEY.encode())
+    assert clean.response is not None
+    assert clean.response.headers == (("x-key", GATEWAY_KEY), ("x-other", "1"))
+
+
+def test_a_key_that_is_known_is_found_in_other_spellings() -> None:
+    """Once it has been seen, a key is found as fragments, too, and in what came before it was seen."""
+
+    async def run() -> tuple[Exchange, Redactor]:
+        keys = _keys()
+        await keys.received(_answer(KEY.encode()))
+        return await keys.received(_answer(f"it begins with {KEY[:12]}".encode())), keys.added_to(Redactor())
+
+    later, redactor = asyncio.run(run())
+
+    assert KEY[:12].encode() not in _body(later)
+    assert KEY not in redactor.text(f"before: {KEY}")
+
+
+def test_what_can_t_be_looked_at_is_not_kept() -> None:
+    """Where the upstream is gone, nobody can say what is a key: the answer is dropped, and the run ends."""
+    ends: list[Reason] = []
+    keys = _keys(is_gone=True, end=lambda reason, _: ends.append(reason))
+    clean = asyncio.run(keys.received(_answer(KEY.encode())))
+
+    assert clean.response is None
+    assert clean.fault is not None
+    assert ends == [Reason.TARGET_GONE]
