@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 
 from conformance.contract.catalogue import Requirement
 from conformance.contract.verdict import Reason
 from conformance.gateway.received import UpstreamSide
+from conformance.gateway.upstream import HOST
 from conformance.kit.gateway_relay import nothing_arrived, relay
 from conformance.kit.target import Target
 from conformance.kit.upstream_elsewhere import UpstreamElsewhere, UpstreamUnusableError
+from conformance.options import OptionError
 from conformance.run.preflight import UnusableTarget
 
 _AREA = "gateway"
 """The area of what takes the scripted upstream."""
+
+
+def expect_free_port(port: int) -> None:
+    """Raise `OptionError` where the run could not serve its upstream there."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as a server does
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise OptionError(
+                f"--gateway-upstream-port: the run can't listen on port {port}: {error.strerror or error}. Where that is"
+                f" `completions-conformance upstream`, use it with --gateway-upstream-url=http://{HOST}:{port}, or end it"
+            ) from error
 
 
 async def meet_upstream(upstream: UpstreamSide | None) -> None:

@@ -18,6 +18,7 @@ from conformance.report.rerun import pytest_line_of
 from conformance.report.text import printable
 from conformance.run.embedded import Embedded
 from conformance.run.engine import Engine
+from conformance.run.gateway_preflight import expect_free_port
 from conformance.run.journal import restore
 from conformance.run.plan import Plan
 from conformance.run.recorded_traffic import RecordedTraffic
@@ -63,6 +64,9 @@ class Run:
                     try_to_write(folder)
             except OSError as error:
                 raise OptionError(f"--{option}: {folder}: {error.strerror or error}") from error
+        sends = self.recorded is None or self.recorded.goes_on
+        if self.settings.gateway_upstream_port is not None and sends:
+            expect_free_port(self.settings.gateway_upstream_port)
         if self.record is None:
             return
         if self.record.is_dir():

@@ -147,6 +147,14 @@ def test_the_options_exclude_one_another() -> None:
             settings({**given, "gateway-upstream-url": url}.get, {})
 
 
+def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    """Before anything is sent it is said that the port is taken, and how to use the upstream that may be there."""
+    with serving() as upstream:
+        run = Run(_settings("http://127.0.0.1:9/v1", None, upstream.port), tmp_path)
+        with pytest.raises(OptionError, match=f"--gateway-upstream-url=http://127.0.0.1:{upstream.port}"):
+            run.prepare()
+
+
 @pytest.mark.parametrize("is_elsewhere", [False, True], ids=["of the run", "elsewhere"])
 @pytest.mark.parametrize("name", ["the_key_stands_in_a_header", "an_error_quotes_the_key"])
 def test_a_key_that_leaks_is_in_no_report(tmp_path: Path, name: str, *, is_elsewhere: bool) -> None:
