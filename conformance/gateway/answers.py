@@ -46,6 +46,8 @@ class Reply:
     """Nothing is written before so many requests for this script are here at the same time, or none comes any more."""
     mentions_key: bool = False
     """`KEY_PLACE` in it stands for the key that the request came with."""
+    late: bool = False
+    """Nothing is written for more than a minute."""
     held: bool = False
     """Nothing is written until the other side has gone, for as long as a slow answer takes."""
 

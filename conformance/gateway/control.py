@@ -201,6 +201,7 @@ def _told(one: Received, client: KeyMark | None) -> dict[str, Any]:
         "left": one.left,
         "companions": one.companions,
         "let_go_by_itself": one.let_go_by_itself,
+        "waited": one.waited,
         "written": one.written,
         "ended": one.answered.is_set(),
     }

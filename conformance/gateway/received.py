@@ -47,6 +47,10 @@ class Arrival(Protocol):
         """Whether the run did not let a piece go in time."""
 
     @property
+    def waited(self) -> float:
+        """Seconds for which the upstream was at work before its first byte, by its own clock, where the script wants that."""
+
+    @property
     def written(self) -> int:
         """How many pieces of the body were written."""
 
@@ -118,6 +122,8 @@ class Received:
     """No further piece waits."""
     let_go_by_itself: bool = False
     """The run did not let a piece go in time."""
+    waited: float = 0.0
+    """Seconds for which the upstream was at work before its first byte, by its own clock."""
     written: int = 0
     """How many pieces of the body were written."""
     answered: asyncio.Event = field(default_factory=asyncio.Event)

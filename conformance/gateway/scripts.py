@@ -129,6 +129,11 @@ def together(body: Body) -> Reply:
     return replace(plain(body), together=8)
 
 
+def late(body: Body) -> Reply:
+    """An ordinary answer whose first byte takes more than a minute."""
+    return replace(plain(body), late=True)
+
+
 def held(body: Body) -> Reply:
     """An answer that takes ten seconds."""
     return replace(plain(body), held=True)
@@ -262,6 +267,7 @@ SCRIPTS: Mapping[str, Script] = MappingProxyType(
         "rare": rare,
         "one-by-one": one_by_one,
         "together": together,
+        "late": late,
         "held": held,
         "usage-on-the-last-text": usage_on_the_last_text,
         "usage-on-the-last-choice": usage_on_the_last_choice,

@@ -32,6 +32,8 @@ _KEPT_KEYS: Final = 16
 _TICK: Final = 0.05
 _TICKS_HELD: Final = 200
 """How long the upstream works on a slow answer, in steps of its own: on a busy machine they take longer, and so does the work."""
+LATENESS: Final = 65.0
+"""Seconds that a late answer takes to its first byte, in the same steps: more than the minute after which many give up."""
 _TICKS_TOGETHER: Final = 20
 """How long it waits for another request to come."""
 _TICKS_ONE_BY_ONE: Final = 100
@@ -47,7 +49,7 @@ Notice = Callable[[Asked, Reply, str], object]
 class Upstream:
     """The server. Use it as an asynchronous context manager; `OSError` where the port is taken."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - where it is, and what it is told, each by its name
         self,
         port: int,
         host: str = HOST,
@@ -55,9 +57,11 @@ class Upstream:
         clients_key: KeyMark | None = None,
         notice: Notice | None = None,
         version: str = "",
+        lateness: float = LATENESS,
     ) -> None:
         """Serve on `port` of `host`, 0 for any free one; `clients_key` is of what the client sends to the gateway."""
         self.port, self.host, self.version = port, host, version
+        self._lateness = lateness
         self.clients_key = clients_key
         self.own_keys: tuple[str, ...] = ()
         """The keys of the gateway's own, the last that were seen."""
@@ -196,6 +200,8 @@ class Upstream:
         try:
             if reply.together:
                 await self._wait_for_others(request, script, reply.together)
+            if reply.late:
+                await self._work(reader, request)
             if reply.held:
                 await _until_left(reader)
             if not reader.at_eof():
@@ -208,6 +214,12 @@ class Upstream:
             request.answered.set()
             async with request.changed:
                 request.changed.notify_all()
+
+    async def _work(self, reader: asyncio.StreamReader, request: Received) -> None:
+        """Work on the first byte of a late answer, for as long as somebody waits for it."""
+        while request.waited < self._lateness and not reader.at_eof():
+            await asyncio.sleep(_TICK)
+            request.waited += _TICK
 
     async def _wait_for_others(self, request: Received, script: str, wanted: int) -> None:
         """Wait until `wanted` requests for the script are here, or no more have come for a while; notes how many were."""

@@ -38,8 +38,11 @@ LENGTH = 12
 _STAYS = 0.5
 """Seconds in which a request comes through the gateway; where it takes longer, nothing is concluded from its not being there."""
 
-_END_OTHERWISE = frozenset({"broken", "cut", "failing", "slow", "held"})
-"""Scripts of answers that do not come to their end."""
+_PATIENCE = 200.0
+"""Seconds that the client waits for a first byte which the upstream takes a minute for: a busy machine makes that longer."""
+
+_END_OTHERWISE = frozenset({"broken", "cut", "failing", "slow", "held", "late"})
+"""Scripts of answers that do not come to their end, or so late that others give up."""
 
 _ANSWERS = frozenset({"confidential"})
 """What is told among the refusals and is none."""
@@ -99,6 +102,7 @@ async def relay(
         target.params(**_params(target, tag, what, changes)),
         close_after=close_after,
         stays=_STAYS,
+        waits=_PATIENCE if script == "late" else 0.0,
         new_connection=takes_any_answer,  # what a gateway breaks off is never to be sent again on another connection
         takes_any_answer=takes_any_answer,
         intent=Intent.OPEN if script in REFUSALS.keys() - _ANSWERS else Intent.VALID,

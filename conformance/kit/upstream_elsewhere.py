@@ -151,6 +151,7 @@ class ArrivedElsewhere:
     left: bool = False
     companions: int = 1
     let_go_by_itself: bool = False
+    waited: float = 0.0
     written: int = 0
     is_over: bool = False
     passed: list[float] = field(default_factory=list)
@@ -170,6 +171,7 @@ class ArrivedElsewhere:
         self.has_own_key, self.clients_key_in = bool(told["has_own_key"]), tuple(told["clients_key_in"])
         self.left, self.companions = bool(told["left"]), int(told["companions"])
         self.let_go_by_itself, self.written = bool(told["let_go_by_itself"]), int(told["written"])
+        self.waited = float(told["waited"])
         self.is_over = bool(told["ended"])
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from conformance.contract.check import Phase, scenario
 from conformance.contract.symptom import ends_wrongly
 from conformance.contract.verdict import Broken, Inconclusive, NotRun
@@ -9,6 +11,8 @@ from conformance.gateway.scripts import FAILURE
 from conformance.kit.gateway_relay import expect_arrived, relay
 from conformance.kit.target import Target
 from conformance.wire.completion import DONE, Completion
+from conformance.wire.error_text import error_text
+from conformance.wire.exchange import Exchange
 from conformance.wire.shown import shown
 
 _SOON = 100
@@ -43,6 +47,34 @@ async def leaving_without_a_stream_ends_work(target: Target) -> None:
             "a client that waited for a plain answer closed its connection, and ten seconds later, by the upstream's clock, the gateway"
             " still waited for it"
         )
+
+
+@scenario("GW-035", phase=Phase.ALONE)
+async def a_slow_first_byte_is_waited_for(target: Target) -> None:
+    """An answer whose first byte takes more than a minute reaches the client, plain and as a stream."""
+    found = await asyncio.gather(*(relay(target, "late", stream=one) for one in (False, True)))
+    for one in found:
+        form = "a stream" if one.exchange.request.streamed else "a plain answer"
+        await expect_arrived(target, one, f"a request for {form}")
+        if one.exchange.served and one.exchange.complete:
+            continue
+        working = one.arrived[-1]
+        await working.ended()
+        if not working.left and one.exchange.response is None:
+            raise Inconclusive(
+                f"the upstream answered after {working.waited:.0f} s, and {_outcome(one.exchange)}"
+            )
+        raise Broken(
+            f"{form} was asked for, and the upstream had been at work on its first byte for {working.waited:.0f} s, by its own clock, when"
+            f" the gateway gave up: {_outcome(one.exchange)}"
+        )
+
+
+def _outcome(exchange: Exchange) -> str:
+    """What the client got in the place of an answer."""
+    if exchange.response is None:
+        return f"the client got no answer ({exchange.fault.message if exchange.fault else 'the connection was closed'})"
+    return f"the client got status {exchange.status}: {error_text(exchange)}"
 
 
 @scenario("GW-008", phase=Phase.ALONE, shows=ends_wrongly("early"))

@@ -118,6 +118,8 @@ class Request:
     """Close the connection after this many events of a stream instead of reading to the end; 0: as soon as the request is sent."""
     stays: float = field(default=0.0, compare=False)
     """Seconds for which a client stays that leaves before there is an answer (`close_after` of 0), so that the request gets where it goes."""
+    waits: float = field(default=0.0, compare=False)
+    """Seconds to wait for the first byte, where that is longer than the run's patience."""
     new_connection: bool = False
     """Do not take a connection from the pool."""
     takes_any_answer: bool = False

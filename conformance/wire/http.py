@@ -204,7 +204,7 @@ class _Attempt:
         started, began = time.time(), time.perf_counter()
         fault: Fault | None = None
         self._loop = asyncio.get_running_loop()
-        self._last_call = self._loop.time() + self._limits.total
+        self._last_call = self._loop.time() + max(self._limits.total, self._request.waits)
         self._wire_request.extensions = {"trace": self._trace}
         try:
             async with asyncio.timeout(None) as self._clock:
@@ -245,8 +245,10 @@ class _Attempt:
         match step:
             case _Step.CONNECT:
                 return self._limits.connect
-            case _Step.SEND | _Step.FIRST_BYTE:
+            case _Step.SEND:
                 return self._limits.first_byte
+            case _Step.FIRST_BYTE:
+                return max(self._limits.first_byte, self._request.waits)
             case _Step.BODY:
                 return self._limits.between_bytes
 
@@ -269,7 +271,7 @@ class _Attempt:
 
     def _what_took_too_long(self) -> str:
         if self._loop.time() >= self._last_call - _CLOCK_RESOLUTION:
-            return f"The exchange was not over after {self._limits.total:g} s (the limit for the whole exchange).{self._so_far()}"
+            return f"The exchange was not over after {max(self._limits.total, self._request.waits):g} s (the limit for the whole exchange).{self._so_far()}"
         seconds = f"{self._limit(self._step):g} s"
         match self._step:
             case _Step.CONNECT:

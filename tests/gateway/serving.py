@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from conformance import __version__
-from conformance.gateway.upstream import Upstream
+from conformance.gateway.upstream import LATENESS, Upstream
 
 
 @contextmanager
-def serving(*, version: str = __version__) -> Iterator[Upstream]:
+def serving(*, version: str = __version__, lateness: float = LATENESS) -> Iterator[Upstream]:
     """Within, it listens."""
     loop, found, over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-    upstream = Upstream(0, version=version)
+    upstream = Upstream(0, version=version, lateness=lateness)
 
     async def serve() -> None:
         async with upstream:

@@ -69,7 +69,7 @@ def test_what_arrives_is_written_down() -> None:
 
 
 @pytest.mark.parametrize(
-    "script", sorted(set(SCRIPTS) - {"slow", "held", "one-by-one", "together", "broken"})
+    "script", sorted(set(SCRIPTS) - {"slow", "held", "late", "one-by-one", "together", "broken"})
 )
 @pytest.mark.parametrize("stream", [False, True])
 def test_every_script_answers(script: str, stream: bool) -> None:  # noqa: FBT001 - a parameter of the test
@@ -129,6 +129,19 @@ def test_pieces_wait_until_they_are_let_go() -> None:
             return [*written, received.written]
 
     assert asyncio.run(run()) == [1, 2, 5]
+
+
+def test_a_late_answer_takes_its_time() -> None:
+    """An answer that is late comes whole, after so many seconds by the upstream's own clock."""
+
+    async def run() -> tuple[str, float]:
+        async with Upstream(0, lateness=0.2) as upstream:
+            head, _ = await _ask(upstream, {"prompt": f"{MARK}late x"})
+            return head, upstream.received[0].waited
+
+    head, waited = asyncio.run(run())
+    assert head.startswith("HTTP/1.1 200 ")
+    assert waited >= 0.2
 
 
 def test_requests_wait_for_one_another() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from conformance.run.settings import Settings
 from fixtures.doubles import Double, doubles_in
 from fixtures.gate import BROKEN, checks, dangling, empty_passes, said, strictest
 from fixtures.relays.relay import CLIENTS_KEY, UPSTREAMS_KEY, Relay, relay_of
+from tests.gateway.serving import serving
 
 pytestmark = pytest.mark.whole_run
 
@@ -32,6 +34,8 @@ MUTANTS = tuple(double for double in DOUBLES if double.trips)
 CONTROLS = tuple(double for double in DOUBLES if double.why)
 MODEL = "scripted"
 MOST_REQUESTS = 120
+A_MINUTE = 2.0
+"""Seconds that stand for a minute of the upstream's."""
 
 
 def _free_port() -> int:
@@ -51,22 +55,29 @@ def _run(double: Double | None) -> Results:
                 f"{engine.url}/v1",
                 [one for one in checks() if one.requirement_id in elsewhere],
             )
+    if double and "patience" in double.replaced:
+        return _run_with_late_answers(double)
     port = _free_port()
-    return _judged(double, f"http://127.0.0.1:{port}/v1", CHECKS, upstream_port=port)
+    return _judged(double, f"http://127.0.0.1:{port}/v1", CHECKS, gateway_upstream_port=port)
 
 
-def _judged(
-    double: Double | None, upstream: str, selection: Sequence[Check], *, upstream_port: int | None = None
-) -> Results:
+def _run_with_late_answers(double: Double | None) -> Results:
+    """The same with what costs a minute, from an upstream for which that is some seconds."""
+    with serving(lateness=A_MINUTE) as upstream:
+        root = f"http://127.0.0.1:{upstream.port}"
+        return _judged(double, upstream.url, CHECKS, gateway_upstream_url=root, expensive=True)
+
+
+def _judged(double: Double | None, upstream: str, selection: Sequence[Check], **more: Any) -> Results:
     with start(relay_of(double, upstream)) as running:
         settings = Settings(
             url=f"{running.url}/v1",
             profile=strictest(),
             model=MODEL,
             key=CLIENTS_KEY,
-            gateway_upstream_port=upstream_port,
             request_timeout=20,
             recovery=0.2,
+            **more,
         )
         return asyncio.run(Engine(settings, CATALOGUE, selection).run())
 
@@ -83,11 +94,20 @@ def test_a_relay_that_changes_nothing_passes() -> None:
     assert results.unusable is None
     judged = {one.requirement.id: one.verdict for one in results.results}
     messages = {one.requirement.id: one.message for one in results.results if one.verdict is not Verdict.PASS}
-    # Where the upstream reports no usage, this relay has none of its own that could be judged.
+    # Where the upstream reports no usage, this relay has none of its own that could be judged; a minute is not spent unasked.
     assert judged == dict.fromkeys(REQUIREMENTS, Verdict.PASS) | dict.fromkeys(
-        ["GW-003", "GW-032"], Verdict.NOT_RUN
+        ["GW-003", "GW-032", "GW-035"], Verdict.NOT_RUN
     ), messages
     assert empty_passes(results) == []
+
+
+def test_a_relay_that_waits_passes() -> None:
+    """What costs a minute is judged where it is asked for, and a sound relay passes it."""
+    results = _run_with_late_answers(None)
+    judged = {one.requirement.id: one.verdict for one in results.results}
+
+    assert judged["GW-035"] is Verdict.PASS
+    assert said(results, *BROKEN) == {}
 
 
 def test_the_area_costs_little() -> None:
