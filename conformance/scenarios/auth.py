@@ -1,6 +1,6 @@
 """How a target that wants a key refuses a request without the right one.
 
-The key of the run is never sent in any other form than the right one; wrong keys are random.
+The key of the run is never sent in any other form than the right one, but to a gateway with something behind it; other wrong keys are random.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from conformance.contract.verdict import Broken, BrokenShould, NotRun
 from conformance.kit.target import Target
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Auth, Exchange, Intent, Request, Response
-from conformance.wire.headers import credentials
+from conformance.wire.headers import BEHIND_THE_KEY, credentials
 from conformance.wire.local_address import is_local
 from conformance.wire.shown import shown
 
@@ -94,6 +94,19 @@ async def a_wrong_key_is_refused(target: Target) -> None:
         )
     if response.status != HTTPStatus.UNAUTHORIZED:
         raise Broken(f"a wrong key was answered with status {response.status}: {error_text(exchange)}")
+    if target.upstream is not None:
+        await _expect_the_whole_key_to_count(target)
+
+
+async def _expect_the_whole_key_to_count(target: Target) -> None:
+    """A gateway refuses the right key with something behind it: some read the number of a provider there."""
+    body = Request.of(target.params(max_tokens=1)).body
+    exchange = await target.send(Request(body, auth=Auth.LONGER, intent=Intent.INVALID))
+    if exchange.served:
+        raise BrokenShould(
+            f"the key of the run with {BEHIND_THE_KEY!r} behind it is another key, and was served with status {exchange.status}, while a"
+            " random wrong key is refused"
+        )
 
 
 @scenario("AUTH-003")

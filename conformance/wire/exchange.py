@@ -68,6 +68,9 @@ class Auth(StrEnum):
     KEY = "key"
     """The target's own key, when it has one."""
 
+    LONGER = "longer"
+    """That key with something behind it, which makes it a wrong one."""
+
     NONE = "none"
     """No key; an `Authorization` header of the check's own may be among the headers."""
 

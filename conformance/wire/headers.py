@@ -8,6 +8,9 @@ from conformance.wire.secret_values import is_secret_header
 
 USER_AGENT = "completions-conformance"
 
+BEHIND_THE_KEY = "-1"
+"""What makes a wrong key of the right one; some gateways read the number of a provider there."""
+
 _ALWAYS = (("Accept", "*/*"), ("Accept-Encoding", ACCEPT_ENCODING), ("User-Agent", USER_AGENT))
 _MARKS = frozenset("!#$%&'*+-.^_`|~")
 
@@ -21,9 +24,10 @@ def merge_headers(
 ) -> list[tuple[str, str]]:
     """The client's headers, the key, the user's `extra` and `public` headers, the request's own; the later replace the earlier by name.
 
-    The key, and what is secret among the extra headers, go out only with `Auth.KEY`.
+    The key, and what is secret among the extra headers, do not go out with `Auth.NONE`.
     """
-    with_key = request.auth is Auth.KEY
+    with_key = request.auth is not Auth.NONE
+    longer = (credentials(key + BEHIND_THE_KEY, key_header),) if request.auth is Auth.LONGER and key else ()
     known_to_all = [
         pair
         for pair in extra
@@ -33,6 +37,7 @@ def merge_headers(
         _ALWAYS,
         (credentials(key, key_header),) if with_key and key is not None else (),
         extra if with_key else known_to_all,
+        longer,
         public,
         request.headers,
     )

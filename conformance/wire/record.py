@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from conformance.wire.exchange import Auth, Exchange, Fault, FaultKind, Intent, Piece, Request, Response
+from conformance.wire.headers import BEHIND_THE_KEY
 from conformance.wire.redact import Redactor
 
 KEY_VARIABLE = "COMPLETIONS_API_KEY"
@@ -136,10 +137,11 @@ def curl(exchange: Exchange, key_header: str | None = None) -> str:
         words += ["-H", _quote(f"{name}: {value}" if value else f"{name};")]
     if has_data and not any(name.lower() == "content-type" for name, _ in request.headers):
         words += ["-H", "'Content-Type:'"]  # curl would invent one
-    if request.auth is Auth.KEY:
+    if request.auth is not Auth.NONE:
         # Between double quotes, since the shell is to put the key in: no other character of a name may mean anything to it.
         name = "".join(char for char in key_header or "" if char.isalnum() or char in "-_")
-        words += ["-H", f'"{name}: ${KEY_VARIABLE}"' if name else f'"Authorization: Bearer ${KEY_VARIABLE}"']
+        key = f"${KEY_VARIABLE}" if request.auth is Auth.KEY else f"${{{KEY_VARIABLE}}}{BEHIND_THE_KEY}"
+        words += ["-H", f'"{name}: {key}"' if name else f'"Authorization: Bearer {key}"']
     line = " ".join(words)
     if not has_data:
         return line

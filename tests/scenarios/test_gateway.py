@@ -54,6 +54,7 @@ def _run(double: Double | None) -> Results:
                 double,
                 f"{engine.url}/v1",
                 [one for one in checks() if one.requirement_id in elsewhere],
+                gateway_upstream_port=_free_port(),
             )
     if double and "patience" in double.replaced:
         return _run_with_late_answers(double)

@@ -191,6 +191,7 @@ def test_the_client_says_who_it_is() -> None:
         pytest.param(Request(), KEY, (), [f"Authorization: Bearer {KEY}"], id="key"),
         pytest.param(Request(), None, (), [], id="target-without-a-key"),
         pytest.param(Request(auth=Auth.NONE), KEY, (), [], id="request-without-a-key"),
+        pytest.param(Request(auth=Auth.LONGER), KEY, (("authorization", "Basic x"),), [f"Authorization: Bearer {KEY}-1"], id="longer-key"),
         pytest.param(
             Request(auth=Auth.NONE, headers=(("Authorization", "Bearer x"),)),
             KEY,

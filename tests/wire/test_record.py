@@ -290,6 +290,7 @@ def test_curl_sends_the_same_body(body: bytes) -> None:
         pytest.param(Request(headers=()), id="nothing-posted"),
         pytest.param(Request(b"{}", headers=(("X-Empty", ""), ("X-A", "a 'b' \"$HOME\" \\ä"), ("X-A", "2"))), id="odd-headers"),
         pytest.param(Request(b"{}", auth=Auth.NONE), id="no-key"),
+        pytest.param(Request(b"{}", auth=Auth.LONGER), id="longer-key"),
         pytest.param(Request.of({"stream": True}), id="stream"),
     ],
 )  # fmt: skip
