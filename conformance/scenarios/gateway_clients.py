@@ -16,7 +16,9 @@ from conformance.kit.gateway_key import GATEWAY_KEY
 from conformance.kit.gateway_relay import Relayed, expect_arrived, relay, tag_of, upstream
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange
+from conformance.wire.retry import is_turned_away
 
 _CLIENTS = 8
 _EVENTS = 3
@@ -75,20 +77,35 @@ async def clients_are_served_side_by_side(target: Target) -> None:
     """Requests of several clients are with the upstream at the same time."""
     clients = min(_CLIENTS, target.concurrency)
     found = await asyncio.gather(
-        *(relay(target, "together", f"client {number}") for number in range(clients))
+        *(relay(target, "together", f"client {number}", takes_any_answer=True) for number in range(clients))
     )
+    turned_away = [one.exchange for one in found if not one.arrived and _is_turned_away(one.exchange)]
+    for exchange in turned_away:
+        if (
+            not exchange.rate_limited
+        ):  # one that says for how long, or 429, is the limit of a gateway that has one
+            raise Broken(
+                f"{clients} clients asked at the same time, and the gateway answered {len(turned_away)} of them itself, with status"
+                f" {exchange.status} and without `Retry-After`: {error_text(exchange)}. Its upstream was not asked, and had nothing else to do",
+                not_served(),
+            )
+    found = [one for one in found if one.exchange not in turned_away]
     for one in found:
         await expect_arrived(target, one, "an ordinary request")
     if not _overlap([one.exchange for one in found]):
         raise NotRun(
             "the run sends one request at a time (--concurrency, or the pace that the target asks for)"
         )
-    most = max(received.companions for one in found for received in one.arrived)
+    most = max((received.companions for one in found for received in one.arrived), default=0)
     if most == 1:
         raise Broken(
             f"{clients} clients asked at the same time, and the upstream, which waited a second for each next one, never had two requests at once",
             not_served(),
         )
+
+
+def _is_turned_away(exchange: Exchange) -> bool:
+    return exchange.response is not None and is_turned_away(exchange.response)
 
 
 def _overlap(exchanges: Sequence[Exchange]) -> bool:
