@@ -13,6 +13,7 @@ from conformance.kit.gateway_relay import LENGTH, expect_arrived, expect_content
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
+from conformance.wire.exchange import Exchange
 from conformance.wire.shown import shown
 
 _STREAM: dict[str, Any] = {"stream": True}
@@ -75,7 +76,8 @@ def _expect_sound(answer: Completion) -> None:
             f"the upstream reports no usage, and the gateway's own is incomplete: {shown(usage.raw)}"
         )
     if min(prompt, completion) <= 0 or total != prompt + completion:
-        raise Broken(f"the upstream reports no usage, and the gateway's own is {shown(usage.raw)}")
+        fault = "has no tokens for a text" if min(prompt, completion) <= 0 else "does not add up"
+        raise Broken(f"the upstream reports no usage, and the gateway's own {fault}: {shown(usage.raw)}")
 
 
 @scenario("GW-032", shows=count_differs())
@@ -155,10 +157,17 @@ async def compressed_answers_arrive_readable(target: Target) -> None:
             form = "a stream" if changes else "an answer"
             raise Broken(
                 f"the upstream compressed {form} with gzip, which the gateway had said that it takes, and what comes of it can't be"
-                f" read: {error_text(found.exchange)}"
+                f" read: {_unreadable(found.exchange)}"
             )
     if not compressed:
         raise NotRun("the gateway does not tell its upstream that it takes gzip")
+
+
+def _unreadable(exchange: Exchange) -> str:
+    """What a client sees of an answer that it can't read."""
+    if exchange.fault is not None:
+        return exchange.fault.message
+    return f"status {exchange.status} with the text {shown(Completion.read(exchange).text)}, of {error_text(exchange)}"
 
 
 @scenario("GW-033")
@@ -175,7 +184,7 @@ async def rare_members_pass_unchanged(target: Target) -> None:
         first = answer.documents[0]
         if first.get("system_fingerprint") != FINGERPRINT:
             raise Broken(
-                f"`system_fingerprint` of {form} is {shown(first.get('system_fingerprint'))}, not {FINGERPRINT}",
+                f"the upstream sent `system_fingerprint` {FINGERPRINT}, but that of {form} is {shown(first.get('system_fingerprint'))}",
                 missing("system_fingerprint"),
             )
         details = {} if answer.usage is None else answer.usage.raw
@@ -191,14 +200,20 @@ def _expect_members(answer: Completion, form: str) -> None:
     """Every document says when it was made, every choice has a text, and a reason only where it ends."""
     for document in answer.documents:
         if not isinstance(document.get("created"), int):
-            raise Broken(f"`created` of {form} is {shown(document.get('created'))}", missing("created"))
+            raise Broken(
+                f"the upstream sent `created` as a number, but in {form} it is {shown(document.get('created'))}",
+                missing("created"),
+            )
     for choice in answer.choices.values():
         for part in choice.parts:
             if not isinstance(part.get("text"), str):
-                raise Broken(f"a choice of {form} has no `text`: {shown(dict(part))}", missing("text"))
+                raise Broken(
+                    f"every choice of the upstream's has a `text`, but one of {form} has none: {shown(dict(part))}",
+                    missing("text"),
+                )
             if part.get("finish_reason") == "":
                 raise Broken(
-                    f"a finish_reason of {form} is empty, where the upstream's is null",
+                    f"before its end a finish_reason of {form} is an empty text, where the upstream's is null: {shown(dict(part))}",
                     malformed("finish_reason"),
                 )
 

@@ -29,8 +29,10 @@ async def a_client_that_leaves_ends_the_upstreams_work(target: Target) -> None:
     working = found.arrived[-1]
     await working.ended()
     if not working.left or working.written > _SOON:
+        how = "did so only" if working.left else "never did: it took the whole stream,"
         raise Broken(
-            f"a client closed its stream after two events, and the upstream could write {working.written} of them to the gateway, twenty a second"
+            f"a client closed its stream after two events, and the gateway should then have closed that of its upstream, which sends twenty a"
+            f" second. It {how} after {working.written} events"
         )
 
 
@@ -44,8 +46,8 @@ async def leaving_without_a_stream_ends_work(target: Target) -> None:
     await working.ended()
     if not working.left:
         raise Broken(
-            "a client that waited for a plain answer closed its connection, and ten seconds later, by the upstream's clock, the gateway"
-            " still waited for it"
+            "a client that had asked for a plain answer closed its connection before there was one. Ten seconds later, by the upstream's clock,"
+            " the gateway still kept its own connection to the upstream open, which had worked on the answer all that time"
         )
 
 

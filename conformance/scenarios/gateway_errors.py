@@ -29,10 +29,10 @@ from conformance.wire.exchange import NOT_JSON, Exchange
 _FORMS: tuple[dict[str, Any], ...] = ({}, {"stream": True})
 _CLIENT_ERRORS = {"refused": (400, REFUSAL), "rate-limited": (429, LIMIT)}
 _LATER = {
-    "rate-limited": RETRY_AFTER,
-    "rate-limited-until": RETRY_DATE,
-    "unavailable": RETRY_AFTER,
-    "unavailable-until": RETRY_DATE,
+    "rate-limited": (429, RETRY_AFTER),
+    "rate-limited-until": (429, RETRY_DATE),
+    "unavailable": (503, RETRY_AFTER),
+    "unavailable-until": (503, RETRY_DATE),
 }
 _BEGUN = ("broken", "cut", "failing")
 _OF_ONE_CLIENT = {"refused": 5, "rate-limited": 1, "unauthorized": 1}
@@ -155,11 +155,14 @@ async def errors_of_any_shape_stay_errors(target: Target) -> None:
 async def retry_after_keeps_name_and_value(target: Target) -> None:
     """`Retry-After` of a 429 and of a 503 reaches the client as it was, in seconds and as a date."""
     lost = []
-    for script, value in _LATER.items():
+    for script, (told, value) in _LATER.items():
         exchange = (await _refusal(target, script)).exchange
         came = _header(exchange, "retry-after")
         if came != value:
-            lost.append(f"`Retry-After: {value}` (script {script}) became {came!r}")
+            became = "is not there" if came is None else f"became {came!r}"
+            lost.append(
+                f"`Retry-After: {value}` of the upstream's {told} {became} in the gateway's answer of status {exchange.status}"
+            )
     if lost:
         raise Broken("; ".join(lost), missing("retry-after"))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from conformance.contract.check import scenario
@@ -23,7 +25,12 @@ _OWN_CHUNKS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("usage-on-the-last-choice", {}),
 )
 """Where a gateway may add a chunk of its own: there is no usage, or it comes in a way that it does not expect."""
-_WITH_THE_END = ("usage-on-the-last-text", "usage-on-the-last-choice")
+_WITH_THE_END = {
+    "usage-on-the-last-text": "text and finish_reason",
+    "usage-on-the-last-choice": "the finish_reason",
+}
+"""Scripts whose last chunk carries usage, and what else it does."""
+_LINES = "the upstream's stream came with CRLF, without spaces after its colons, and with empty texts"
 _DECLINED: tuple[dict[str, Any], ...] = ({"include_usage": False}, {})
 _SPELLINGS = {
     "events with the fields `event`, `id` and `retry`": ("fields", _ORDINARY),
@@ -36,9 +43,21 @@ _SPELLINGS = {
 @scenario("GW-006")
 async def the_last_chunk_is_not_swallowed(target: Target) -> None:
     """A last upstream chunk with usage and text or finish reason reaches a client that did not ask for usage."""
-    for script in _WITH_THE_END:
+    for script, last in _WITH_THE_END.items():
         answer, _ = await served(target, script, stream=True)
-        expect_content(answer, _ORDINARY)
+        with _told_of(
+            f"nobody asked for usage, and the last chunk of the upstream's stream carried it together with {last}"
+        ):
+            expect_content(answer, _ORDINARY)
+
+
+@contextlib.contextmanager
+def _told_of(circumstance: str) -> Iterator[None]:
+    """Say of what is found within what was special about it."""
+    try:
+        yield
+    except Broken as found:
+        raise type(found)(f"{circumstance}: {found}", *found.symptoms) from found
 
 
 @scenario("GW-022")
@@ -90,18 +109,21 @@ async def split_characters_arrive_whole(target: Target) -> None:
     """Characters whose bytes the upstream sends in two pieces reach the client whole."""
     for changes in _FORMS:
         answer, _ = await served(target, "unicode", **_LONG, **changes)
-        expect_content(answer, _LONG, WIDE_WORDS)
+        with _told_of("the upstream wrote some characters in two pieces, which are cut between their bytes"):
+            expect_content(answer, _LONG, WIDE_WORDS)
 
 
 @scenario("GW-011")
 async def every_legal_spelling_of_a_stream_passes(target: Target) -> None:
     """A stream with CRLF, without spaces after its colons, with empty texts and with choices in turn arrives in full."""
     one, _ = await served(target, "lines", stream=True)
-    expect_content(one, _ORDINARY)
+    with _told_of(_LINES):
+        expect_content(one, _ORDINARY)
     answer, found = await served(target, "lines", stream=True, n=2, temperature=1)
     if found.body.get("n") != 2:  # noqa: PLR2004 - what was asked for
         raise NotRun("`n` does not reach the upstream; see GW-004")
-    expect_content(answer, {**_ORDINARY, "n": 2})
+    with _told_of(f"{_LINES}, and with two choices in turn"):
+        expect_content(answer, {**_ORDINARY, "n": 2})
 
 
 @scenario("GW-019")
@@ -130,10 +152,12 @@ async def large_events_pass(target: Target) -> None:
         text = "".join(answer.choice.texts)
         if text != wanted or answer.finish_reason != "stop":
             raise Broken(
-                f"the upstream sent an event of {size} characters among three, with {len(wanted)} characters in all and the finish_reason"
-                f" stop; the stream has {len(text)} characters and the finish_reason {shown(answer.finish_reason)}"
+                f"the upstream's stream says three words, the second of which makes an event of {size} bytes and more; its texts have"
+                f" {len(wanted)} characters in all, and its finish_reason is stop. What reached the client of it has {len(text)} characters,"
+                f" and the finish_reason {shown(answer.finish_reason)}"
             )
         if not answer.events or not answer.events.events or answer.events.events[-1].data.strip() != DONE:
             raise Broken(
-                f"the upstream's stream with an event of {size} characters ended with {DONE}, the gateway's does not"
+                f"the upstream's stream has an event of {size} bytes and more, and ended with {DONE}; the gateway's has all of the text, and no"
+                f" {DONE}"
             )
