@@ -193,12 +193,17 @@ async def expect_arrived(target: Target, found: Relayed, what: str, *, is_option
 
 def changed_on_the_way(found: Relayed, *, zeros: bool = False) -> list[str]:
     """What of a request did not reach the upstream as it was sent; `zeros` looks at values like 0 and "" alone, else at all others."""
-    sent, arrived = found.exchange.request.params, found.body
+    sent, came = found.exchange.request.params, found.body
     return [
-        f"`{name}` {shown(value)} became {shown(arrived[name]) if name in arrived else 'nothing'}"
+        f"`{name}` {shown(value)} became {arrived(found.body, name)}"
         for name, value in sent.items()
-        if name not in {"model", "prompt"} and is_zero(value) == zeros and not _same(arrived.get(name), value)
+        if name not in {"model", "prompt"} and is_zero(value) == zeros and not _same(came.get(name), value)
     ]
+
+
+def arrived(body: Mapping[str, Any], name: str) -> str:
+    """What of a member came to the upstream, for a message."""
+    return shown(body[name]) if name in body else "nothing"
 
 
 def is_zero(value: object) -> bool:

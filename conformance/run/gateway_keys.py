@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 from conformance.contract.verdict import Inconclusive, Reason
 from conformance.gateway.received import UpstreamSide
+from conformance.gateway.scripts import SCRIPTS
+from conformance.gateway.upstream import MODEL
 from conformance.kit.gateway_key import GATEWAY_KEY
 from conformance.wire.exchange import Exchange, Fault, FaultKind
 from conformance.wire.redact import Redactor
@@ -37,17 +40,33 @@ class GatewayKeys:
             return _withheld(exchange, str(gone))
         known = self._redactor.secrets
         if new := found.difference(known):
-            self._redactor = Redactor((*known, *sorted(new)), instead=GATEWAY_KEY)
+            self._redactor = _of((*known, *sorted(new)))
         return self._redactor.received(exchange)
 
     def added_to(self, redactor: Redactor) -> Redactor:
         """One that takes out these keys, too: what came before the upstream saw them is written without them all the same."""
-        if not self._redactor.secrets:
+        if not self._redactor.secrets or not self._redactor.takes_fragments:
             return redactor
         secrets = (*redactor.secrets, *self._redactor.secrets)
         if self._of_all.secrets != secrets:
             self._of_all = replace(redactor, secrets=secrets)
         return self._of_all
+
+
+def _of(keys: tuple[str, ...]) -> Redactor:
+    """What takes them out; where a key is made of words that the scripted upstream says anyway, as a whole only."""
+    found = Redactor(keys, instead=GATEWAY_KEY)
+    said = _ordinary()
+    return found if found.data(said) == said else replace(found, takes_fragments=False)
+
+
+@cache
+def _ordinary() -> bytes:
+    """What the scripted upstream says, in short."""
+    body = {"model": MODEL, "prompt": ""}
+    replies = [SCRIPTS[name](body) for name in SCRIPTS.keys() - {"large", "huge", "slow"}]
+    headers = [f"{name}: {value}".encode() for reply in replies for name, value in reply.headers]
+    return b"\n".join([*headers, *(piece for reply in replies for piece in reply.pieces)])
 
 
 def _withheld(exchange: Exchange, why: str) -> Exchange:

@@ -8,6 +8,7 @@ from conformance.contract.check import Phase, scenario
 from conformance.contract.symptom import ignored
 from conformance.contract.verdict import Broken, BrokenShould, Ignored, NotRun, Unsupported
 from conformance.kit.gateway_relay import (
+    arrived,
     changed_on_the_way,
     expect_arrived,
     relay,
@@ -164,7 +165,7 @@ async def every_documented_parameter_arrives(target: Target) -> None:
     await expect_arrived(target, found, "a stream with `stream_options`")
     options = found.body.get("stream_options") or {}
     lost += [
-        f"`{name}` of `stream_options` {shown(value)} became {shown(options.get(name))}"
+        f"`{name}` of `stream_options` {shown(value)} became {arrived(options, name)}"
         for name, value in _OF_STREAMS["stream_options"].items()
         if name != "include_usage" and options.get(name) != value  # usage is GW-002's
     ]

@@ -9,7 +9,7 @@ from conformance.contract.symptom import count_differs, malformed, missing
 from conformance.contract.verdict import Broken, Ignored, NotRun
 from conformance.gateway.answers import USAGE, logprobs, texts
 from conformance.gateway.scripts import DETAILS, FINGERPRINT
-from conformance.kit.gateway_relay import LENGTH, expect_arrived, expect_content, relay, served
+from conformance.kit.gateway_relay import LENGTH, arrived, expect_arrived, expect_content, relay, served
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
@@ -108,9 +108,7 @@ async def log_probabilities_pass_unchanged(target: Target) -> None:
         await expect_arrived(target, asked, "`logprobs` as an integer")
         answer, found = await served(target, "plain", logprobs=1, **changes)
         if found.body.get("logprobs") != 1:
-            raise Ignored(
-                f"`logprobs` 1 became {shown(found.body.get('logprobs'))} on the way to the upstream"
-            )
+            raise Ignored(f"`logprobs` 1 became {arrived(found.body, 'logprobs')} on the way to the upstream")
         form = "the stream" if answer.streamed else "the answer"
         here = answer.choice.logprobs
         if here is None:

@@ -135,7 +135,7 @@ async def errors_of_any_shape_stay_errors(target: Target) -> None:
     lost = []
     for shape, body in SHAPES.items():
         exchange = (await _refusal(target, f"error-{shape}")).exchange
-        told = f"{json.dumps(body)} of status 400"
+        told = f"{json.dumps(body) if body else 'empty body'} of status 400"
         if not 400 <= (exchange.status or 0) < 500:  # noqa: PLR2004 - the 4xx class
             if shape == "object":
                 raise NotRun("errors of OpenAI's shape do not stay errors either; see GW-005")
@@ -225,7 +225,7 @@ async def the_gateway_speaks_for_itself(target: Target) -> None:
         )
     moved = (await _refusal(target, "redirect")).exchange
     if 300 <= (moved.status or 0) <= _LAST_REDIRECT:  # noqa: PLR2004 - the 3xx class
-        notes.append(f"the upstream's redirect is passed on, to {_header(moved, 'location')!r}")
+        notes.append(f"the upstream's redirect is passed on, to {_header(moved, 'location') or 'no address'}")
     for script, told in (("done-twice", "twice"), ("never-done", "not at all")):
         count = _dones((await _refusal(target, script, stream=True)).exchange)
         if count != 1:

@@ -40,6 +40,8 @@ class Redactor:
     """The header that takes the key, where it is not `Authorization`: what is in it is removed, too."""
     instead: str = _REMOVED
     """What stands for a secret that was there as a whole."""
+    takes_fragments: bool = True
+    """Fragments of a secret count as the secret; not so where they are words that are said anyway."""
 
     @cached_property
     def _kept_secret(self) -> tuple[str, ...]:
@@ -64,8 +66,8 @@ class Redactor:
         """Where in `data` secrets stand."""
         if not self._kept_secret:
             return []
-        found = [_trimmed(data, span) for span in self._search.spans(data)]
-        patterns = (*self._long, *self._short) if found else self._short
+        found = [_trimmed(data, span) for span in self._search.spans(data)] if self.takes_fragments else []
+        patterns = (*self._long, *self._short) if found or not self.takes_fragments else self._short
         found += (match.span() for pattern in patterns for match in pattern.finditer(data))
         return merged(found)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
+import pytest
+
 from conformance.contract.verdict import Inconclusive, Reason
 from conformance.gateway.keys import spans_of
 from conformance.gateway.received import UpstreamSide
@@ -13,24 +15,24 @@ from conformance.run.gateway_keys import GatewayKeys
 from conformance.wire.exchange import Exchange, Piece, Request, Response
 from conformance.wire.redact import Redactor
 
-KEY = "sk-upstream-Bv5Tn8Jd3Lh6"
+KEY = "sk-Bv5Tn8Jd3Lh6Xc4Ws9Gf"
 
 
 class _Side:
     """An upstream of which nothing but its keys is asked."""
 
-    def __init__(self, *, is_gone: bool = False) -> None:
-        self._is_gone = is_gone
+    def __init__(self, key: str, *, is_gone: bool) -> None:
+        self._key, self._is_gone = key, is_gone
 
     async def keys_in(self, data: bytes) -> frozenset[str]:
         """The keys that stand there as they are."""
         if self._is_gone:
             raise Inconclusive("it does not answer any more", Reason.TARGET_GONE)
-        return frozenset(data[start:end].decode() for start, end in spans_of([KEY], data))
+        return frozenset(data[start:end].decode() for start, end in spans_of([self._key], data))
 
 
-def _keys(*, is_gone: bool = False, **fields: Any) -> GatewayKeys:
-    return GatewayKeys(cast("UpstreamSide", _Side(is_gone=is_gone)), **fields)
+def _keys(key: str = KEY, *, is_gone: bool = False, **fields: Any) -> GatewayKeys:
+    return GatewayKeys(cast("UpstreamSide", _Side(key, is_gone=is_gone)), **fields)
 
 
 def _answer(body: bytes, *headers: tuple[str, str]) -> Exchange:
@@ -65,6 +67,15 @@ def test_a_key_that_is_known_is_found_in_other_spellings() -> None:
 
     assert KEY[:12].encode() not in _body(later)
     assert KEY not in redactor.text(f"before: {KEY}")
+
+
+@pytest.mark.parametrize("key", ["sk-upstream", "sk-scripted", "my-scripted-upstream-key-for-tests"])
+def test_a_key_of_words_leaves_the_words_alone(key: str) -> None:
+    """Where a key is made of words that the scripted upstream says, it is taken out as a whole, and the words stay."""
+    words = f"The scripted upstream refuses this prompt; fp_scripted; {key}."
+    clean = asyncio.run(_keys(key=key).received(_answer(words.encode())))
+
+    assert _body(clean) == words.replace(key, GATEWAY_KEY).encode()
 
 
 def test_what_can_t_be_looked_at_is_not_kept() -> None:
