@@ -29,10 +29,10 @@ async def a_client_that_leaves_ends_the_upstreams_work(target: Target) -> None:
     working = found.arrived[-1]
     await working.ended()
     if not working.left or working.written > _SOON:
-        how = "did so only" if working.left else "never did: it took the whole stream,"
+        how = "did so only after" if working.left else "never did, and took the whole stream:"
         raise Broken(
             f"a client closed its stream after two events, and the gateway should then have closed that of its upstream, which sends twenty a"
-            f" second. It {how} after {working.written} events"
+            f" second. It {how} {working.written} events"
         )
 
 

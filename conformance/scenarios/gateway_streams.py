@@ -116,8 +116,8 @@ async def split_characters_arrive_whole(target: Target) -> None:
 @scenario("GW-011")
 async def every_legal_spelling_of_a_stream_passes(target: Target) -> None:
     """A stream with CRLF, without spaces after its colons, with empty texts and with choices in turn arrives in full."""
-    one, _ = await served(target, "lines", stream=True)
     with _told_of(_LINES):
+        one, _ = await served(target, "lines", stream=True)
         expect_content(one, _ORDINARY)
     answer, found = await served(target, "lines", stream=True, n=2, temperature=1)
     if found.body.get("n") != 2:  # noqa: PLR2004 - what was asked for
