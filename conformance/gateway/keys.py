@@ -34,10 +34,19 @@ class KeyMark:
         return len(text) == self.length and _digest(text, self.salt) == self.digest
 
     def stands_in(self, text: str) -> bool:
-        """Whether the key is a part of `text`."""
+        """Whether the key stands in `text`, as a word of its own: who knows a part of it does not learn the rest by asking for more and more."""
+        ends = range(self.length, len(text) + 1)
         return any(
-            self.is_of(text[at : at + self.length]) for at in range(max(0, len(text) - self.length + 1))
+            self.is_of(text[end - self.length : end])
+            for end in ends
+            if not _goes_on(text[end - self.length - 1 : end - self.length])
+            and not _goes_on(text[end : end + 1])
         )
+
+
+def _goes_on(char: str) -> bool:
+    """Whether a key may go on with this character, which is none at the end of a text."""
+    return char.isalnum() or char in {"-", "_"}
 
 
 def _digest(text: str, salt: str) -> str:

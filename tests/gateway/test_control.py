@@ -86,7 +86,7 @@ def test_what_has_arrived_is_told_without_keys() -> None:
 def test_a_body_with_the_clients_key_is_not_told() -> None:
     """Where the client's key stands in a body, nothing of that is told."""
     upstream = Upstream(0)
-    upstream.received[:] = [_arrived(1, padding=CLIENT)]
+    upstream.received[:] = [_arrived(1, padding=f" {CLIENT}")]
 
     assert _told(upstream, "asked", tag=MARK)[1]["requests"][0]["data"] == ""
 
@@ -157,6 +157,16 @@ def test_a_key_is_known_by_its_mark() -> None:
     assert mark is not None
     assert mark.is_of(CLIENT)
     assert mark.stands_in(f"Bearer {CLIENT}")
+    assert mark.stands_in(f"key={CLIENT}; other=1")
     assert not mark.stands_in(f"Bearer {CLIENT[:-1]}")
     assert CLIENT not in str(mark)
     assert KeyMark.of("short") is None
+
+
+@pytest.mark.parametrize("part", [CLIENT[:-1], CLIENT[1:], f"Bearer {CLIENT[:4]}", f"Bearer {CLIENT[:9]}"])
+def test_a_part_of_a_key_is_not_confirmed(part: str) -> None:
+    """Whoever guesses at a key letter by letter learns nothing."""
+    mark = KeyMark.of(part)
+
+    assert mark is not None
+    assert not mark.stands_in(f"Bearer {CLIENT}")
