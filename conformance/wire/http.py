@@ -19,7 +19,7 @@ import contextlib
 import ssl
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from types import TracebackType
 from typing import Any, Self, cast
@@ -189,7 +189,10 @@ class _Attempt:
         self.reused = True
         self._request = request
         self._wire_request = wire_request
-        self._limits = limits
+        waits = request.waits
+        self._limits = replace(
+            limits, first_byte=max(limits.first_byte, waits), total=max(limits.total, waits)
+        )
         self._step = _Step.CONNECT
         self._socket: Any = None
         self._sent: float | None = None
@@ -204,7 +207,7 @@ class _Attempt:
         started, began = time.time(), time.perf_counter()
         fault: Fault | None = None
         self._loop = asyncio.get_running_loop()
-        self._last_call = self._loop.time() + max(self._limits.total, self._request.waits)
+        self._last_call = self._loop.time() + self._limits.total
         self._wire_request.extensions = {"trace": self._trace}
         try:
             async with asyncio.timeout(None) as self._clock:
@@ -245,10 +248,8 @@ class _Attempt:
         match step:
             case _Step.CONNECT:
                 return self._limits.connect
-            case _Step.SEND:
+            case _Step.SEND | _Step.FIRST_BYTE:
                 return self._limits.first_byte
-            case _Step.FIRST_BYTE:
-                return max(self._limits.first_byte, self._request.waits)
             case _Step.BODY:
                 return self._limits.between_bytes
 
@@ -271,7 +272,7 @@ class _Attempt:
 
     def _what_took_too_long(self) -> str:
         if self._loop.time() >= self._last_call - _CLOCK_RESOLUTION:
-            return f"The exchange was not over after {max(self._limits.total, self._request.waits):g} s (the limit for the whole exchange).{self._so_far()}"
+            return f"The exchange was not over after {self._limits.total:g} s (the limit for the whole exchange).{self._so_far()}"
         seconds = f"{self._limit(self._step):g} s"
         match self._step:
             case _Step.CONNECT:
