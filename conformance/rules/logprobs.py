@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
-from conformance.rules._shapes import echoes, is_given, is_number
+from conformance.contract.check import NOT_APPLICABLE, Finding, Judgement, Scope, broken, broken_should, rule
+from conformance.rules._shapes import echoes, has_failed, is_given, is_number
 from conformance.wire.completion import Completion, Logprobs
 from conformance.wire.exchange import Request, is_int
 from conformance.wire.shown import shown
@@ -72,15 +72,18 @@ def entries_are_strings_and_finite_numbers(completion: Completion) -> Judgement:
     return None if looked else NOT_APPLICABLE
 
 
-@rule("LOGP-003", Scope.PLAIN)
+@rule("LOGP-003", Scope.COMPLETION)
 def tokens_join_to_the_text(completion: Completion) -> Judgement:
     """The joined `tokens` of a completion that ended by `length` are its text."""
     request, looked = completion.exchange.request, False
-    if completion.streamed or echoes(request) or is_given(request, "stop", "suffix"):
+    # With an echo, see LOGP-029. A gateway may well say `length` of what a stop sequence has cut.
+    if echoes(request) or is_given(request, "stop", "suffix"):
         return NOT_APPLICABLE
     marked: Judgement = None
     for index, logprobs in _legacy(completion):
         text, tokens = completion.choices[index].text, logprobs.tokens or ()
+        if not completion.choices[index].texts:
+            continue  # STREAM-009
         if completion.choices[index].finish_reason != "length" or not _is_spelled(
             text, map(_unmarked, tokens)
         ):
@@ -90,10 +93,15 @@ def tokens_join_to_the_text(completion: Completion) -> Judgement:
         if "".join(tokens).rstrip() == text.rstrip():
             continue
         what = f"the tokens of choice {shown(index)} join to {shown(''.join(tokens))}, and its text is {shown(text)}"
-        if "".join(map(_unmarked, tokens)).strip() != text.strip():
+        if _joined(tokens).strip() != text.strip():
             return broken(what)
         marked = broken_should(what)
     return marked if looked else NOT_APPLICABLE
+
+
+def _joined(tokens: Iterable[Any]) -> str:
+    """The text that tokens are pieces of."""
+    return "".join(map(_unmarked, tokens))
 
 
 @rule("LOGP-004", Scope.COMPLETION)
@@ -180,6 +188,28 @@ def _has_come(token: str, before: Sequence[Any], request: Request) -> bool:
 @rule("LOGP-009", Scope.PLAIN)
 def offsets_advance_by_token_length(completion: Completion) -> Judgement:
     """For ASCII text each `text_offset` is the one before it plus the number of characters of the token before."""
+    return NOT_APPLICABLE if completion.streamed else _stumbling(completion)
+
+
+@rule("LOGP-013", Scope.RUN)
+def offsets_go_on_over_chunks(completions: Sequence[Completion]) -> Judgement:
+    """`text_offset` goes on from one chunk of a stream to the next as it does in plain answers."""
+    plain = [_stumbling(one) for one in completions if not one.streamed]
+    if None not in plain:
+        return NOT_APPLICABLE  # LOGP-009
+    # Where choices share an index their pieces are mixed as they come (STREAM-013).
+    streams = [
+        one for one in completions if one.streamed and len(one.choices) >= one.exchange.request.choices
+    ]
+    found = [(one, _stumbling(one)) for one in streams if not has_failed(one)]
+    for one, wrong in found:
+        if isinstance(wrong, Finding):
+            return broken(f"in a stream {wrong.message}", evidence=(one.exchange,))
+    return None if any(wrong is None for _, wrong in found) else NOT_APPLICABLE
+
+
+def _stumbling(completion: Completion) -> Judgement:
+    """Where the offsets of a choice do not go on by the length of a token."""
     looked = False
     for index, logprobs in _legacy(completion):
         text, tokens, offsets = (
@@ -187,7 +217,7 @@ def offsets_advance_by_token_length(completion: Completion) -> Judgement:
             logprobs.tokens or (),
             logprobs.text_offset or (),
         )
-        if completion.streamed or not _is_spelled(text, tokens) or not _fits(text, "".join(tokens)):
+        if not _is_spelled(text, tokens) or not _fits(text, "".join(tokens)):
             continue
         if len(offsets) != len(tokens) or not all(map(is_int, offsets)):
             continue
@@ -201,11 +231,11 @@ def offsets_advance_by_token_length(completion: Completion) -> Judgement:
     return None if looked else NOT_APPLICABLE
 
 
-@rule("LOGP-011", Scope.PLAIN)
+@rule("LOGP-011", Scope.COMPLETION)
 def echoed_offsets_begin_at_zero(completion: Completion) -> Judgement:
     """With `echo` the first `text_offset` is 0."""
     request, looked = completion.exchange.request, False
-    if completion.streamed or not echoes(request):
+    if not echoes(request):
         return NOT_APPLICABLE
     prompts = [prompt for prompt in request.prompts if isinstance(prompt, str)]
     for index, logprobs in _legacy(completion):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, takewhile
+from itertools import combinations
 
+from conformance.kit.same_text import in_common
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, Request
 
@@ -156,8 +157,7 @@ def _part(one: Text, other: Text) -> bool:
 
 def _common(one: str, other: str) -> str:
     """What two texts begin with alike."""
-    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
-    return one[:alike]
+    return one[: in_common(one, other)]
 
 
 def _tokens(text: str) -> float:

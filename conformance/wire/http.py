@@ -53,7 +53,7 @@ class Limits:
     """Seconds without a byte of the body."""
     total: float = 300.0
     """Seconds for one try at a request."""
-    body_bytes: int = 4 * 1024 * 1024
+    body_bytes: int = 2 * 1024 * 1024
     """Bytes of a body, on the wire as well as with its content coding undone; what the suite asks for fits into a tenth of it."""
 
 
