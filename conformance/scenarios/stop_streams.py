@@ -28,7 +28,7 @@ _WAYS: Mapping[str, dict[str, Any]] = {"plain": {}, "streamed": {"stream": True}
 async def streams_stop_like_plain_answers(target: Target) -> None:
     """A stream has the same text and finish reason as the plain answer with the same stop sequence."""
     whole = await answer_to_cut(target)
-    for stop in spread(whole.found, 1) + across_words(whole.text)[:1]:
+    for stop in spread(whole.found, 2) + across_words(whole.text)[:1]:
         plain, streamed = await asyncio.gather(
             *(stopped(target, stop, prompt=whole.prompt, **changes) for changes in _WAYS.values())
         )
