@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from conformance.contract.verdict import NotRun
 from conformance.kit.capabilities import SOME_IDS, has
+from conformance.kit.logprobs import scores
 from conformance.kit.target import Target
 from conformance.kit.telling import scores_wanted
+from conformance.wire.completion import Completion
 
 TOKENS = 10
 _BIAS = 40
@@ -43,6 +46,15 @@ class Steered:
     def cut(self) -> dict[str, Any]:
         """The request with it."""
         return {**self.uncut, **self.stop}
+
+
+def left_to_choose(answer: Completion) -> tuple[int, int] | None:
+    """How many different tokens a greedy answer has, and for how many it was biased; None where it was not, or does not name its tokens."""
+    bias = answer.exchange.request.params.get("logit_bias")
+    try:
+        return (len(set(scores(answer).tokens)), len(bias)) if bias else None
+    except NotRun:
+        return None
 
 
 async def steered(target: Target) -> Steered:

@@ -19,8 +19,8 @@ from conformance.wire.redact import Redactor
 LONG = 64 * 1024
 """Bytes of an answer that is read while the event loop does other things."""
 ROOM = 16 * 1024 * 1024
-ROOM_FOR_ONE = 32 * 1024
-"""Bytes of memory, nearly, that a run has for answers and what is read in them, and so many more with each answer: an honest one takes half."""
+ROOM_FOR_ONE = 64 * 1024
+"""Bytes of memory, nearly, that a run has for answers and what is read in them, and so many more with each answer: honest ones take half of it, on average."""
 SHORT_OF_ROOM = 8 * 1024
 """Bytes that are kept of a body where there is no room any more; what is read in it is not kept."""
 _OF_A_VALUE = 80

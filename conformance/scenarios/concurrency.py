@@ -14,6 +14,7 @@ from conformance.kit.capabilities import has
 from conformance.kit.invalid_requests import repeats
 from conformance.kit.same_answer import difference
 from conformance.kit.same_text import closest_answer, same
+from conformance.kit.steered import left_to_choose
 from conformance.kit.target import Target
 from conformance.kit.twins import ordinary_requests
 from conformance.wire.completion import Completion
@@ -59,10 +60,21 @@ async def _echoes_come_back(target: Target) -> None:
                 f"of {_CLIENTS} requests at the same time the one that wanted {shown(prompt)} echoed got {shown(answer.text)}"
             )
     for usual, other in zip(alone, beside, strict=True):
+        _expect_biased(usual, other)
         # Batching may flip a near tie, and what follows then is another text; see DET-011.
         differs = difference(usual, other, usage=False) if same(usual.text, other.text) else None
         if differs and target.facts.repeats:
             raise Broken(f"alone and beside {_OTHERS} others, one of them refused, {differs}")
+
+
+def _expect_biased(alone: Completion, beside: Completion) -> None:
+    """A bias that leaves a few tokens to choose from alone leaves no more beside others, whatever ties come out otherwise."""
+    before, after = left_to_choose(alone), left_to_choose(beside)
+    if before and after and before[0] <= before[1] and after[0] > after[1]:
+        raise Broken(
+            f"with {shown(beside.exchange.request.params['logit_bias'])} as `logit_bias` the text is {shown(alone.text)} alone; beside"
+            f" {_OTHERS} others it is {shown(beside.text)}, of {after[0]} different tokens: the bias is not applied"
+        )
 
 
 async def _answers_are_as_when_alone(target: Target) -> None:

@@ -16,7 +16,6 @@ from conformance.kit.capabilities import SOME_IDS
 from conformance.kit.same_text import same
 from conformance.kit.stop_sequences import words_of
 from conformance.kit.target import Target
-from conformance.kit.twins import ordinary_requests
 from conformance.scenarios.concurrency import expect_as_ever
 from conformance.scenarios.sampling import LENGTH, SEEDS, seeded
 from conformance.wire.completion import Completion
@@ -111,9 +110,7 @@ async def _beside(target: Target, request: Any, neighbours: Sequence[dict[str, A
 @scenario("HTTP-018", phase=Phase.ALONE)
 async def a_client_that_leaves_before_its_answer_frees_the_server(target: Target) -> None:
     """After clients without a stream have left before their answers came, the next request is answered at once, and as before."""
-    # Sent while nothing else is.
-    ordinary, *_ = await ordinary_requests(target)
-    before = await target.complete(second=True, **ordinary)
+    before = await target.complete(fresh=True)
     params = target.params(max_tokens=_LONG)
     left = await asyncio.gather(
         *(
@@ -124,7 +121,7 @@ async def a_client_that_leaves_before_its_answer_frees_the_server(target: Target
     if not all(exchange.closed_by_us for exchange in left):
         raise NotRun("the requests could not be closed before their answers came")
     await asyncio.sleep(_A_MOMENT)
-    after = await target.complete(fresh=True, once=True, **ordinary)
+    after = await target.complete(fresh=True, once=True)
     usual, seconds = before.exchange.seconds, after.exchange.seconds
     what = (
         f"after {_LEAVING} clients had left before their answers of {_LONG} tokens came, an ordinary request"

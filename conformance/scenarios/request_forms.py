@@ -60,9 +60,9 @@ async def _culprit(target: Target, request: Steered, form: Form) -> str:
 
 
 async def _different(target: Target, request: Steered, form: Form) -> list[str]:
-    """The choices whose texts are not those of the simpler requests; none where the form is refused, which others judge."""
+    """The choices whose texts are not those of the simpler requests; none where the form is not served, which others judge."""
     exchange = await target.post(**{**request.cut, **form.changes})
-    if exchange.refused:
+    if not (exchange.served and exchange.complete):
         return []
     choices = target.read(exchange).choices
     found = []

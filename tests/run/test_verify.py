@@ -243,7 +243,7 @@ def test_verify_is_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     path = tmp_path / "results.json"
     path.write_text(json.dumps(honest()))
     assert main(["verify", str(tmp_path)]) == 0
-    assert "299 verdicts follow from the evidence." in capsys.readouterr().out
+    assert f"{len(honest()['requirements'])} verdicts follow from the evidence." in capsys.readouterr().out
 
     path.write_text(json.dumps(doctored(pass_what_fails)))
     assert main(["verify", str(path)]) == 1
