@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from conformance.contract.check import scenario
@@ -29,6 +29,8 @@ class Form:
     what: str
     changes: Changes
     simpler: Sequence[tuple[Changes, int]]
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """The requirements that speak of one setting in just this form."""
 
 
 @scenario("REQ-039")
@@ -51,12 +53,17 @@ async def settings_act_in_every_form(target: Target) -> None:
 
 async def _culprit(target: Target, request: Steered, form: Form) -> str:
     """Which of the settings alone shows the same, in words. Raises `NotRun` where another requirement is about just that."""
+    found = ""
     for name, value in request.settings.items():
         if await _different(target, replace(request, settings={name: value}, stop={}), form):
-            if name == "logit_bias" and "stream" not in form.changes:
-                raise NotRun("`logit_bias` does not act on each prompt of a list; see MULTI-011")
-            return f"; `{name}` alone does it"
-    return ""
+            found = name
+            break
+    else:
+        if request.stop and not await _different(target, replace(request, stop={}), form):
+            found = "stop"
+    if found in form.owners:
+        raise NotRun(f"`{found}` does not act {form.what}; see {form.owners[found]}")
+    return found and f"; `{found}` alone does it"
 
 
 async def _different(target: Target, request: Steered, form: Form) -> list[str]:
@@ -87,16 +94,18 @@ async def _forms(target: Target) -> AsyncIterator[Sequence[Form]]:
     streamed = {"stream": True, **await usage_option(target)} if await has(target, "stream") else None
     has_lists = await has(target, "multi_prompt")
     alone: list[Changes] = [{"prompt": prompt} for prompt in target.prompts(2)]
+    if streamed is not None:
+        yield [Form("of a stream", {**one, **streamed}, [(one, 0)], {"stop": "STOP-017"}) for one in alone]
     if has_lists:
         times = 2 if await has(target, "n") else 1
         several: Changes = {"prompt": list(target.prompts(2))} | ({"n": times} if times > 1 else {})
         singles = [(one, 0) for one in alone for _ in range(times)]
-        yield [Form("of a list of prompts", several, singles)]
+        owners = {"logit_bias": "MULTI-011", "stop": "STOP-019 and STOP-020"}
+        yield [Form("of a list of prompts", several, singles, owners)]
         if streamed is not None:
             yield [Form("of a stream for a list of prompts", {**several, **streamed}, singles)]
     if streamed is None:
         return
-    yield [Form("of a stream", {**one, **streamed}, [(one, 0)]) for one in alone]
     if await has(target, "token_prompt"):
         ids = [list(SOME_IDS), list(reversed(SOME_IDS))]
         tokens: list[Changes] = [{"prompt": ids}] if has_lists else [{"prompt": one} for one in ids]
