@@ -163,6 +163,11 @@ def plain_reply(data: bytes, **details: Any) -> Reply:
     return Reply((data,), **details)
 
 
+def json_reply(document: object, **details: Any) -> Reply:
+    """A plain answer that is a JSON document."""
+    return plain_reply(json.dumps(document).encode(), **details)
+
+
 def stream_reply(pieces: Iterable[bytes], **details: Any) -> Reply:
     """A stream."""
     return Reply(tuple(pieces), content_type="text/event-stream", **details)

@@ -9,12 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from conformance.gateway.answers import Reply, plain_reply
+from conformance.gateway.answers import Reply, json_reply
 from conformance.gateway.keys import KeyMark, shortened, spans_of, without
 from conformance.gateway.received import Received
 from conformance.gateway.requests import Asked
@@ -101,18 +100,18 @@ class Control:
         if question == asked.path or not is_from_here(asked, peer):
             return None
         if question == "about":
-            return _json({"server": NAME, "version": self._upstream.version})
+            return json_reply({"server": NAME, "version": self._upstream.version})
         try:
             if question.startswith("keys-in/"):
                 self._expect_run(question.removeprefix("keys-in/"))
-                return _json({"spans": spans_of(self._upstream.own_keys, asked.data)})
+                return json_reply({"spans": spans_of(self._upstream.own_keys, asked.data)})
             if question not in self._questions:
                 return None
             if question != "begin":
                 self._expect_run(asked.body.get("run"))
-            return _json(await self._questions[question](asked.body))
+            return json_reply(await self._questions[question](asked.body))
         except _WrongError as wrong:
-            return _json({"error": str(wrong)}, wrong.status)
+            return json_reply({"error": str(wrong)}, status=wrong.status)
 
     def _expect_run(self, run: object) -> None:
         if run != self._run or not self._run:
@@ -179,10 +178,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-def _json(document: object, status: int = 200) -> Reply:
-    return plain_reply(json.dumps(document).encode(), status=status)
 
 
 def _told(one: Received, client: KeyMark | None) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+GATEWAY_KEY: Final = "[key of the gateway]"
+"""What stands in the place of a key of the gateway's own: it is taken out of every answer before anybody looks at it."""
 LONG_ENOUGH: Final = 8
 """Characters of a key that are not found in an answer by chance."""
 _SHOWN: Final = 4

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from conformance.gateway.answers import KEY_PLACE, Body, Reply, plain_reply, whole
+from conformance.gateway.answers import KEY_PLACE, Body, Reply, json_reply, plain_reply, whole
 
 RETRY_AFTER = "3600"
 """Long enough that no client waits for it by itself."""
@@ -62,7 +61,7 @@ REPEATED_HEADER = ("Warning", ('199 scripted "one"', '199 scripted "two"'))
 
 
 def _error(status: int, error: Mapping[str, Any], *headers: tuple[str, str]) -> Reply:
-    return plain_reply(json.dumps({"error": dict(error)}).encode(), status=status, headers=headers)
+    return json_reply({"error": dict(error)}, status=status, headers=headers)
 
 
 def refused(_: Body) -> Reply:
@@ -105,7 +104,7 @@ def shaped(_: Body, shape: str) -> Reply:
     found = SHAPES[shape]
     if isinstance(found, str):
         return plain_reply(found.encode(), status=400, content_type="text/plain; charset=utf-8")
-    return plain_reply(json.dumps(found).encode(), status=400)
+    return json_reply(found, status=400)
 
 
 def redirect(_: Body) -> Reply:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Self
 
-from conformance.gateway.answers import KEY_PLACE, Reply
+from conformance.gateway.answers import KEY_PLACE, Reply, json_reply
 from conformance.gateway.control import Control
 from conformance.gateway.keys import KeyMark, is_own
 from conformance.gateway.received import Received
@@ -30,8 +30,8 @@ _KEPT: Final = 1000
 """So many requests are remembered."""
 _KEPT_KEYS: Final = 16
 _TICK: Final = 0.05
-_TICKS_HELD: Final = 200
-"""How long the upstream works on a slow answer, in steps of its own: on a busy machine they take longer, and so does the work."""
+_HELD: Final = 10.0
+"""Seconds that the upstream works on a slow answer, in steps of its own: on a busy machine they take longer, and so does the work."""
 LATENESS: Final = 65.0
 """Seconds that a late answer takes to its first byte, in the same steps: more than the minute after which many give up."""
 _TICKS_TOGETHER: Final = 20
@@ -201,9 +201,9 @@ class Upstream:
             if reply.together:
                 await self._wait_for_others(request, script, reply.together)
             if reply.late:
-                await self._work(reader, request)
+                await _work(reader, request, self._lateness)
             if reply.held:
-                await _until_left(reader)
+                await _work(reader, request, _HELD)
             if not reader.at_eof():
                 await _write(reader, writer, request, reply)
             has_written = not reader.at_eof()
@@ -214,12 +214,6 @@ class Upstream:
             request.answered.set()
             async with request.changed:
                 request.changed.notify_all()
-
-    async def _work(self, reader: asyncio.StreamReader, request: Received) -> None:
-        """Work on the first byte of a late answer, for as long as somebody waits for it."""
-        while request.waited < self._lateness and not reader.at_eof():
-            await asyncio.sleep(_TICK)
-            request.waited += _TICK
 
     async def _wait_for_others(self, request: Received, script: str, wanted: int) -> None:
         """Wait until `wanted` requests for the script are here, or no more have come for a while; notes how many were."""
@@ -249,12 +243,11 @@ class _Gathering:
     all_came: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-async def _until_left(reader: asyncio.StreamReader) -> None:
-    """Work on an answer for as long as somebody waits for it."""
-    for _ in range(_TICKS_HELD):
-        if reader.at_eof():
-            return
+async def _work(reader: asyncio.StreamReader, request: Received, seconds: float) -> None:
+    """Work on the first byte of an answer, for as long as somebody waits for it."""
+    while request.waited < seconds and not reader.at_eof():
         await asyncio.sleep(_TICK)
+        request.waited += _TICK
 
 
 async def _write(
@@ -326,13 +319,13 @@ def _reply(asked: Asked) -> tuple[Reply, str]:
         return SCRIPTS[script](asked.body), script
     if method == "GET" and path.endswith("/models"):
         model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "completions-conformance"}
-        return Reply((json.dumps({"object": "list", "data": [model]}).encode(),)), ""
+        return json_reply({"object": "list", "data": [model]}), ""
     if method == "GET" and path.endswith("/health"):
-        return Reply((b'{"status": "ok"}',)), ""
+        return json_reply({"status": "ok"}), ""
     error = {
         "message": f"The scripted upstream has no {method} {path}.",
         "type": "invalid_request_error",
         "param": None,
         "code": None,
     }
-    return Reply((json.dumps({"error": error}).encode(),), status=404), ""
+    return json_reply({"error": error}, status=404), ""

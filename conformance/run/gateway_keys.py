@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from conformance.contract.verdict import Inconclusive, Reason
+from conformance.gateway.keys import GATEWAY_KEY
 from conformance.gateway.received import UpstreamSide
 from conformance.gateway.scripts import SCRIPTS
 from conformance.gateway.upstream import MODEL
-from conformance.kit.gateway_key import GATEWAY_KEY
 from conformance.wire.exchange import Exchange, Fault, FaultKind
 from conformance.wire.redact import Redactor
 

@@ -6,6 +6,7 @@ less room, so that a run fits into the memory of any machine however much comes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -42,16 +43,13 @@ class Receiving:
 
     async def __call__(self, request: Request) -> Exchange:
         """The exchange of a request."""
-        exchange = await self.send(request)
+        exchange = await _aside(self.redactor.received, await self.send(request))
         if self.gateway_keys is not None:
-            exchange = await self.gateway_keys.received(self.redactor.received(exchange))
-        response = exchange.response
-        if response is None or sum(len(piece.data) for piece in response.pieces) <= LONG:
-            return self._received(exchange)
-        return await in_daemon_thread(partial(self._received, exchange))
+            exchange = await self.gateway_keys.received(exchange)
+        return await _aside(self._kept, exchange)
 
-    def _received(self, exchange: Exchange) -> Exchange:
-        exchange = self.redactor.received(exchange)
+    def _kept(self, exchange: Exchange) -> Exchange:
+        """The exchange as there is room for it."""
         if exchange.response is None:
             return exchange
         weight = _weight(exchange.response)
@@ -60,6 +58,14 @@ class Receiving:
         self.taken += weight
         Completion.read(exchange)
         return exchange
+
+
+async def _aside(work: Callable[[Exchange], Exchange], exchange: Exchange) -> Exchange:
+    """What `work` makes of an exchange: of a long one beside the event loop."""
+    response = exchange.response
+    if response is None or sum(len(piece.data) for piece in response.pieces) <= LONG:
+        return work(exchange)
+    return await in_daemon_thread(partial(work, exchange))
 
 
 def _weight(response: Response) -> int:

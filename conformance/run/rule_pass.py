@@ -34,12 +34,13 @@ def judge_what_is_there(
     A rule that finds nothing to look at is left unsettled.
     """
     began = time.thread_time()
+    own = ordinary(exchanges)
     for check in checks:
         if time.thread_time() - began > _LONGEST_END:
             return  # what comes from a hostile target may take any time
         started = time.monotonic()
         try:
-            result = apply_rule(check, ordinary(exchanges), ledger.settings.profile)
+            result = apply_rule(check, own, ledger.settings.profile)
         except Exception:  # noqa: BLE001 - a defect of the suite becomes a verdict of its own
             ledger.settle(check, Verdict.ERROR, traceback.format_exc())
             continue

@@ -10,9 +10,9 @@ from conformance.contract.check import Phase, scenario
 from conformance.contract.symptom import not_served
 from conformance.contract.verdict import Broken, BrokenShould, NotRun
 from conformance.gateway.answers import WORDS
+from conformance.gateway.keys import GATEWAY_KEY
 from conformance.gateway.received import Arrival
 from conformance.gateway.refusals import SECRET_HEADERS
-from conformance.kit.gateway_key import GATEWAY_KEY
 from conformance.kit.gateway_relay import Relayed, expect_arrived, relay, tag_of, upstream
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion

@@ -8,9 +8,8 @@ from typing import Any, cast
 import pytest
 
 from conformance.contract.verdict import Inconclusive, Reason
-from conformance.gateway.keys import spans_of
+from conformance.gateway.keys import GATEWAY_KEY, spans_of
 from conformance.gateway.received import UpstreamSide
-from conformance.kit.gateway_key import GATEWAY_KEY
 from conformance.run.gateway_keys import GatewayKeys
 from conformance.wire.exchange import Exchange, Piece, Request, Response
 from conformance.wire.redact import Redactor

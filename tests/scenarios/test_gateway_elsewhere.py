@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from fixtures.gate import BROKEN, said, strictest
 from fixtures.relays import of_answers, of_errors, of_requests, of_streams
 from fixtures.relays.relay import CLIENTS_KEY, UPSTREAMS_KEY, relay_of
 from tests.gateway.serving import serving
+from tests.ports import free_port
 from tests.scenarios.test_gateway import CHECKS, DOUBLES, MODEL, REQUIREMENTS
 
 pytestmark = pytest.mark.whole_run
@@ -110,9 +110,7 @@ def _unusable(upstream: str) -> str:
 
 def test_an_upstream_that_is_not_up_is_told() -> None:
     """The run ends with where it looked, and with what to start."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     message = _unusable(f"http://127.0.0.1:{port}")
 
     assert f"http://127.0.0.1:{port} (--gateway-upstream-url) can't be reached" in message
@@ -167,9 +165,7 @@ def test_a_key_that_leaks_is_in_no_report(tmp_path: Path, name: str, *, is_elsew
             chosen = _settings(url, f"http://127.0.0.1:{upstream.port}")
             written = _written(chosen, tmp_path)
         else:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                port = probe.getsockname()[1]
+            port = free_port()
             with start(relay_of(double, f"http://127.0.0.1:{port}/v1")) as own:
                 written = _written(_settings(f"{own.url}/v1", None, port), tmp_path)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ from conformance.run.results import Results
 from conformance.run.settings import Settings
 from fixtures.gate import checks, said
 from fixtures.relays.relay import CLIENTS_KEY, Receive, Relay, Send
+from tests.ports import free_port
 
 pytestmark = pytest.mark.whole_run
 
@@ -57,13 +57,6 @@ def _model(body: bytes) -> object:
     return found.get("model") if isinstance(found, dict) else None
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _run(app: Any, port: int, selection: tuple[Check, ...], model: str) -> Results:
     with start(app) as running:
         settings = Settings(
@@ -80,7 +73,7 @@ def _run(app: Any, port: int, selection: tuple[Check, ...], model: str) -> Resul
 
 def test_a_gateway_with_two_models_is_judged_in_one_run() -> None:
     """Nothing is found in a sound gateway before a sound engine, neither by what relays owe nor by what servers owe."""
-    port = _free_port()
+    port = free_port()
     results = _run(TwoModels(f"http://127.0.0.1:{port}/v1"), port, checks(), "engine")
     judged = {one.requirement.id for one in results.results if one.verdict is Verdict.PASS}
 
@@ -92,7 +85,7 @@ def test_a_gateway_with_two_models_is_judged_in_one_run() -> None:
 
 def test_a_gateway_that_has_no_engine_is_told_so() -> None:
     """Where everything goes to the scripted upstream, a run that would judge an engine ends with what to do."""
-    port = _free_port()
+    port = free_port()
     results = _run(Relay(f"http://127.0.0.1:{port}/v1"), port, checks(), "any")
 
     assert results.unusable is not None
@@ -103,7 +96,7 @@ def test_a_gateway_that_has_no_engine_is_told_so() -> None:
 
 def test_an_upstream_that_nobody_asks_is_told_so() -> None:
     """Where nothing arrives, the run ends with the port on which, and what to look at."""
-    port = _free_port()
+    port = free_port()
     results = _run(Reference("engine", CLIENTS_KEY), port, GATEWAY, "engine")
 
     assert results.unusable is not None
@@ -115,7 +108,7 @@ def test_an_upstream_that_nobody_asks_is_told_so() -> None:
 def test_an_upstream_that_nobody_asks_spoils_nothing_else() -> None:
     """Where an engine is judged beside it, only what takes the scripted upstream can't be."""
     stop = tuple(one for one in checks() if one.requirement_id == "STOP-002")
-    results = _run(Reference("engine", CLIENTS_KEY), _free_port(), (*stop, *GATEWAY[:3]), "engine")
+    results = _run(Reference("engine", CLIENTS_KEY), free_port(), (*stop, *GATEWAY[:3]), "engine")
     by_verdict = {one.requirement.area: one for one in results.results}
 
     assert results.unusable is None

@@ -16,6 +16,7 @@ from conformance.wire.exchange import Auth, Exchange, FaultKind, Request
 from conformance.wire.headers import USER_AGENT
 from conformance.wire.http import HttpClient, Limits
 from conformance.wire.network_errors import explain
+from tests.ports import free_port
 from tests.wire import servers
 from tests.wire.servers import CHUNKED, EVENT, LAST_CHUNK, Running, Server, answer, chunk, says, serve
 
@@ -465,13 +466,6 @@ def test_cancelling_is_heard() -> None:
 
 
 # -- no connection
-
-
-def free_port() -> int:
-    """A port on which nothing listens."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def ask_url(url: str) -> Exchange:
