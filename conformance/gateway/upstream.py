@@ -219,16 +219,17 @@ class Upstream:
         """Wait until `wanted` requests for the script are here, or no more have come for a while; notes how many were."""
         gathering = self._waiting.setdefault(script, _Gathering())
         gathering.here.append(request)
+        gathering.came += 1
         for one in gathering.here:
             one.companions = max(one.companions, len(gathering.here))
         if len(gathering.here) >= wanted:
             gathering.all_came.set()
         try:
-            for _ in range(_TICKS_TOGETHER):
+            came, ticks = gathering.came, 0
+            while ticks < _TICKS_TOGETHER and not gathering.all_came.is_set():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(gathering.all_came.wait(), _TICK)
-                if gathering.all_came.is_set():
-                    return
+                came, ticks = gathering.came, 0 if came < gathering.came else ticks + 1
         finally:
             gathering.here.remove(request)
             if not gathering.here:
@@ -240,6 +241,8 @@ class _Gathering:
     """Requests that wait for one another."""
 
     here: list[Received] = field(default_factory=list)
+    came: int = 0
+    """How many have come, those included that have left."""
     all_came: asyncio.Event = field(default_factory=asyncio.Event)
 
 

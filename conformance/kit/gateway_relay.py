@@ -105,6 +105,7 @@ async def relay(
         waits=_PATIENCE if script == "late" else 0.0,
         new_connection=takes_any_answer,  # what a gateway breaks off is never to be sent again on another connection
         takes_any_answer=takes_any_answer,
+        at_once=script == "together",
         intent=Intent.OPEN if script in REFUSALS.keys() - _ANSWERS else Intent.VALID,
     )
     exchange = await target.traffic.send(request, attempt=target.attempt)

@@ -180,7 +180,7 @@ class Delivery:
             while exchange is None:
                 if not is_canary:
                     await self._no_doubt.wait()
-                async with self.pace.turn(priority=-1 if is_canary else 0) as turn:
+                async with self.pace.turn(-1 if is_canary else 0, at_once=request.at_once) as turn:
                     self.raise_if_ended()
                     if not is_canary and not self._no_doubt.is_set():
                         continue
@@ -222,7 +222,7 @@ class Delivery:
             if exchange.request.intent is Intent.VALID:
                 self._busy.add(exchange.response.status)
             turn.turned_away(wait_asked_for(exchange.response, time_of(exchange)))
-        else:
+        elif not exchange.request.at_once:
             if exchange.served and exchange.request.intent is Intent.VALID:
                 self._served += 1
                 self._refused_since = None

@@ -55,6 +55,7 @@ _A_WINDOW = 3
 class _Waiter:
     priority: int
     number: int
+    at_once: bool = field(compare=False)
     admitted: asyncio.Future[Sending] = field(compare=False)
 
 
@@ -107,9 +108,12 @@ class Pace:
     # -- for those who send ------------------------------------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def turn(self, priority: int = 0) -> AsyncIterator[Turn]:
-        """Wait until a request may be sent, and send it within; a lower `priority` comes first."""
-        sending = await self._admission(priority)
+    async def turn(self, priority: int = 0, *, at_once: bool = False) -> AsyncIterator[Turn]:
+        """Wait until a request may be sent, and send it within; a lower `priority` comes first.
+
+        `at_once`: what was learned of the target's limits does not count, only what the user and the target itself have said.
+        """
+        sending = await self._admission(priority, at_once=at_once)
         try:
             yield Turn(self, sending)
         finally:
@@ -291,10 +295,10 @@ class Pace:
             return max(doubled, min(sending.started for sending in minute) + MINUTE - self._now())
         return doubled
 
-    async def _admission(self, priority: int) -> Sending:
+    async def _admission(self, priority: int, *, at_once: bool) -> Sending:
         """Wait in line."""
         self._numbers += 1
-        waiter = _Waiter(priority, self._numbers, asyncio.get_running_loop().create_future())
+        waiter = _Waiter(priority, self._numbers, at_once, asyncio.get_running_loop().create_future())
         heapq.heappush(self._waiters, waiter)
         self._serve()
         try:
@@ -312,10 +316,11 @@ class Pace:
             if self._waiters[0].admitted.done():
                 heapq.heappop(self._waiters)
                 continue
-            if not self._has_room():
+            at_once = self._waiters[0].at_once
+            if not self._has_room(at_once=at_once):
                 return  # whoever ends calls again
             now = self._now()
-            earliest = self._earliest()
+            earliest = self._earliest(at_once=at_once)
             if earliest > now:
                 self._wake_at(earliest)
                 return
@@ -332,7 +337,7 @@ class Pace:
         self._last_start = now
         return sending
 
-    def _has_room(self) -> bool:
+    def _has_room(self, *, at_once: bool) -> bool:
         """Whether one more may be in flight."""
         in_flight = len(self._traffic.in_flight)
         if self._alone:
@@ -340,16 +345,18 @@ class Pace:
         if self._idle is not None:
             return False
         if self._refusals is None:
-            return in_flight < self._concurrency.allowed
+            return in_flight < (self._concurrency.most if at_once else self._concurrency.allowed)
         return self._probe is None and in_flight < possible_limit(self._refusals.refused)
 
-    def _earliest(self) -> float:
+    def _earliest(self, *, at_once: bool) -> float:
         """The moment from which the next request may go, as far as time is concerned."""
         paces = [self._pause_ends]
-        if self._refusals is None:
-            paces.append(self._pacemaker.earliest())
         if self._given:
             paces.append(self._given.earliest())
+        if at_once:
+            return max(paces)
+        if self._refusals is None:
+            paces.append(self._pacemaker.earliest())
         known = self._concurrency.known
         if known is not None and len(self._traffic.in_flight) >= known:
             # One more than the known limit is tried in the middle of the service of the others: two at the same moment could meet a rate.

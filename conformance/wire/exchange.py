@@ -127,6 +127,8 @@ class Request:
     """Do not take a connection from the pool."""
     takes_any_answer: bool = False
     """Whatever comes is the answer, "later" and "no money" too: a script says so."""
+    at_once: bool = field(default=False, compare=False)
+    """How many the target takes at a time is the question: what was learned of its limits does not hold the request back."""
     once: bool = field(default=False, compare=False)
     """Whether it is served the first time is what the request is for."""
 

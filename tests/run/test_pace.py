@@ -358,6 +358,29 @@ def test_only_the_first_word_about_a_request_counts() -> None:
     assert pace.turned_away == 0
 
 
+@pytest.mark.parametrize("server", [AtATime(2), Window(20)], ids=["two at a time", "20 a minute"])
+def test_who_asks_how_many_go_at_once_is_not_held_back(server: Server) -> None:
+    """Neither a number at a time nor a pace that was learned holds back requests whose question it is; the number that the user gave does."""
+    pace, in_flight = Pace(8), 0
+    send(server, 100, pace)
+
+    async def one(*, at_once: bool) -> int:
+        nonlocal in_flight
+        async with pace.turn(at_once=at_once):
+            in_flight += 1
+            most = in_flight
+            await asyncio.sleep(1)
+            in_flight -= 1
+        return most
+
+    async def many(*, at_once: bool) -> int:
+        await asyncio.sleep(1000)
+        return max(await asyncio.gather(*(one(at_once=at_once) for _ in range(12))))
+
+    assert run(many(at_once=False)) < 8
+    assert run(many(at_once=True)) == 8
+
+
 # -- for a human being -----------------------------------------------------------------------------------------------------------------
 
 
