@@ -233,6 +233,17 @@ def test_a_plan_sends_nothing(run: Any, pytester: pytest.Pytester) -> None:
     assert not (pytester.path / "out").exists()
 
 
+def test_certificates_that_can_not_be_read_are_named(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is sent, in one sentence, and nothing is blamed on the suite."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/missing.pem")
+    result = run("-k", "STOP-002", url="https://127.0.0.1:9/v1")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["*certificates*can't be read: No such file or directory ($SSL_CERT_FILE is /missing.pem)*"]
+    )
+
+
 def test_an_interrupted_run_leaves_an_incomplete_report(pytester: pytest.Pytester) -> None:
     """Ctrl-C ends the run at once, and the report says that it is incomplete."""
     hanging = pytester.makepyfile(

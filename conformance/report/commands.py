@@ -41,8 +41,11 @@ def merge(arguments: Sequence[str]) -> int:
         page = matrix([(name, load(path)) for name, path in map(_named, given.documents)])
     except RefusedError as error:
         return _refuse("merge", error)
-    given.output.mkdir(parents=True, exist_ok=True)
-    write_atomically(given.output / "index.html", page.encode())
+    try:
+        given.output.mkdir(parents=True, exist_ok=True)
+        write_atomically(given.output / "index.html", page.encode())
+    except OSError as error:
+        return _refuse("merge", _unwritable(given.output, error))
     sys.stdout.write(f"{escape_line(given.output / 'index.html')}\n")
     return 0
 
@@ -76,7 +79,10 @@ def diff(arguments: Sequence[str]) -> int:
         return _refuse("diff", error)
     text = _FORMS[given.format](found)
     if given.output:
-        write_atomically(given.output, text.encode())
+        try:
+            write_atomically(given.output, text.encode())
+        except OSError as error:
+            return _refuse("diff", _unwritable(given.output, error))
     else:
         sys.stdout.write(text)
     if found.lost:
@@ -84,6 +90,10 @@ def diff(arguments: Sequence[str]) -> int:
     return _HIDDEN if found.hidden else 0
 
 
-def _refuse(command: str, error: RefusedError) -> int:
+def _unwritable(path: Path, error: OSError) -> str:
+    return f"-o: {escape_line(path)} can't be written: {error.strerror or error}"
+
+
+def _refuse(command: str, error: RefusedError | str) -> int:
     sys.stderr.write(f"completions-conformance {command}: {error}\n")
     return _REFUSED

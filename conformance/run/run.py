@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from conformance.contract.catalogue import load_catalogue
 from conformance.contract.check import Check
@@ -27,7 +28,21 @@ from conformance.run.results import Result, Results
 from conformance.run.results_document import WrittenExchanges, to_document
 from conformance.run.settings import Settings
 from conformance.run.thread import RunThread
+from conformance.wire.http import trusted_certificates
 from conformance.wire.record import to_json
+
+_CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def _expect_certificates() -> None:
+    """Raise `OptionError` where an https target could not be known, for want of certificates."""
+    try:
+        trusted_certificates()
+    except OSError as error:
+        named = [f" (${name} is {os.environ[name]})" for name in _CERTIFICATES if os.environ.get(name)]
+        raise OptionError(
+            f"the certificates by which an https target is known can't be read: {error.strerror or error}{''.join(named[:1])}"
+        ) from error
 
 
 class Run:
@@ -65,6 +80,8 @@ class Run:
             except OSError as error:
                 raise OptionError(f"--{option}: {folder}: {error.strerror or error}") from error
         sends = self.recorded is None or self.recorded.goes_on
+        if sends and self.settings.url.startswith("https:"):
+            _expect_certificates()
         if self.settings.gateway_upstream_port is not None and sends:
             expect_free_port(self.settings.gateway_upstream_port)
         if self.record is None:
