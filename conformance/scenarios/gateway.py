@@ -29,7 +29,8 @@ _FORMS: dict[str, dict[str, Any]] = {
     "a list of prompts": {"prompts": 2},
     "a stream": {"stream": True},
 }
-_OPTIONAL: dict[str, dict[str, Any]] = {"`suffix`": {"suffix": " at the end"}, "`echo`": {"echo": True}}
+_LESS_COMMON: dict[str, Any] = {"suffix": " at the end", "echo": True}
+"""What a gateway may refuse together, and still pass on by itself."""
 
 _MORE: dict[str, Any] = {
     "best_of": 3,
@@ -76,8 +77,11 @@ _FOUR_STOPS = ["never", "ever", "\n\n", " in\tthis"]
 _TOKENS = (300, 301, 302)
 
 
-async def _lost(target: Target, params: dict[str, Any], what: str) -> tuple[list[str], list[str]]:
-    """What of `params` does not arrive as it was sent, and what is refused; asked for at once, and singly where that is refused."""
+async def _lost(target: Target, params: dict[str, Any], what: str = "") -> tuple[list[str], list[str]]:
+    """What of `params` does not arrive as it was sent, and what is refused; asked for at once, and singly where that is refused.
+
+    `what` names all of them, where it is a fault that they are refused together.
+    """
     found = await relay(target, "plain", **params)
     if found.arrived:
         return changed_on_the_way(found), []
@@ -88,7 +92,8 @@ async def _lost(target: Target, params: dict[str, Any], what: str) -> tuple[list
             lost += changed_on_the_way(one)
         else:
             refused.append(f"`{name}` ({one.exchange.status}: {error_text(one.exchange)})")
-    return lost, refused or [f"{what} ({found.exchange.status}: {error_text(found.exchange)})"]
+    together = [f"{what} ({found.exchange.status}: {error_text(found.exchange)})"] if what else []
+    return lost, refused or together
 
 
 @scenario("GW-004")
@@ -102,13 +107,8 @@ async def documented_parameters_reach_the_upstream(target: Target) -> None:
         lost += changed_on_the_way(found)
         if "prompts" in changes and found.body.get("prompt") != found.exchange.request.params["prompt"]:
             lost.append(f"{what} became {shown(found.body.get('prompt'))}")
-    for what, changes in _OPTIONAL.items():
-        found = await relay(target, "plain", **changes)
-        if await expect_arrived(target, found, what, is_optional=True):
-            lost += changed_on_the_way(found)
-        else:
-            refused.append(f"{what} ({found.exchange.status}: {error_text(found.exchange)})")
-    _tell(lost, refused)
+    less, more = await _lost(target, _LESS_COMMON)
+    _tell(lost + less, refused + more)
 
 
 def _tell(lost: list[str], refused: list[str]) -> None:
@@ -182,8 +182,9 @@ async def prompts_arrive_byte_for_byte(target: Target) -> None:
     """Prompts of any characters, prompts of tokens, and four stop sequences reach the upstream as they were sent."""
     batch = [[*_TOKENS, 310 + target.attempt], [*_TOKENS, 320 + target.attempt]]
     odd = {
-        "a prompt of white space and rare characters": await relay(target, "plain", _ODD_TEXT),
-        "four stop sequences": await relay(target, "plain", stop=_FOUR_STOPS),
+        "a prompt of white space and rare characters with four stop sequences": await relay(
+            target, "plain", _ODD_TEXT, stop=_FOUR_STOPS
+        ),
         "a prompt of tokens": await relay(target, "plain", prompt=batch[0]),
         "a list of prompts of tokens": await relay(target, "plain", prompt=batch),
     }

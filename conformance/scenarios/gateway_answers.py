@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from conformance.contract.check import scenario
@@ -185,13 +186,26 @@ async def rare_members_pass_unchanged(target: Target) -> None:
                 f"the upstream sent `system_fingerprint` {FINGERPRINT}, but that of {form} is {shown(first.get('system_fingerprint'))}",
                 missing("system_fingerprint"),
             )
+        # Members that are more than came, as where a class writes its unset ones as null, change nothing of what did come.
         details = {} if answer.usage is None else answer.usage.raw
-        if answer.usage is not None and any(details.get(name) != value for name, value in DETAILS.items()):
+        for name, sent, came in altered(DETAILS, details) if answer.usage is not None else ():
             raise Broken(
-                f"the upstream reported {shown(dict(DETAILS), 300)}, but {form} says {shown(dict(details), 300)}",
+                f"the upstream reported `{name}` {sent} in its usage, but {form} says {shown(came)}",
                 count_differs(),
             )
     _expect_members((await served(target, "plain", **_STREAM))[0], "the stream")
+
+
+def altered(
+    sent: Mapping[str, Any], came: Mapping[str, Any], within: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """The members of an object, and of the objects in it, that did not come as they were sent: path, what was sent, and what came, or None."""
+    for name, value in sent.items():
+        found = came.get(name)
+        if isinstance(value, Mapping):
+            yield from altered(value, found if isinstance(found, Mapping) else {}, f"{within}{name}.")
+        elif found != value:
+            yield f"{within}{name}", value, found
 
 
 def _expect_members(answer: Completion, form: str) -> None:

@@ -21,7 +21,7 @@ from conformance.wire.exchange import Exchange
 from conformance.wire.retry import is_turned_away
 
 _CLIENTS = 8
-_EVENTS = 3
+_EVENTS = 2
 """Events that are held until the one before has reached the client."""
 _ROUND_TRIPS = 2
 """Honest requests that the gateway relays, to its upstream and back, while the event must already be on its way."""

@@ -63,17 +63,16 @@ def _told_of(circumstance: str) -> Iterator[None]:
 @scenario("GW-022")
 async def declining_usage_loses_nothing_else(target: Target) -> None:
     """A last upstream chunk with usage and text or finish reason reaches a client that declined usage."""
-    for script in _WITH_THE_END:
+    for script, options in zip(_WITH_THE_END, _DECLINED, strict=True):
         try:
             expect_content((await served(target, script, stream=True))[0], _ORDINARY)
         except Broken as lost:
             raise NotRun("the end is lost whether usage is declined or not; see GW-006") from lost
-        for options in _DECLINED:
-            answer, _ = await served(target, script, stream=True, stream_options=options)
-            try:
-                expect_content(answer, _ORDINARY)
-            except Broken as lost:
-                raise Broken(f"with `stream_options` {shown(options)}, and not without: {lost}") from lost
+        answer, _ = await served(target, script, stream=True, stream_options=options)
+        try:
+            expect_content(answer, _ORDINARY)
+        except Broken as lost:
+            raise Broken(f"with `stream_options` {shown(options)}, and not without: {lost}") from lost
 
 
 @scenario("GW-007")
