@@ -110,19 +110,21 @@ def _view(scope: Scope, exchange: Exchange) -> Exchange | Completion | None:
     if scope is Scope.REFUSAL:
         status = exchange.status
         return exchange if exchange.complete and status is not None and status >= _CLIENT_ERROR else None
+    if scope is Scope.CHUNKS:
+        return _completion(exchange, cut=True) if exchange.request.streamed else None
     view = _completion(exchange)
     if view is None or scope is Scope.COMPLETION:
         return view
     return view if exchange.request.streamed is (scope is Scope.STREAM) else None
 
 
-def _completion(exchange: Exchange) -> Completion | None:
-    """The completion in a 2xx answer that was read to its end; None where there is none."""
+def _completion(exchange: Exchange, *, cut: bool = False) -> Completion | None:
+    """The completion in a 2xx answer that was read to its end, or to where the suite `cut` it; None where there is none."""
     request = exchange.request
     return (
         Completion.read(exchange)
         if exchange.served
-        and exchange.complete
+        and (exchange.complete or (cut and exchange.closed_by_us))
         and request.method == "POST"
         and request.path == "/completions"
         else None

@@ -38,6 +38,8 @@ class Scope(StrEnum):
     """Every 2xx answer to a request that asked for no stream."""
     STREAM = "stream"
     """Every 2xx answer to a request that asked for a stream."""
+    CHUNKS = "chunks"
+    """The same, and those that the suite itself left before their end: what holds of each chunk."""
     REFUSAL = "refusal"
     """Every 4xx and 5xx answer."""
     TRIES = "tries"

@@ -124,8 +124,8 @@ class NotRun(Outcome):
     """The check had nothing to look at; the message says what was missing."""
 
 
-class Postponed(NotRun):
-    """The target may not survive a request that the check makes, so that everything else comes first."""
+class Postponed(Outcome):
+    """The target may not survive a request that the check makes, so that everything else comes first. No check is to take it for an answer."""
 
 
 class NotRecorded(NotRun):

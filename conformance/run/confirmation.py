@@ -24,7 +24,7 @@ from conformance.contract.verdict import (
 )
 from conformance.run.attempt import Attempt
 from conformance.run.determinism import Determinism
-from conformance.run.divergence import Forks, diverge, texts_of
+from conformance.run.divergence import Forks, comes_and_goes, diverge, texts_of
 from conformance.run.ledger import MOST_EVIDENCE, Ledger
 from conformance.run.reliability import Reliability
 from conformance.wire.exchange import Exchange, Request
@@ -238,7 +238,7 @@ def _parts_by_itself(attempts: Sequence[Attempt]) -> bool:
             if exchange.request not in seen:
                 by_request.setdefault(exchange.request, []).append(exchange)
             seen.add(exchange.request)
-    return any(map(diverge, by_request.values()))
+    return any(map(comes_and_goes, by_request.values()))
 
 
 def _forks(attempts: Sequence[Attempt]) -> list[list[Forks]]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, takewhile
+from itertools import combinations
 
+from conformance.kit.same_text import in_common
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, Request
+from conformance.wire.greedy import takes_the_best
 
 _ANY = frozenset(
     {
@@ -33,7 +35,6 @@ _ANY = frozenset(
     }
 )
 """Parameters that are not to change which text a model chooses."""
-_TINY = 0.001
 _CHARACTERS_A_TOKEN = 4
 """As a rule of thumb, in English; of other characters, each byte may be one."""
 _DENSE = 0.13
@@ -53,6 +54,7 @@ class Text:
     key: Hashable
     """The prompt, and what parameters change the model's choice."""
     text: str
+    index: int = 0
     stops: tuple[str, ...] = ()
     """What it may have gone on with, where it was ended by a stop sequence."""
 
@@ -114,11 +116,21 @@ def diverge(exchanges: Sequence[Exchange]) -> bool:
     return any(one.key == other.key and _part(one, other) for one, other in combinations(found, 2))
 
 
+def comes_and_goes(exchanges: Sequence[Exchange]) -> bool:
+    """Whether a choice of one and the same greedy request goes on in different ways from one of its exchanges to another."""
+    found = [{text.index: text for text in texts_of(exchange)} for exchange in exchanges]
+    return any(
+        _part(one[index], other[index])
+        for one, other in combinations(found, 2)
+        for index in one.keys() & other.keys()
+    )
+
+
 def texts_of(exchange: Exchange) -> Iterator[Text]:
     """The texts of a greedy exchange, each with its own prompt."""
     request = exchange.request
     each = max(1, request.integer("n", 1))
-    if not _takes_the_best(exchange) or len(request.prompts) * each != request.choices:
+    if not _has_taken_the_best(exchange) or len(request.prompts) * each != request.choices:
         return
     others = {name: value for name, value in request.params.items() if name not in _ANY and value is not None}
     for index, choice in Completion.read(exchange).choices.items():
@@ -130,17 +142,15 @@ def texts_of(exchange: Exchange) -> Iterator[Text]:
                 continue
             text = text[len(prompt) :]
         stops = _stops(request) if choice.finish_reason == "stop" else ()
-        yield Text((prompt, json.dumps(others, sort_keys=True)), text.rstrip(_UNFINISHED), stops)
+        yield Text((prompt, json.dumps(others, sort_keys=True)), text.rstrip(_UNFINISHED), index, stops)
 
 
-def _takes_the_best(exchange: Exchange) -> bool:
-    """Whether the model is to take the most probable token each time, and its text, or the beginning of it, has come."""
+def _has_taken_the_best(exchange: Exchange) -> bool:
+    """Whether a greedy text, or the beginning of it, has come."""
     request = exchange.request
     if not exchange.served or not (exchange.complete or exchange.closed_by_us):
         return False
-    top_p = request.params.get("top_p")
-    tiny = isinstance(top_p, int | float) and 0 < top_p <= _TINY
-    if request.params.get("temperature") != 0 and not tiny:
+    if not takes_the_best(request.params):
         return False
     return exchange.closed_by_us or len(Completion.read(exchange).choices) >= request.choices
 
@@ -156,8 +166,7 @@ def _part(one: Text, other: Text) -> bool:
 
 def _common(one: str, other: str) -> str:
     """What two texts begin with alike."""
-    alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
-    return one[:alike]
+    return one[: in_common(one, other)]
 
 
 def _tokens(text: str) -> float:

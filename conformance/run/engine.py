@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from conformance import __version__
 from conformance.contract.catalogue import Catalogue
@@ -20,6 +21,7 @@ from conformance.contract.verdict import LOST, Inconclusive, NotRecorded, Reason
 from conformance.gateway.keys import KeyMark
 from conformance.gateway.upstream import Upstream
 from conformance.kit.capabilities import learn_what_is_in_doubt
+from conformance.kit.daemon_thread import in_daemon_thread
 from conformance.kit.facts import Facts
 from conformance.kit.target import Target
 from conformance.kit.upstream_elsewhere import UpstreamElsewhere
@@ -47,6 +49,8 @@ _CUT_SHORT = frozenset({Reason.TIME, Reason.INTERRUPTED})
 """Ends after which the rules are judged over what is there, and nothing else is."""
 _NOTHING_JUDGED = "the target could not be judged; see the message of the run"
 _NOT_KNOWN_YET = "Before it judges, a run gets to know the target, and it had not come to the end of that."
+_EXAMPLES_BEFORE = 30
+"""So many requests were drawn by default when recordings did not yet say how many."""
 
 
 @dataclass
@@ -127,7 +131,7 @@ class Engine:
                 self.unusable = (
                     f"Nothing could be judged: {over} before the target had answered the first requests."
                 )
-            self.conclude(over, Reason.TIME)
+            await in_daemon_thread(partial(self.conclude, over, Reason.TIME))
 
     async def _judge(self) -> None:
         if not await self._gets_to_know_the_target():
@@ -346,7 +350,7 @@ def _with_inputs(settings: Settings, recorded: RecordedTraffic) -> Settings:
         )
     inputs = recording.inputs
     if inputs is None:
-        return settings
+        return replace(settings, examples=_EXAMPLES_BEFORE)
     concurrency = settings.concurrency if recorded.goes_on else inputs.concurrency
     return replace(
         settings,

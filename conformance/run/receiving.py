@@ -19,9 +19,10 @@ from conformance.wire.redact import Redactor
 
 LONG = 64 * 1024
 """Bytes of an answer that is read while the event loop does other things."""
-ROOM = 96 * 1024 * 1024
-"""Bytes of memory, nearly, that a run has for answers and what is read in them."""
-SHORT_OF_ROOM = 32 * 1024
+ROOM = 16 * 1024 * 1024
+ROOM_FOR_ONE = 64 * 1024
+"""Bytes of memory, nearly, that a run has for answers and what is read in them, and so many more with each answer: honest ones take half of it, on average."""
+SHORT_OF_ROOM = 8 * 1024
 """Bytes that are kept of a body where there is no room any more; what is read in it is not kept."""
 _OF_A_VALUE = 80
 """Bytes that a value takes which was read."""
@@ -40,6 +41,7 @@ class Receiving:
     """Takes out the keys of a gateway under test."""
     taken: int = field(default=0, init=False)
     """Bytes of the room that are taken."""
+    answers: int = field(default=0, init=False)
 
     async def __call__(self, request: Request) -> Exchange:
         """The exchange of a request."""
@@ -53,7 +55,8 @@ class Receiving:
         if exchange.response is None:
             return exchange
         weight = _weight(exchange.response)
-        if self.taken + weight > ROOM:
+        self.answers += 1
+        if self.taken + weight > ROOM + ROOM_FOR_ONE * self.answers:
             return _in_little_room(exchange, exchange.response)
         self.taken += weight
         Completion.read(exchange)
@@ -72,7 +75,7 @@ def _weight(response: Response) -> int:
     body = response.body
     values = sum(map(body.count, _BORDERS))
     headers = sum(len(name) + len(value) + _OF_A_PIECE for name, value in response.headers)
-    return 2 * len(body) + headers + _OF_A_VALUE * values + _OF_A_PIECE * len(response.pieces)
+    return 3 * len(body) + headers + _OF_A_VALUE * values + _OF_A_PIECE * len(response.pieces)
 
 
 def _in_little_room(exchange: Exchange, response: Response) -> Exchange:

@@ -158,7 +158,11 @@ def _split(recording: Recording) -> tuple[Sequence[Exchange], Sequence[Exchange]
         return exchanges, ()
     after = len(list(takewhile(lambda one: not serves_as_ever(one), reversed(exchanges))))
     border = len(exchanges) - after
-    return exchanges[:border], exchanges[border:]
+    # What was in flight at that time is lost as well, and has not been answered since.
+    served = {_on_the_wire(one.request) for one in exchanges if one.served and one.complete}
+    return [
+        one for one in exchanges[:border] if one.fault is None or _on_the_wire(one.request) in served
+    ], exchanges[border:]
 
 
 def _is_answered(exchange: Exchange) -> bool:

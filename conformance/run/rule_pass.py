@@ -21,7 +21,8 @@ from conformance.run.session import Session
 from conformance.wire.exchange import Exchange, Intent
 
 _LONG = 8 * 1024 * 1024
-"""Bytes of answers that are looked at while the event loop does other things."""
+_LONG_ANSWER = _LONG // 16
+"""Bytes of all answers, and of one, that are looked at while the event loop does other things."""
 _LONGEST_END = 3.0
 """Seconds of work on what is there, once a run has ended."""
 
@@ -81,8 +82,12 @@ class RulePass:
         await self._send_typical_requests(
             refusals=any(check.scope in {Scope.REFUSAL, Scope.EXCHANGE} for check in checks)
         )
-        answers = [exchange.response for exchange in self.session.exchanges if exchange.response is not None]
-        self._is_long = sum(len(piece.data) for answer in answers for piece in answer.pieces) > _LONG
+        sizes = [
+            len(exchange.response.body)
+            for exchange in self.session.exchanges
+            if exchange.response is not None
+        ]
+        self._is_long = sum(sizes) > _LONG or max(sizes, default=0) > _LONG_ANSWER
         for check in checks:
             # A rule may have nothing to wait for; the clock of the run wants to be heard.
             await asyncio.sleep(0)
