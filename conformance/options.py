@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-DEFAULT_EXAMPLES = 30
+DEFAULT_EXAMPLES = 15
 DEFAULT_REPORT = "conformance-report"
 _LONGEST_NAME = 80
 _PORTS = 65536
@@ -286,7 +286,7 @@ OPTIONS = (
     Option("expensive", "also run the checks that cost much", schema="boolean"),
     Option(
         "examples",
-        "how many requests are generated from the specification (30); 0: none",
+        "how many requests are generated from the specification (15); 0: none",
         "N",
         takes=_WHOLE_NUMBER,
         parse=_count_or_none_at_all,

@@ -28,9 +28,13 @@ def rows(options: Sequence[str], chance: random.Random) -> Iterator[frozenset[st
     while True:
         columns = chance.sample(range(COLUMNS), len(options))
         turned = [chance.random() < 0.5 for _ in options]  # noqa: PLR2004 - a coin
-        for row in chance.sample(matrix, ROWS):
-            yield frozenset(
+        dealt = [
+            frozenset(
                 option
                 for option, column, turn in zip(options, columns, turned, strict=True)
                 if bool(row[column]) is not turn
             )
+            for row in chance.sample(matrix, ROWS)
+        ]
+        # Who can't pay for twelve goes without those in which the least meets.
+        yield from sorted(dealt, key=len, reverse=True)

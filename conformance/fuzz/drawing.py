@@ -154,7 +154,7 @@ class _Hand:
         self.beside = deal(BESIDE, chance)
         self.nulls = deal((True, False) if "nulls" not in inputs.refused else (False,), chance)
         self.seeds = deal([one for one in SEEDS if one is not None or "nulls" not in inputs.refused], chance)
-        self.logprobs = deal((0, 0, 5), chance)
+        self.logprobs = deal((0, 5), chance)
         edges = steering(inputs.capabilities)
         if "top_p_zero" in inputs.refused:
             edges["top_p"].remove(0)

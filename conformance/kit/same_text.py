@@ -8,7 +8,6 @@ that a stream sends as two surrogate escapes in two chunks is whole again for a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import takewhile
 
 from conformance.wire.completion import COUNTERS, Usage
 
@@ -87,7 +86,7 @@ def closest_answer(text: str, answers: Sequence[str]) -> int | None:
 
     Greedy answers flip in near ties, so a text need not equal its own answer: it begins like it much longer than like the others.
     """
-    shared = [_common(normalised(text), normalised(answer)) for answer in answers]
+    shared = [in_common(normalised(text), normalised(answer)) for answer in answers]
     if not shared:
         return None
     best = max(range(len(shared)), key=shared.__getitem__)
@@ -96,10 +95,16 @@ def closest_answer(text: str, answers: Sequence[str]) -> int | None:
     return best if shared[best] >= others + (_TELLING_WHOLE if equal else _TELLING) else None
 
 
-def _common(text: str, other: str) -> int:
+def in_common(text: str, other: str) -> int:
     """How many characters two texts have in common at their beginning."""
-    pairs = zip(text, other, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    known, most = 0, min(len(text), len(other))
+    while known < most:
+        middle = (known + most + 1) // 2
+        if text[known:middle] == other[known:middle]:
+            known = middle
+        else:
+            most = middle - 1
+    return known
 
 
 def _joined(text: str) -> str:

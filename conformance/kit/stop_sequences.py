@@ -146,6 +146,7 @@ def beyond_ascii(text: str) -> tuple[str, ...]:
 
 
 def _fair(text: str, spans: Iterable[tuple[int, int]], longest: int = _LONGEST) -> tuple[str, ...]:
+    text = text[: 2 * _LOOKED_AT]  # where a piece comes for the second time, further behind, cuts nothing
     near = takewhile(lambda span: span[1] <= _LOOKED_AT, spans)
     found = {
         text[start:end]: None

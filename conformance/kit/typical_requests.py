@@ -34,6 +34,8 @@ async def optional_features(target: Target) -> None:
     await target.post(prompt=NONCE, echo=True, max_tokens=4)
     await target.post(logprobs=2, max_tokens=8)
     await target.post(prompt=NONCE, echo=True, logprobs=2, max_tokens=4)
+    if await has(target, "n"):
+        await target.post(prompt=NONCE, echo=True, logprobs=2, max_tokens=4, n=2, temperature=1)
     # That a server gets through such a prompt is REQ-038's.
     await target.post(prompt=_BEYOND_ASCII, echo=True, stream=True, max_tokens=4, intent=Intent.OPEN)
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
-from conformance.rules._shapes import echoes, is_given, is_number
-from conformance.wire.completion import Completion, Logprobs
+from conformance.contract.check import NOT_APPLICABLE, Finding, Judgement, Scope, broken, broken_should, rule
+from conformance.rules._shapes import echoes, has_failed, is_given, is_number
+from conformance.wire.completion import Choice, Completion, Logprobs
 from conformance.wire.exchange import Request, is_int
 from conformance.wire.shown import shown
 
@@ -26,6 +26,9 @@ _ENOUGH_TOKENS = 16
 _MARK = re.compile(r"<\|.*\|>|</?\w+>|<0x[0-9A-F]{2}>|bytes:.*", re.DOTALL)
 """A token that is not spelled as its text: a special one, or a part of a character."""
 
+_BYTES = re.compile(r"bytes:(?:\\x[0-9a-f]{2})+")
+"""A part of a character as OpenAI spells it."""
+_BROKEN = re.compile("\ufffd+")
 
 _SPACES = str.maketrans({"\u2581": " ", "\u0120": " ", "\u010a": "\n"})
 """SentencePiece writes a space as U+2581, GPT-2's vocabulary as U+0120 and a line end as U+010A."""
@@ -72,28 +75,75 @@ def entries_are_strings_and_finite_numbers(completion: Completion) -> Judgement:
     return None if looked else NOT_APPLICABLE
 
 
-@rule("LOGP-003", Scope.PLAIN)
+@rule("LOGP-003", Scope.COMPLETION)
 def tokens_join_to_the_text(completion: Completion) -> Judgement:
-    """The joined `tokens` of a completion that ended by `length` are its text."""
+    """The joined `tokens` of a completion that ended by `length` are its text, and in a stream none is listed before its text."""
     request, looked = completion.exchange.request, False
-    if completion.streamed or echoes(request) or is_given(request, "stop", "suffix"):
+    # With an echo, see LOGP-029. A gateway may well say `length` of what a stop sequence has cut.
+    if echoes(request) or is_given(request, "stop", "suffix"):
         return NOT_APPLICABLE
     marked: Judgement = None
     for index, logprobs in _legacy(completion):
-        text, tokens = completion.choices[index].text, logprobs.tokens or ()
-        if completion.choices[index].finish_reason != "length" or not _is_spelled(
-            text, map(_unmarked, tokens)
+        choice, tokens = completion.choices[index], logprobs.tokens or ()
+        if not choice.texts:
+            continue  # STREAM-009
+        meant = (
+            "" if completion.streamed else _meant(tokens)
+        )  # a stream that has other characters is STREAM-015's
+        if choice.finish_reason != "length" or not (
+            meant or _is_spelled(choice.text, map(_unmarked, tokens))
         ):
             continue
         looked = True
+        what = f"the tokens of choice {shown(index)} join to {shown(meant or ''.join(tokens))}, and its text is {shown(choice.text)}"
+        if meant:
+            if _whole(meant) != _whole(choice.text):
+                return broken(what)
         # A server may take white space off the end of a text.
-        if "".join(tokens).rstrip() == text.rstrip():
-            continue
-        what = f"the tokens of choice {shown(index)} join to {shown(''.join(tokens))}, and its text is {shown(text)}"
-        if "".join(map(_unmarked, tokens)).strip() != text.strip():
+        elif "".join(tokens).rstrip() == choice.text.rstrip():
+            marked = marked or _ahead(choice)
+        elif _joined(tokens).strip() != choice.text.strip():
             return broken(what)
-        marked = broken_should(what)
+        else:
+            marked = broken_should(what)
     return marked if looked else NOT_APPLICABLE
+
+
+def _joined(tokens: Iterable[Any]) -> str:
+    """The text that tokens are pieces of."""
+    return "".join(map(_unmarked, tokens))
+
+
+def _meant(tokens: Sequence[Any]) -> str:
+    r"""The text of tokens some of which are parts of characters, and spelled as OpenAI does, ``bytes:\xe2\x80``; empty where none is."""
+    strings = [token for token in tokens if isinstance(token, str) and token and "\ufffd" not in token]
+    if len(strings) < len(tokens) or not any(map(_BYTES.fullmatch, strings)):
+        return ""
+    parts = [
+        bytes.fromhex(token.removeprefix("bytes:").replace("\\x", ""))
+        if _BYTES.fullmatch(token)
+        else token.encode(errors="replace")
+        for token in strings
+    ]
+    return b"".join(parts).decode(errors="replace")
+
+
+def _whole(text: str) -> str:
+    """A text without white space around it and what its limit has cut off; however many marks stand for broken bytes count as one."""
+    return _BROKEN.sub("\ufffd", text).rstrip("\ufffd").strip()
+
+
+def _ahead(choice: Choice) -> Judgement:
+    """Where the tokens of a stream go beyond the text so far, as where a chunk lists one of the next; white space may come late."""
+    text = listed = ""
+    for part in choice.parts:
+        tokens = (part.get("logprobs") or {}).get("tokens") or ()
+        text, listed = text + (part.get("text") or ""), listed + "".join(tokens)
+        if len(listed.rstrip()) > len(text):
+            return broken_should(
+                f"a stream lists tokens before their text: they join to {shown(listed)} where the text so far is {shown(text)}"
+            )
+    return None
 
 
 @rule("LOGP-004", Scope.COMPLETION)
@@ -180,6 +230,28 @@ def _has_come(token: str, before: Sequence[Any], request: Request) -> bool:
 @rule("LOGP-009", Scope.PLAIN)
 def offsets_advance_by_token_length(completion: Completion) -> Judgement:
     """For ASCII text each `text_offset` is the one before it plus the number of characters of the token before."""
+    return NOT_APPLICABLE if completion.streamed else _stumbling(completion)
+
+
+@rule("LOGP-013", Scope.RUN)
+def offsets_go_on_over_chunks(completions: Sequence[Completion]) -> Judgement:
+    """`text_offset` goes on from one chunk of a stream to the next as it does in plain answers."""
+    plain = [_stumbling(one) for one in completions if not one.streamed]
+    if None not in plain:
+        return NOT_APPLICABLE  # LOGP-009
+    # Where choices share an index their pieces are mixed as they come (STREAM-013).
+    streams = [
+        one for one in completions if one.streamed and len(one.choices) >= one.exchange.request.choices
+    ]
+    found = [(one, _stumbling(one)) for one in streams if not has_failed(one)]
+    for one, wrong in found:
+        if isinstance(wrong, Finding):
+            return broken(f"in a stream {wrong.message}", evidence=(one.exchange,))
+    return None if any(wrong is None for _, wrong in found) else NOT_APPLICABLE
+
+
+def _stumbling(completion: Completion) -> Judgement:
+    """Where the offsets of a choice do not go on by the length of a token."""
     looked = False
     for index, logprobs in _legacy(completion):
         text, tokens, offsets = (
@@ -187,7 +259,7 @@ def offsets_advance_by_token_length(completion: Completion) -> Judgement:
             logprobs.tokens or (),
             logprobs.text_offset or (),
         )
-        if completion.streamed or not _is_spelled(text, tokens) or not _fits(text, "".join(tokens)):
+        if not _is_spelled(text, tokens) or not _fits(text, "".join(tokens)):
             continue
         if len(offsets) != len(tokens) or not all(map(is_int, offsets)):
             continue
@@ -201,11 +273,11 @@ def offsets_advance_by_token_length(completion: Completion) -> Judgement:
     return None if looked else NOT_APPLICABLE
 
 
-@rule("LOGP-011", Scope.PLAIN)
+@rule("LOGP-011", Scope.COMPLETION)
 def echoed_offsets_begin_at_zero(completion: Completion) -> Judgement:
     """With `echo` the first `text_offset` is 0."""
     request, looked = completion.exchange.request, False
-    if completion.streamed or not echoes(request):
+    if not echoes(request):
         return NOT_APPLICABLE
     prompts = [prompt for prompt in request.prompts if isinstance(prompt, str)]
     for index, logprobs in _legacy(completion):

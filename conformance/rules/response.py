@@ -160,13 +160,22 @@ def every_choice_has_a_text(completion: Completion) -> Judgement:
     return None if choices else NOT_APPLICABLE
 
 
-@rule("RESP-010", Scope.PLAIN, shows=malformed("finish_reason"))
+@rule("RESP-010", Scope.COMPLETION, shows=malformed("finish_reason"))
 def a_finish_reason_is_a_documented_one(completion: Completion, profile: Profile) -> Judgement:
     """The finish_reason of a choice is `stop`, `length` or `content_filter`, or one that the profile lists."""
+    known = profile.extra_finish_reasons
+    if completion.streamed:
+        # That there is one is STREAM-011's, that it is a text and comes at the end STREAM-010's.
+        reasons = [choice.finish_reason for choice in completion.choices.values()]
+        found = [reason for reason in reasons if isinstance(reason, str) and reason]
+        wrong = [reason for reason in found if not reason_is_documented(reason, known)]
+        if wrong:
+            return broken(f"the finish_reason of a choice is {shown(wrong[0])}, in a stream")
+        return None if found else NOT_APPLICABLE
     choices = choices_of(plain(completion))
     for choice in choices:
         reason = choice.get("finish_reason")
-        if not reason_is_documented(reason, profile.extra_finish_reasons):
+        if not reason_is_documented(reason, known):
             what = shown(reason) if "finish_reason" in choice else "missing"
             return broken(f"the finish_reason of a choice is {what}")
     return None if choices else NOT_APPLICABLE
@@ -201,15 +210,16 @@ def a_response_reports_usage(completion: Completion) -> Judgement:
     return None if isinstance(usage, dict) else broken(f"`usage` is {shown(usage)}")
 
 
-@rule("RESP-013", Scope.PLAIN)
+@rule("RESP-013", Scope.COMPLETION)
 def a_system_fingerprint_is_a_string(completion: Completion) -> Judgement:
-    """`system_fingerprint`, where present, is a string or null."""
-    document = plain(completion)
-    if document is None or "system_fingerprint" not in document:
-        return NOT_APPLICABLE
-    value = document["system_fingerprint"]
-    fits = value is None or isinstance(value, str)
-    return None if fits else broken(f"`system_fingerprint` is {shown(value)}")
+    """`system_fingerprint`, where present, is a string or null, in a chunk of a stream too."""
+    values = [one["system_fingerprint"] for one in completion.documents if "system_fingerprint" in one]
+    wrong = [value for value in values if value is not None and not isinstance(value, str)]
+    if wrong:
+        return broken(
+            f"`system_fingerprint` is {shown(wrong[0])}{' in a chunk' if completion.streamed else ''}"
+        )
+    return None if values else NOT_APPLICABLE
 
 
 @rule("RESP-014", Scope.PLAIN, shows=malformed("choices"))
@@ -260,6 +270,33 @@ def the_official_client_accepts_the_response(completion: Completion) -> Judgemen
         return Elsewhere(judge)
     wrong = [f"`{place}` is {shown(value)}" for place, value in _mistyped_options(document)]
     return broken("; ".join(wrong[:5])) if wrong else None
+
+
+@rule("RESP-019", Scope.RUN, shows=malformed("model"))
+def one_model_has_one_name(completions: Sequence[Completion]) -> Judgement:
+    """Answers to requests for the same model name the same model."""
+    first: dict[str, tuple[str, Exchange]] = {}
+    looked = False
+    for completion in completions:
+        asked, named = completion.exchange.request.params.get("model"), _model_of(completion)
+        if not isinstance(asked, str) or named is None:
+            continue
+        looked = looked or asked in first
+        expected, before = first.setdefault(asked, (named, completion.exchange))
+        if named != expected:
+            return broken(
+                f"asked for {shown(asked)}, {before.id} says that its model is {shown(expected)}, and {completion.exchange.id}"
+                f" that it is {shown(named)}",
+                evidence=(before, completion.exchange),
+            )
+    return None if looked else NOT_APPLICABLE
+
+
+def _model_of(completion: Completion) -> str | None:
+    """The name of the model in an answer; that a stream has one throughout is STREAM-008's, that it is a name RESP-006's."""
+    document = next(iter(completion.documents), {})
+    value = document.get("model")
+    return value if isinstance(value, str) and value else None
 
 
 def _is_named(document: Mapping[str, Any] | None, key: str) -> Judgement:

@@ -31,7 +31,7 @@ from conformance.wire.shown import shown
 _PIECES_FROM = 16
 
 
-@rule("STREAM-005", Scope.STREAM)
+@rule("STREAM-005", Scope.CHUNKS)
 def every_chunk_has_the_five_keys(completion: Completion) -> Judgement:
     """Every chunk has the keys `id`, `object`, `created`, `model` and `choices`."""
     chunks = _chunks(completion)
@@ -43,7 +43,7 @@ def every_chunk_has_the_five_keys(completion: Completion) -> Judgement:
     return None if chunks else NOT_APPLICABLE
 
 
-@rule("STREAM-006", Scope.STREAM, shows=malformed("object"))
+@rule("STREAM-006", Scope.CHUNKS, shows=malformed("object"))
 def every_chunk_is_a_text_completion(completion: Completion) -> Judgement:
     """`object` is `"text_completion"` in every chunk, one that only carries usage included."""
     found = list(_members(completion, "object"))
@@ -53,7 +53,7 @@ def every_chunk_is_a_text_completion(completion: Completion) -> Judgement:
     return None if found else NOT_APPLICABLE
 
 
-@rule("STREAM-007", Scope.STREAM)
+@rule("STREAM-007", Scope.CHUNKS)
 def a_stream_keeps_one_id(completion: Completion) -> Judgement:
     """All chunks of a stream with one choice have the same non-empty `id`."""
     found = list(_members(completion, "id"))
@@ -75,7 +75,7 @@ def a_stream_keeps_one_id(completion: Completion) -> Judgement:
     return None
 
 
-@rule("STREAM-008", Scope.STREAM)
+@rule("STREAM-008", Scope.CHUNKS)
 def model_and_time_stay_consistent(completion: Completion) -> Judgement:
     """`model` is the same in all chunks, and `created` an integer that never decreases."""
     models, times = list(_members(completion, "model")), list(_members(completion, "created"))
@@ -94,7 +94,7 @@ def model_and_time_stay_consistent(completion: Completion) -> Judgement:
     return None if models or times else NOT_APPLICABLE
 
 
-@rule("STREAM-009", Scope.STREAM, shows=missing("text"))
+@rule("STREAM-009", Scope.CHUNKS, shows=missing("text"))
 def streamed_choices_have_index_and_text(completion: Completion) -> Judgement:
     """Each choice of a chunk has an integer `index` within the number of choices and a string `text`."""
     found = list(_members(completion, "choices"))
@@ -154,10 +154,12 @@ def no_text_after_the_end(completion: Completion) -> Judgement:
     if not choices or missing_indices(completion) or len(choices) < completion.exchange.request.choices:
         return NOT_APPLICABLE
     for choice in choices:
+        if _is_always_ended(choice):
+            continue
         ended: Any = None
         for part in choice.parts:
             text, reason = part.get("text"), part.get("finish_reason")
-            if ended and isinstance(text, str) and text and not _is_always_ended(choice):
+            if ended and isinstance(text, str) and text:
                 return broken(
                     f"choice {shown(choice.index)} ended with {shown(ended)}, and then came {shown(text)}"
                 )
@@ -207,7 +209,7 @@ def text_arrives_in_pieces(completion: Completion) -> Judgement:
     )
 
 
-@rule("STREAM-018", Scope.STREAM, shows=malformed("usage of a chunk"))
+@rule("STREAM-018", Scope.CHUNKS, shows=malformed("usage of a chunk"))
 def no_usage_chunk_without_being_asked(completion: Completion) -> Judgement:
     """Without `include_usage` a stream has no chunk with empty `choices`, and no usage before a choice ends."""
     chunks = _chunks(completion)

@@ -33,9 +33,11 @@ def a_stream_is_an_event_stream(completion: Completion) -> Judgement:
         return NOT_APPLICABLE  # an error with status 200: ERR-006
     if response.status != _OK:
         return broken(f"a valid request was answered with status {response.status} where 200 means success")
+    named = response.header("content-type")
+    if named is not None and named.count("/") > 1:
+        return broken(f"a stream was answered with two media types in one Content-Type, {shown(named)}")
     if response.is_event_stream:
         return None
-    named = response.header("content-type")
     what = "without a Content-Type" if named is None else f"with Content-Type {shown(named)}"
     return broken(f"a request with `stream: true` was answered {what}, not with text/event-stream")
 

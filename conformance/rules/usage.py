@@ -101,17 +101,21 @@ def prompt_tokens_depend_on_the_prompt_alone(completions: Sequence[Completion]) 
     return None if any(len({one.request for one, _ in group}) > 1 for group in groups) else NOT_APPLICABLE
 
 
-@rule("USAGE-010", Scope.PLAIN, shows=count_differs())
+@rule("USAGE-010", Scope.COMPLETION, shows=count_differs())
 def logprobs_have_one_entry_per_counted_token(completion: Completion) -> Judgement:
-    """Where a single completion ended by `length`, `logprobs.tokens` has `completion_tokens` entries."""
+    """Where a single completion ended by `length`, `logprobs.tokens` has `completion_tokens` entries, in a stream too."""
     request, usage, logprobs = completion.exchange.request, completion.usage, completion.choice.logprobs
-    if completion.streamed or completion.finish_reason != "length" or promised(request) != 1:
+    if completion.finish_reason != "length" or promised(request) != 1 or len(completion.choices) != 1:
         return NOT_APPLICABLE
     asked = is_int(request.params.get("logprobs"))  # what nobody asked for is RESP-011's
-    if not asked or is_given(request, "echo", "best_of", "suffix", "stop") or len(completion.choices) != 1:
+    if not asked or is_given(request, "echo", "best_of", "suffix", "stop"):
         return NOT_APPLICABLE
     # No tokens at all is LOGP-001's.
     if logprobs is None or not logprobs.tokens or usage is None or usage.completion_tokens is None:
+        return NOT_APPLICABLE
+    # Usage that nobody asked for, or that comes in several parts, is STREAM-018's and STREAM-019's.
+    parts = sum(isinstance(document.get("usage"), dict) for document in completion.documents)
+    if completion.streamed and (not asked_for_usage(request) or parts > 1):
         return NOT_APPLICABLE
     if len(logprobs.tokens) == usage.completion_tokens:
         return None

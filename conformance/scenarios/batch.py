@@ -23,6 +23,7 @@ from conformance.kit.several_choices import (
     singles,
 )
 from conformance.kit.target import Target
+from conformance.kit.telling import usage_option
 from conformance.scenarios.request_effects import BIASED_TOKENS
 from conformance.scenarios.sampling import HOT, HOT_DRAWS
 from conformance.wire.completion import Completion
@@ -76,7 +77,8 @@ async def several_choices_are_numbered_by_prompt(target: Target) -> None:
     request |= {"temperature": 1, "echo": True, "max_tokens": ECHO_LENGTH}
     answer = await target.complete(**request, optional="n with a list of prompts")
     _expect_echoes(answer, prompts, wanted)
-    stream = await target.post(**request, stream=True)
+    # As USAGE-017 sends it.
+    stream = await target.post(stream=True, **request, **await usage_option(target))
     if stream.served and _echoes_something(target.read(stream), prompts, wanted):
         _expect_echoes(target.read(stream), prompts, wanted)
 

@@ -8,6 +8,7 @@ from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, Inconclusive, NotRun
 from conformance.kit.same_text import goes_on, same
 from conformance.kit.target import MAX_TOKENS, Target
+from conformance.kit.twins import Twins, twins
 from conformance.wire.shown import shown
 
 _SHORT = 2
@@ -34,14 +35,11 @@ async def a_completion_that_the_limit_cuts_says_length(target: Target) -> None:
 @scenario("FIN-004")
 async def stream_and_plain_end_for_the_same_reason(target: Target) -> None:
     """A streamed completion ends for the same reason as its plain twin, whether at the limit or at a stop sequence."""
-    whole = await target.complete()
-    piece = whole.text[8:12]
     compared = 0
-    for changes in ({}, {"max_tokens": _SHORT}, {"stop": piece} if piece else {}):
-        exchanges = await asyncio.gather(target.post(**changes), target.post(stream=True, **changes))
-        if "stop" in changes and not all(exchange.served for exchange in exchanges):
-            continue  # what becomes of a stop sequence is the business of the stop requirements
-        plain, stream = (target.read(exchange) for exchange in exchanges)
+    for limit in (MAX_TOKENS, _SHORT):
+        plain, stream = await asyncio.gather(
+            target.complete(max_tokens=limit), target.stream(max_tokens=limit)
+        )
         # Different texts may end for different reasons (STREAM-014), and a lost reason is the business of STREAM-011.
         if not same(plain.text, stream.text) or None in (plain.finish_reason, stream.finish_reason):
             continue
@@ -50,7 +48,23 @@ async def stream_and_plain_end_for_the_same_reason(target: Target) -> None:
             raise Broken(
                 f"{shown(plain.text)} ends with {shown(plain.finish_reason)}, but as a stream with {shown(stream.finish_reason)}"
             )
+    async for pair in twins(target):
+        if not (pair.is_stopped and pair.plain.finish_reason == "stop"):  # STOP-017
+            compared += 1
+            _expect_the_same_reasons(pair)
     if not compared:
         raise NotRun(
             "no stream has the text of its plain twin and a finish_reason; see STREAM-014 and STREAM-011"
         )
+
+
+def _expect_the_same_reasons(pair: Twins) -> None:
+    for index, choice in pair.plain.choices.items():
+        other = pair.stream.choices.get(index)
+        if other is None or not same(choice.text, other.text):
+            continue
+        reasons = choice.finish_reason, other.finish_reason
+        if None not in reasons and reasons[0] != reasons[1]:
+            raise Broken(
+                f"{pair.what}, {shown(choice.text)} ends with {shown(reasons[0])}, but as a stream with {shown(reasons[1])}"
+            )

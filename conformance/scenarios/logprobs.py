@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from itertools import pairwise
 from typing import Any
 
 from conformance.contract.check import Phase, scenario
@@ -18,6 +17,7 @@ from conformance.kit.several_choices import BY_N
 from conformance.kit.stop_sequences import words_of
 from conformance.kit.stopped_answers import answer_to_cut, stopped
 from conformance.kit.target import Target
+from conformance.kit.twins import Twins, twins
 from conformance.scenarios.usage import expect_counts_to_repeat
 from conformance.wire.completion import Choice, Completion
 from conformance.wire.exchange import Intent, is_int
@@ -100,19 +100,45 @@ async def zero_asks_for_the_token_alone(target: Target) -> None:
 @scenario("LOGP-012")
 async def streamed_logprobs_join_to_the_plain_ones(target: Target) -> None:
     """The arrays of a stream, joined, are those of the plain answer."""
-    plain, stream = await asyncio.gather(_ordinary(target), _ordinary(target, stream=True))
-    one = scores(plain)
-    if stream.choice.logprobs is None:
-        raise Ignored("the plain answer has log probabilities, but no chunk of the same request's stream has")
-    if not same(plain.text, stream.text):
-        raise Inconclusive("the stream's text is not the plain answer's; see STREAM-014")
-    other = scores(stream)
+    compared = 0
+    async for pair in twins(target):
+        # An echo is LOGP-027's.
+        if pair.plain.exchange.request.params.get("echo"):
+            continue
+        for index, choice in pair.plain.choices.items():
+            other = pair.stream.choices.get(index)
+            if other is not None and same(choice.text, other.text) and choice.text:
+                compared += _expect_the_same_scores(pair, index)
+    if not compared:
+        raise NotRun(
+            "no stream has the text of its plain twin, both with log probabilities; see STREAM-014 and LOGP-001"
+        )
+
+
+def _expect_the_same_scores(pair: Twins, index: int) -> bool:
+    """Whether there was anything to compare."""
+    try:
+        one = scores(pair.plain, index)
+    except NotRun:
+        return False  # LOGP-030
+    if pair.stream.choices[index].logprobs is None:
+        raise Ignored(
+            f"{pair.what}, the plain answer has log probabilities, but no chunk of the same request's stream has"
+        )
+    try:
+        other = scores(pair.stream, index)
+    except NotRun:
+        return False  # LOGP-030
     if one.tokens != other.tokens:
-        raise Broken(f"the tokens are {shown(one.tokens)}, and those of the stream {shown(other.tokens)}")
+        raise Broken(
+            f"{pair.what}, the tokens are {shown(one.tokens)}, and those of the stream {shown(other.tokens)}"
+        )
     differs = expected_same(one, other) or _different_alternatives(one, other)
     if differs:
-        raise Broken(f"plain and in the stream {differs}")
-    _expect_the_same_base(plain, stream)
+        raise Broken(f"{pair.what}, plain and in the stream {differs}")
+    if index == 0:
+        _expect_the_same_base(pair.plain, pair.stream)
+    return True
 
 
 def _different_alternatives(one: Scores, other: Scores) -> str | None:
@@ -131,42 +157,22 @@ def _different_alternatives(one: Scores, other: Scores) -> str | None:
 
 
 def _expect_the_same_base(plain: Completion, stream: Completion) -> None:
-    """The offsets begin at the same number. That they advance is LOGP-009's, that they go on over chunks LOGP-013's."""
+    """The offsets begin at the same number. That they advance in ASCII is LOGP-009's, that they go on over chunks LOGP-013's."""
     one, other = _offsets(plain), _offsets(stream)
     if one and not other:
         raise Broken("the plain answer has `text_offset`, but the stream has none")
     if one and other and one[0] != other[0]:
         raise Broken(f"the offsets begin at {one[0]}, those of the stream at {other[0]}")
+    if len(one) == len(other) and one != other and not plain.text.isascii():
+        raise Broken(
+            f"the offsets after {shown(plain.text)} are {shown(one)}, and those of the stream {shown(other)}"
+        )
 
 
 def _offsets(answer: Completion) -> tuple[int, ...]:
     logprobs = answer.choice.logprobs
     found = (logprobs.text_offset if logprobs else None) or ()
     return tuple(found) if all(map(is_int, found)) else ()
-
-
-@scenario("LOGP-013")
-async def offsets_go_on_over_chunks(target: Target) -> None:
-    """`text_offset` goes on from one chunk of a stream to the next."""
-    plain, stream = await asyncio.gather(_ordinary(target), _ordinary(target, stream=True))
-    steps = [second - first for first, second in pairwise(_offsets(plain))]
-    if not steps:
-        raise NotRun("the plain answer has fewer than two offsets; see LOGP-001")
-    if min(steps) <= 0:
-        raise NotRun("the offsets of the plain answer do not advance; see LOGP-009")
-    parts = [part["logprobs"] for part in stream.choice.parts if isinstance(part.get("logprobs"), dict)]
-    firsts = [
-        offsets
-        for part in parts
-        if isinstance(offsets := part.get("text_offset"), list) and offsets and all(map(is_int, offsets))
-    ]
-    if len(firsts) <= 1:
-        raise NotRun("no two chunks of the stream have offsets")
-    for before, after in pairwise(firsts):
-        if after[0] <= before[-1]:
-            raise Broken(
-                f"one chunk of the stream ends with the offset {before[-1]}, and the next begins with {after[0]}"
-            )
 
 
 @scenario("LOGP-014")

@@ -13,14 +13,13 @@ from conformance.kit.capabilities import has
 from conformance.kit.same_text import begins, goes_on, normalised, same
 from conformance.kit.several_choices import LENGTH, served_forms
 from conformance.kit.target import MAX_TOKENS, Target
+from conformance.kit.telling import usage_option
+from conformance.kit.twins import ENOUGH_EVENTS, unlimited
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
-from conformance.wire.exchange import Intent, Request
 from conformance.wire.shown import shown
 
 _LIMITS = (1, 2, 4, 8)
-_ENOUGH_EVENTS = 64
-"""A stream without a limit of its own is left after so many events."""
 
 
 def _count(answer: Completion) -> int | None:
@@ -79,13 +78,13 @@ async def _prefixes_with_a_stop(target: Target, whole: str, cut: str) -> bool:
     Engines that accept several tokens in one step have tested the limit before the sequence (sgl-project/sglang#31599).
     """
     stop = whole[max(0, len(cut) - 3) : len(cut) + 3]
-    exchanges = [await target.post(max_tokens=limit, stop=[stop]) for limit in (MAX_TOKENS, 4, 8) if stop]
+    exchanges = [await target.post(max_tokens=limit, stop=[stop]) for limit in (MAX_TOKENS, 4) if stop]
     if not exchanges or not all(exchange.served for exchange in exchanges):
         return False
     texts = [target.read(exchange).text for exchange in exchanges]
     if not all(begins(whole, text) for text in texts[:1]):
         return False  # the sequence by itself spoils the text; see STOP-002
-    for limit, text in zip((4, 8), texts[1:], strict=False):
+    for limit, text in zip((4,), texts[1:], strict=False):
         if not begins(whole, text):
             raise Broken(
                 f"max_tokens {limit} with the stop sequence {shown(stop)} gives {shown(text)}, which is not how the text without them begins: {shown(whole)}"
@@ -99,7 +98,7 @@ async def the_default_limit_is_the_declared_one(target: Target) -> None:
     default = target.profile.default_max_tokens.value
     if default is None:
         raise NotRun("the profile declares that there is no default limit")
-    if default > _ENOUGH_EVENTS and not target.settings.expensive:
+    if default > ENOUGH_EVENTS and not target.settings.expensive:
         raise NotRun(
             f"the profile declares a default of {default} tokens, which costs too much; --expensive runs it"
         )
@@ -128,11 +127,7 @@ def _compare_default(limited: Completion, free: Completion, default: int) -> Non
 
 async def _unlimited(target: Target, events: int = 0, **changes: Any) -> Completion:
     """The stream of a request without a limit, left after some events: a default there may be, an end there need not be."""
-    params = target.params(**{"max_tokens": ..., "stream": True, **changes})
-    intent = Intent.VALID if "max_tokens" not in params else Intent.OPEN
-    exchange = await target.send(
-        Request.of(params, intent=intent, parameter="max_tokens", close_after=max(_ENOUGH_EVENTS, 2 * events))
-    )
+    exchange = await unlimited(target, events=max(ENOUGH_EVENTS, 2 * events), **changes)
     if exchange.served and exchange.closed_by_us:
         return Completion.read(exchange)
     return target.read(exchange)
@@ -157,9 +152,7 @@ async def the_limit_holds_for_each_choice(target: Target) -> None:
     if not requests:
         raise NotRun("the target has neither several choices nor several prompts")
     counted = await _counted(target)
-    exchanges = await asyncio.gather(
-        *(target.post(stream=True, **changes, **counted) for changes in requests)
-    )
+    exchanges = await asyncio.gather(*(target.post(**changes, **counted) for changes in requests))
     if all(exchange.refused for exchange in exchanges):
         raise Unsupported(f"the target refuses several choices in a stream: {error_text(exchanges[0])}")
     for exchange in exchanges:
@@ -170,14 +163,14 @@ async def the_limit_holds_for_each_choice(target: Target) -> None:
 async def _counted(target: Target) -> dict[str, Any]:
     """What a stream has to be asked for so that its tokens can be counted: for each choice if possible, else in all."""
     if await has(target, "logprobs"):
-        return {"logprobs": 2}
+        return {"logprobs": 2, "stream": True, **await usage_option(target)}
     if not await has(target, "stream_usage"):
         raise Inconclusive("neither logprobs nor the usage of a stream tells how many tokens came")
     if not await has(target, "usage_exact"):
         raise NotRun("only usage could tell how many tokens came, and it is an estimate")
-    usage: dict[str, Any] = {"stream_options": {"include_usage": True}}
+    usage: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
     plain, stream = await asyncio.gather(
-        target.complete(max_tokens=LENGTH), target.stream(max_tokens=LENGTH, **usage)
+        target.complete(max_tokens=LENGTH), target.complete(max_tokens=LENGTH, **usage)
     )
     if _count(plain) != _count(stream):
         raise NotRun(

@@ -7,6 +7,7 @@ from conformance.contract.symptom import accepted
 from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotRun
 from conformance.kit.capabilities import NONCE
 from conformance.kit.context_length import FAR_TOO_MANY, context_length, impossible_limit, named_limits
+from conformance.kit.full_context import RESERVED, filling, room
 from conformance.kit.invalid_requests import survived
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion
@@ -15,8 +16,6 @@ from conformance.wire.exchange import Exchange, Intent, Request
 from conformance.wire.shown import shown
 
 _FEW_EVENTS = 4
-_RESERVED = 16
-"""So many tokens less than the context are forgiven."""
 _LONGEST_PROMPT = 300_000
 """Tokens; a longer prompt is not sent."""
 _ABOUT_LENGTH = (
@@ -106,28 +105,25 @@ async def a_prompt_beyond_the_context_causes_no_failure(target: Target) -> None:
 @scenario("MAXTOK-011", phase=Phase.ALONE)
 async def a_limit_that_just_fits_is_accepted(target: Target) -> None:
     """A request whose prompt and `max_tokens` fill the context exactly is accepted."""
-    length = await context_length(target)
-    usage = (await target.complete(max_tokens=1)).usage
-    if usage is None or not usage.prompt_tokens or usage.prompt_tokens + _RESERVED >= length:
-        raise Inconclusive("usage does not tell how many tokens the prompt has")
-    largest = length - usage.prompt_tokens
-    exchange = await _fitting(target, largest)
+    largest = await room(target)
+    if (await filling(target, largest)).served:
+        return
+    # Not for what else that request asks for.
+    exchange = await filling(target, largest, plainly=True)
     if exchange.served:
         return
     survived(exchange, f"max_tokens {largest}")
-    for limit in named_limits(exchange, below=largest, besides=usage.prompt_tokens):
+    length = await context_length(target)
+    prompt = length - largest
+    for limit in named_limits(exchange, below=largest, besides=prompt):
         # A vendor may bound its output below what the context leaves; a number in a message is such a bound where it acts as one.
-        if (await _fitting(target, limit)).served and (await _fitting(target, limit + 1)).refused:
+        if (await filling(target, limit, plainly=True)).served and (
+            await filling(target, limit + 1, plainly=True)
+        ).refused:
             raise NotRun(
                 f"the target generates at most {limit} tokens, fewer than a context of {length} leaves: {error_text(exchange)}"
             )
-    message = f"the context has {length} tokens and the prompt {usage.prompt_tokens}; max_tokens {largest} was refused: {error_text(exchange)}"
-    if (await _fitting(target, largest - _RESERVED)).served:
-        raise BrokenShould(f"{message}; with {_RESERVED} less it is served")
+    message = f"the context has {length} tokens and the prompt {prompt}; max_tokens {largest} was refused: {error_text(exchange)}"
+    if (await filling(target, largest - RESERVED, plainly=True)).served:
+        raise BrokenShould(f"{message}; with {RESERVED} less it is served")
     raise Broken(message)
-
-
-async def _fitting(target: Target, limit: int) -> Exchange:
-    # What the target says of its context may be wrong, so a refusal is no proof of anything beyond this requirement.
-    params = target.params(max_tokens=limit, stream=True)
-    return await target.send(Request.of(params, intent=Intent.OPEN, parameter="max_tokens", close_after=1))

@@ -9,7 +9,10 @@ from typing import Any
 from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken
 from conformance.kit.invalid_requests import all_served, repeats
+from conformance.kit.same_answer import difference
+from conformance.kit.same_text import recounted
 from conformance.kit.target import Target
+from conformance.kit.twins import Circumstance, ask_both
 from conformance.scenarios.usage import expect_counts_to_repeat
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
@@ -66,20 +69,24 @@ def _served(target: Target, exchange: Exchange) -> None:
 
 @scenario("REQ-008")
 async def a_list_of_one_equals_its_string(target: Target) -> None:
-    """`prompt: ["x"]` is answered like `prompt: "x"`."""
-    single, listed = await asyncio.gather(target.complete(), target.complete(prompt=[target.prompt]))
-    if single.usage is not None and listed.usage is not None:
-        tokens = single.usage.prompt_tokens, listed.usage.prompt_tokens
-        if tokens[0] != tokens[1]:
-            expect_counts_to_repeat(target)
+    """`prompt: ["x"]` is answered like `prompt: "x"`, plain and as a stream."""
+    alone = await ask_both(target, Circumstance("", {}))
+    listed = await ask_both(target, Circumstance("", {"prompt": [target.prompt]}))
+    if alone is None or listed is None:
+        single = await target.complete()
+        pairs = [(single, await target.complete(prompt=[target.prompt]))]
+    else:
+        pairs = [(alone.plain, listed.plain), (alone.stream, listed.stream)]
+    for single, other in pairs:
+        if changed := recounted(single.usage, other.usage):
+            name, here, there = changed
+            expect_counts_to_repeat(target, name)
             raise Broken(
-                f"the prompt {shown(target.prompt)} counts {tokens[0]} tokens, but {tokens[1]} in a list of one"
+                f"for the prompt {shown(target.prompt)} `{name}` is {here}, but {there} in a list of one"
             )
-    if single.text != listed.text and await repeats(target):
-        raise Broken(
-            f"the prompt {shown(target.prompt)} is continued with {shown(single.text)}, but in a list of one with"
-            f" {shown(listed.text)}"
-        )
+        differs = difference(single, other, usage=False)
+        if differs and await repeats(target):
+            raise Broken(f"for the prompt {shown(target.prompt)} alone and in a list of one {differs}")
 
 
 async def with_default(target: Target, name: str, **changes: Any) -> Completion:
@@ -125,12 +132,12 @@ async def sending_defaults_changes_nothing(target: Target) -> None:
 async def null_equals_leaving_out(target: Target) -> None:
     """`null` for a nullable parameter is accepted and means the same as leaving it out."""
     nulls: dict[str, Any] = dict.fromkeys(_NULLABLE)
-    together, temperature, unlimited = await asyncio.gather(
+    together, temperature, limit = await asyncio.gather(
         target.post(**nulls),
         target.post(temperature=None, max_tokens=1),
         target.send(Request.of(target.params(max_tokens=None, stream=True), close_after=_FEW_EVENTS)),
     )
-    alone = {("temperature", None): temperature, ("max_tokens", None): unlimited}
+    alone = {("temperature", None): temperature, ("max_tokens", None): limit}
     if not together.served:
         exchanges = await asyncio.gather(*(_null(target, name) for name in _NULLABLE))
         alone |= {(name, None): exchange for name, exchange in zip(_NULLABLE, exchanges, strict=True)}

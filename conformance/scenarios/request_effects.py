@@ -10,26 +10,26 @@ from conformance.contract.symptom import ignored
 from conformance.contract.verdict import Broken, Ignored, IgnoredShould, Inconclusive
 from conformance.kit.capabilities import SOME_IDS, has, support
 from conformance.kit.facts import Support
+from conformance.kit.same_answer import difference
 from conformance.kit.suffix_mode import suffix_support
 from conformance.kit.target import Target
+from conformance.kit.twins import ordinary_requests
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent
-from conformance.wire.greedy import fingerprint
 from conformance.wire.shown import shown
 
 BIASED_TOKENS = 4
-_SHORT = 8
 _DOCUMENTED = ("echo", "n", "multi_prompt")
 _OTHERS = ("logprobs",)
 """Whether `best_of` and `seed` are disregarded does not show in one answer, and `logit_bias` has REQ-030."""
 
+_BIAS = {"logit_bias": {str(SOME_IDS[0]): 100}}
 _ODD: tuple[Mapping[str, Any], ...] = (
     {"temperature": 2, "presence_penalty": 2, "frequency_penalty": 2, "seed": 7},
-    {"logit_bias": {str(SOME_IDS[0]): 100}},
     {"echo": True, "logprobs": 2},
     {"n": 2, "temperature": 1, "suffix": " the end"},
 )
-"""Settings whose effects would show in a greedy answer that comes after; the first gets a stop sequence of the target's own."""
+"""Settings whose effects would show in a greedy answer that comes after."""
 
 _NAMES = {"multi_prompt": "prompt (as a list)"}
 
@@ -112,14 +112,22 @@ async def _stop_is_ignored(target: Target) -> bool:
 
 @scenario("REQ-032", phase=Phase.ALONE)
 async def a_request_leaves_no_trace(target: Target) -> None:
-    """Greedy answers are the same before and after requests with odd settings."""
-    # Also this one anew: a remembered answer may come from among many others at the same time, which flips near ties.
-    before = await target.complete(max_tokens=_SHORT, fresh=True)
-    odd = ({**_ODD[0], "stop": before.text[4:8] or "e"}, *_ODD[1:])
-    for settings in odd:
+    """Greedy answers and streams are the same, all that they tell, before and after requests with odd settings."""
+    # The second time, while nothing else is sent: the first answer may come from among many others, which flips near ties.
+    ordinary = (await ordinary_requests(target))[:2]
+    before = [await target.complete(second=True, **request) for request in ordinary]
+    bias = _BIAS if await has(target, "logit_bias") else {}
+    # Each of the first two has a stop sequence that would cut the answer after it.
+    odd = (
+        {**_ODD[0], **bias, "stop": before[0].text[4:8] or "e"},
+        {**_ODD[1], "stop": before[-1].text[2:5] or "e"},
+        *_ODD[2:],
+    )
+    for number, settings in enumerate(odd):
         await target.post(intent=Intent.OPEN, **{"max_tokens": 4, **settings})
-        after = await target.complete(max_tokens=_SHORT, fresh=True)
-        if fingerprint(before.exchange) != fingerprint(after.exchange):
+        which = number % len(ordinary)
+        after = await target.complete(fresh=True, **ordinary[which])
+        if (differs := difference(before[which], after, usage=False)) is not None:
             raise Broken(
-                f"after a request with {shown(dict(settings))} the answer was {shown(after.text)}, before {shown(before.text)}"
+                f"before and after a request with {shown(dict(settings))}, {differs}{' in a stream' if after.streamed else ''}"
             )

@@ -12,6 +12,7 @@ from conformance.contract.verdict import Broken, NotRun
 from conformance.kit.stop_sequences import NEVER, across_words, spread, tails, words_of
 from conformance.kit.stopped_answers import AnswerToCut, answer_to_cut, expect_cut, stopped
 from conformance.kit.target import MAX_TOKENS, Target
+from conformance.kit.twins import ask_both, stop_circumstances
 from conformance.wire.completion import Choice, Completion
 from conformance.wire.greedy import fingerprint
 from conformance.wire.shown import shown
@@ -31,16 +32,26 @@ async def streams_stop_like_plain_answers(target: Target) -> None:
         plain, streamed = await asyncio.gather(
             *(stopped(target, stop, prompt=whole.prompt, **changes) for changes in _WAYS.values())
         )
-        if streamed.text != plain.text:
-            await _streams_are_sound(target, whole)
-            raise Broken(
-                f"`stop` was {shown(stop)}: the plain text is {shown(plain.text)}, the stream's pieces are "
-                f"{shown(list(streamed.choice.texts))}"
-            )
-        if streamed.finish_reason != plain.finish_reason:
-            raise Broken(
-                f"`stop` was {shown(stop)}: finish_reason is {shown(plain.finish_reason)}, and {shown(streamed.finish_reason)} in the stream"
-            )
+        await _expect_alike(target, whole, shown(stop), plain, streamed)
+    for circumstance in await stop_circumstances(target):
+        if (pair := await ask_both(target, circumstance)) is not None:
+            stop = f"{shown(circumstance.changes['stop'])}, with all that an answer can tell"
+            await _expect_alike(target, whole, stop, pair.plain, pair.stream)
+
+
+async def _expect_alike(
+    target: Target, whole: AnswerToCut, stop: str, plain: Completion, streamed: Completion
+) -> None:
+    if streamed.text != plain.text:
+        await _streams_are_sound(target, whole)
+        raise Broken(
+            f"`stop` was {stop}: the plain text is {shown(plain.text)}, the stream's pieces are {shown(list(streamed.choice.texts))}"
+        )
+    # Where nothing was stopped the reason is FIN-004's.
+    if streamed.finish_reason != plain.finish_reason and plain.finish_reason == "stop":
+        raise Broken(
+            f"`stop` was {stop}: finish_reason is {shown(plain.finish_reason)}, and {shown(streamed.finish_reason)} in the stream"
+        )
 
 
 async def _streams_are_sound(target: Target, whole: AnswerToCut) -> None:
@@ -61,11 +72,11 @@ _SOON_ENDED = ("What colour is the sky?", "Q: Is it raining?\nA:")
 async def text_held_back_is_released(target: Target) -> None:
     """Text that only began a stop sequence is delivered, wherever it stands and however the text ends, plain and streamed."""
     first, *others = await _endings(target)
-    for whole in (first, *others):
-        await _released(target, whole.found[0], prompt=whole.prompt)
-    # Now the end of the text and a piece in its middle begin a sequence.
+    # Both ends of the text and a piece in its middle begin a sequence.
     middle = [piece + NEVER for piece in spread(words_of(first.text), 1)]
-    await _released(target, first.found[-1], *middle, prompt=first.prompt)
+    await _released(target, *first.found, *middle, prompt=first.prompt)
+    for whole in others:
+        await _released(target, whole.found[0], prompt=whole.prompt)
     await _released_by_another(target)
 
 

@@ -14,6 +14,8 @@ from conformance.kit.capabilities import has
 from conformance.kit.same_text import broken_characters, ends_differ, goes_on, normalised, reordered, same
 from conformance.kit.several_choices import LENGTH, by_prompts
 from conformance.kit.target import MAX_TOKENS, Target
+from conformance.kit.twins import Twins as AnyTwins
+from conformance.kit.twins import twins as all_twins
 from conformance.scenarios.request_defaults import with_default
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent, is_int
@@ -45,11 +47,7 @@ async def _beyond_ascii(target: Target) -> list[Twins]:
 async def the_chunks_join_to_the_plain_text(target: Target) -> None:
     """The chunks of each index join to the text of the plain answer, beyond ASCII too."""
     target.prompts(1)
-    twins = [await _twins(target, prompt) for prompt in target.facts.prompts[:2]]
-    if await has(target, "multi_prompt"):
-        stream = await target.post(**by_prompts(target), stream=True)
-        if not stream.refused:
-            twins.append((await target.complete(**by_prompts(target)), target.read(stream)))
+    twins = [await _twins(target, target.prompt)]
     # Characters that are torn apart are the business of STREAM-015.
     twins += [
         pair
@@ -58,16 +56,39 @@ async def the_chunks_join_to_the_plain_text(target: Target) -> None:
     ]
     for plain, streamed in twins:
         _expect_same(plain, streamed)
+    async for pair in all_twins(target):
+        if _can_be_compared(pair) and not any(
+            broken_characters(one.text) for one in (pair.plain, pair.stream)
+        ):
+            _expect_same(pair.plain, pair.stream, f"{pair.what}, ")
+            twins.append((pair.plain, pair.stream))
     _expect_same_ends(twins)
 
 
-def _expect_same(plain: Completion, stream: Completion) -> None:
+def _can_be_compared(pair: AnyTwins) -> bool:
+    """Whether the prompt stands as often in the stream as in the plain text (ECHO-006), and equal choices have equal texts (N-003)."""
+    request = pair.plain.exchange.request
+    if pair.is_stopped or request.params.get("suffix") is not None:
+        return False  # STOP-017, SUF-006
+    n = request.integer("n", 1)
+    texts = [choice.text for _, choice in sorted(pair.plain.choices.items())]
+    if any(len(set(texts[first : first + n])) > 1 for first in range(0, len(texts), n)):
+        return False
+    prompts = (
+        [prompt for prompt in request.prompts if isinstance(prompt, str)]
+        if request.params.get("echo")
+        else []
+    )
+    return all(pair.plain.text.count(prompt) == pair.stream.text.count(prompt) for prompt in prompts)
+
+
+def _expect_same(plain: Completion, stream: Completion, what: str = "") -> None:
     for index, choice in plain.choices.items():
         # A choice that never comes in the stream is the business of STREAM-013, pieces in another order that of STREAM-025.
         other = stream.choices.get(index)
         if other is not None and not same(choice.text, other.text) and not _scrambled(plain, stream):
             raise Broken(
-                f"index {index}: the plain text is {shown(choice.text)}, the chunks join to {shown(other.text)}"
+                f"{what}index {index}: the plain text is {shown(choice.text)}, the chunks join to {shown(other.text)}"
             )
 
 

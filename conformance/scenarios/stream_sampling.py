@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Any
 
 from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, Ignored, IgnoredShould, NotRun, Outcome
-from conformance.kit.capabilities import SOME_IDS, has
-from conformance.kit.same_text import begins, same
+from conformance.kit.same_text import same
 from conformance.kit.target import Target
-from conformance.scenarios.penalties import PENALTY, near_tie
-from conformance.scenarios.request_effects import BIASED_TOKENS
 from conformance.scenarios.sampling import GREEDY_TOP_P, SEEDS, expect_heat, sampled, seeded
-from conformance.wire.completion import Completion
 from conformance.wire.shown import shown
 
 
 @scenario("STREAM-030")
 async def sampling_parameters_act_in_streams(target: Target) -> None:
-    """In a stream `temperature` and `top_p` act as in a plain answer, and so do `logit_bias`, the penalties and `seed`."""
+    """In a stream `temperature` and `top_p` act as in a plain answer, and so does `seed`."""
     plain, streamed = await asyncio.gather(target.complete(), target.stream())
     if not same(plain.text, streamed.text):
         raise NotRun("even the greedy stream has another text than its plain twin; see STREAM-014")
     unclear = [await _unclear(act(target)) for act in (_temperature, _top_p)]
     try:
-        unclear += [await _unclear(act(target)) for act in (_bias, _penalties, _seed)]
+        unclear.append(await _unclear(_seed(target)))
     except Broken as broken:
         raise IgnoredShould(str(broken)) from None
     if all(unclear):
@@ -62,46 +58,6 @@ async def _top_p(target: Target) -> None:
     if not same(streamed.text, greedy.text):
         raise Ignored(
             f"with `temperature` 1 and `top_p` {GREEDY_TOP_P} the plain text is the greedy one, {shown(greedy.text)}, and the stream's is {shown(streamed.text)}"
-        )
-
-
-async def _bias(target: Target) -> None:
-    biased: dict[str, Any] = {"logit_bias": {str(SOME_IDS[0]): 100}, "max_tokens": BIASED_TOKENS}
-    await _as_plain(
-        "`logit_bias` of 100 for one token",
-        await target.complete(),
-        await target.complete(optional="logit_bias", **biased),
-        lambda: target.stream(optional="logit_bias with stream", **biased),
-    )
-
-
-async def _penalties(target: Target) -> None:
-    if not await has(target, "logprobs"):
-        raise NotRun("without log probabilities nobody knows what a penalty is certain to change")
-    place = await near_tie(target, by_count=True)
-    if place is None:
-        raise NotRun("no greedy text has a place that a penalty is certain to change; see DET-012")
-    prompt, without, _ = place
-    penalty: dict[str, Any] = {"prompt": prompt, "frequency_penalty": PENALTY}
-    await _as_plain(
-        f"`frequency_penalty` {PENALTY} after {shown(prompt)}",
-        without,
-        await target.complete(optional="frequency_penalty", **penalty),
-        lambda: target.stream(optional="frequency_penalty with stream", **penalty),
-    )
-
-
-async def _as_plain(
-    what: str, without: Completion, plain: Completion, stream: Callable[[], Awaitable[Completion]]
-) -> None:
-    """The stream has the text of `plain`, which is not that of the same request `without` the parameter."""
-    if begins(without.text, plain.text):
-        raise NotRun(f"{what} changes no plain answer")
-    streamed = await stream()
-    # Any other text may be a near tie that came out otherwise; the very text without the parameter is none.
-    if streamed.text and begins(without.text, streamed.text):
-        raise Ignored(
-            f"with {what} the plain text is {shown(plain.text)}, but the stream's is the same as without it: {shown(streamed.text)}"
         )
 
 

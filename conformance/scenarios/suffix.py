@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 
 from conformance.contract.check import scenario
-from conformance.contract.symptom import ignored
+from conformance.contract.symptom import ignored, text_differs
 from conformance.contract.verdict import Broken, Ignored, Inconclusive, NotRun, Unsupported
 from conformance.kit.invalid_requests import repeats
 from conformance.kit.same_text import same
 from conformance.kit.suffix_mode import LENGTH, SUFFIXES, Mode, SuffixMode, suffix_mode, with_suffix
 from conformance.kit.target import Target
+from conformance.kit.telling import scores_wanted, usage_option
 from conformance.scenarios.usage import expect_counts_to_repeat
 from conformance.wire.error_text import error_text
 from conformance.wire.shown import shown
@@ -121,12 +122,15 @@ async def an_inserting_server_leaves_the_suffix_out(target: Target) -> None:
             raise Broken(f"`suffix` was {shown(suffix)}, and the text ends with it: {shown(answer.text)}")
 
 
-@scenario("SUF-006")
+@scenario("SUF-006", shows=text_differs("stream"))
 async def a_suffix_acts_on_streams_alike(target: Target) -> None:
     """A stream with a suffix has the text of the plain answer with it."""
     await _in_mode(target, Mode.INSERT, Mode.APPEND)
     plain, streamed = await asyncio.gather(
-        with_suffix(target, SUFFIXES[0]), with_suffix(target, SUFFIXES[0], stream=True)
+        with_suffix(target, SUFFIXES[0], **await scores_wanted(target)),
+        with_suffix(
+            target, SUFFIXES[0], **await scores_wanted(target), stream=True, **await usage_option(target)
+        ),
     )
     whole, joined = target.read(plain), target.read(streamed, optional="suffix in streams")
     if not same(joined.text, whole.text):

@@ -10,8 +10,10 @@ from dataclasses import replace
 from conformance.contract.check import Phase, scenario
 from conformance.contract.symptom import not_served
 from conformance.contract.verdict import Broken, Inconclusive, NotServed, Reason
+from conformance.kit.same_answer import difference
 from conformance.kit.target import Target
 from conformance.kit.traffic import Incident
+from conformance.kit.twins import ordinary_requests
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, Intent, Request
 
@@ -26,12 +28,23 @@ async def service_goes_on_after_a_refusal(target: Target) -> None:
     for incident in target.incidents[:_INCIDENTS]:
         await _judge(target, incident)
     await target.valid_twin_is_served()
-    ordinary = Request.of(target.params(max_tokens=1), once=True)
-    for what, malformed in _battery(target):
+    ordinary = [Request.of(target.params(**one), once=True) for one in await ordinary_requests(target)]
+    for number, (what, malformed) in enumerate(_battery(target)):
         refused = await target.send(malformed, fresh=True)
-        _expect_served(await target.send(ordinary, fresh=True), f"{what} ({refused.id})")
-    anew = await target.send(replace(ordinary, new_connection=True), fresh=True)
+        after = await target.send(ordinary[number % len(ordinary)], fresh=True)
+        _expect_served(after, f"{what} ({refused.id})")
+        await _expect_as_ever(target, after, f"{what} ({refused.id})")
+    anew = await target.send(replace(ordinary[-1], new_connection=True), fresh=True)
     _expect_served(anew, "all of these, on a new connection,")
+
+
+async def _expect_as_ever(target: Target, after: Exchange, what: str) -> None:
+    """The answer after a refusal is that to the same request at another time, where such answers repeat."""
+    usual = await target.send(replace(after.request, once=False))
+    if not (target.facts.repeats and usual.served and usual.complete and after.complete):
+        return
+    if (differs := difference(target.read(usual), target.read(after), usage=False)) is not None:
+        raise Broken(f"at another time and after {what}, {differs}")
 
 
 def _expect_served(exchange: Exchange, after: str) -> None:

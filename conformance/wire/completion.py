@@ -18,6 +18,8 @@ from conformance.wire.exchange import NOT_JSON, Exchange, is_int, parse_json
 from conformance.wire.shown import Odd
 
 DONE = "[DONE]"
+MAX_TEXT = 100_000
+"""Characters of a choice that are looked at: what is asked for fits into a hundredth of it."""
 COUNTERS = ("prompt_tokens", "completion_tokens", "total_tokens")
 DETAILS = ("prompt_tokens_details", "completion_tokens_details")
 FINISH_REASONS = ("stop", "length", "content_filter")
@@ -84,8 +86,8 @@ class Choice:
 
     @property
     def text(self) -> str:
-        """The whole text."""
-        return "".join(self.texts)
+        """The whole text, but for what no answer to a request of the suite goes to."""
+        return "".join(self.texts)[:MAX_TEXT]
 
     @property
     def finish_reasons(self) -> tuple[Any, ...]:

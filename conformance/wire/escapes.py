@@ -6,6 +6,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 _ESCAPE = re.compile(
     rb"""
@@ -30,7 +31,7 @@ _NOTHING = b" "
 
 def unescaped(text: bytes) -> bytes:
     """`text` with one layer of escapes undone."""
-    return _ESCAPE.sub(_meaning, text)
+    return _ESCAPE.sub(lambda escape: _meaning(escape[0]), text)
 
 
 def origins(text: bytes) -> tuple[list[int], list[int]]:
@@ -39,14 +40,18 @@ def origins(text: bytes) -> tuple[list[int], list[int]]:
     ends: list[int] = []
     at = 0
     for escape in _ESCAPE.finditer(text):
-        length = len(_meaning(escape))
+        length = len(_meaning(escape[0]))
         starts += (*range(at, escape.start()), *[escape.start()] * length)
         ends += (*range(at + 1, escape.start() + 1), *[escape.end()] * length)
         at = escape.end()
     return [*starts, *range(at, len(text))], [*ends, *range(at + 1, len(text) + 1)]
 
 
-def _meaning(escape: re.Match[bytes]) -> bytes:
+@lru_cache(maxsize=4096)  # a text that is full of escapes is full of the same ones
+def _meaning(text: bytes) -> bytes:
+    escape = _ESCAPE.fullmatch(text)
+    if escape is None:
+        return text
     kind = escape.lastgroup or ""
     return _MEANINGS[kind](escape[kind], escape)
 

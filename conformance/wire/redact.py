@@ -18,6 +18,7 @@ from conformance.wire.secret_values import CREDENTIAL_HEADERS, FRAGMENT, is_secr
 from conformance.wire.spellings import fold
 
 _REMOVED = "[removed]"
+_CLEAN = "_clean"
 _STRUCTURE = re.compile(rb"""((?:\\{0,8}["'\n\r{}\[\]<>,:][ \t]*)+)""")
 """What stands between the values of a text and is left in its place: what was JSON stays JSON."""
 _HELD = 1 << 20
@@ -149,11 +150,18 @@ class Redactor:
         )
 
     def _response(self, response: Response, headers: tuple[tuple[str, str], ...]) -> Response:
-        """The response without secrets, also where the network tore one apart; pieces and their times stay."""
-        spans = self._spans(response.body)
-        return replace(
-            response, headers=headers, pieces=self._cut(response.pieces, spans) if spans else response.pieces
-        )
+        """The response without secrets, also where the network tore one apart; pieces and their times stay.
+
+        One that this redactor has been over is known by a note that is kept with it: to look again is dear, and finds nothing.
+        """
+        pieces = response.pieces
+        if vars(response).get(_CLEAN) is not self and (spans := self._spans(response.body)):
+            pieces = self._cut(pieces, spans)
+        clean = response
+        if headers != response.headers or pieces is not response.pieces:
+            clean = replace(response, headers=headers, pieces=pieces)
+        vars(clean)[_CLEAN] = self
+        return clean
 
     def _cut(self, pieces: tuple[Piece, ...], spans: list[Span]) -> tuple[Piece, ...]:
         """The pieces with each of `spans` (offsets into all of their bytes, in order) replaced where it begins."""

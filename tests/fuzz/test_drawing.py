@@ -24,7 +24,7 @@ from conformance.fuzz.schema import (
     limits,
     nullable,
 )
-from conformance.options import OptionError
+from conformance.options import DEFAULT_EXAMPLES, OptionError
 from conformance.run.configure import settings
 from conformance.wire.exchange import Request
 
@@ -166,9 +166,9 @@ def test_the_schema_tells_defaults_nulls_and_edges() -> None:
     assert list(properties())[:2] == ["model", "prompt"]
 
 
-@pytest.mark.parametrize(("given", "found"), [(None, 30), ("0", 0), ("7", 7)])
+@pytest.mark.parametrize(("given", "found"), [(None, DEFAULT_EXAMPLES), ("0", 0), ("7", 7)])
 def test_examples_is_an_option(given: str | None, found: int) -> None:
-    """`--examples` takes a number, 0 among them, and is 30 by default."""
+    """`--examples` takes a number, 0 among them, and has a default."""
     assert settings({"examples": given}.get).examples == found
 
 

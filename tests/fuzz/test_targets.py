@@ -44,7 +44,8 @@ MINIMAL = {
     "a_stream_with_an_echo_holds_nothing_back": 3,
     "a_joiner_at_the_border_of_a_chunk_is_lost": 2,
     "an_event_ends_at_any_line_end_of_unicode": 2,
-    "a_stream_ends_where_its_text_says_done": 2,
+    # One more than it takes, by which GEN-007 finds what is not GEN-002's.
+    "a_stream_ends_where_its_text_says_done": 3,
     "a_blank_prompt_in_second_place_fails": 0,
     "several_stops_ignore_case": 1,
 }

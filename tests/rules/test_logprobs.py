@@ -157,6 +157,41 @@ def test_legal_oddities_pass(rule: Callable[..., Any], exchange: Exchange) -> No
     assert not says(rule, exchange)
 
 
+def test_parts_of_characters_are_joined_by_their_bytes() -> None:
+    """Where tokens are spelled as bytes the text has the characters that they make, but for one that the limit has cut."""
+    rule = rules.tokens_join_to_the_text
+    arrays = scores(
+        tokens=[" caf", "bytes:\\xc3", "bytes:\\xa9\\xe2"], top_logprobs=[{}, {}, {}], text_offset=[0, 4, 4]
+    )
+
+    assert not says(rule, scored(arrays, text=" caf\u00e9\ufffd"))
+    assert not says(rule, scored(arrays, text=" caf\u00e9"))
+    assert "join to" in (says(rule, scored(arrays, text=" caf\ufffd\ufffd\ufffd")) or "")
+
+
+def test_a_stream_that_lists_a_token_too_early_is_a_lapse() -> None:
+    """The tokens of a chunk are those of its text, or of text that has come before."""
+    listed = [(TOKENS[:2], TOKENS[0]), ((), TOKENS[1]), (TOKENS[2:], TOKENS[2])]
+    parts = [
+        chunk(
+            choices=[
+                choice(
+                    text=text,
+                    logprobs=scores(
+                        tokens=list(tokens),
+                        token_logprobs=[-0.5] * len(tokens),
+                        top_logprobs=[{token: -0.5} for token in tokens],
+                        text_offset=[0] * len(tokens),
+                    ),
+                )
+            ]
+        )
+        for tokens, text in listed
+    ]
+
+    assert "before their text" in (says(rules.tokens_join_to_the_text, stream(parts, {"logprobs": 2})) or "")
+
+
 def test_marks_of_a_tokenizer_are_a_lapse() -> None:
     """Tokens with marks for white space, and a text without its first space, differ in nothing that was said."""
     rule = rules.tokens_join_to_the_text

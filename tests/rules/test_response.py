@@ -247,3 +247,23 @@ def test_who_speaks_of_what_can_not_be_judged_is_named(rule: Any, body: Any, jud
 
     assert (result.looked_at, result.elsewhere) == (0, judge)
     assert ledger.settled[check.requirement_id].message.endswith(f"; see {judge}")
+
+
+def test_a_reason_in_a_stream_is_a_documented_one() -> None:
+    """The reason that ends a choice of a stream is judged as that of a plain answer."""
+    assert says(response.a_finish_reason_is_a_documented_one, stream()) == ""
+    assert 'the finish_reason of a choice is "max_tokens", in a stream' in (
+        says(response.a_finish_reason_is_a_documented_one, stream([chunk(" so", "max_tokens")])) or ""
+    )
+    assert says(response.a_finish_reason_is_a_documented_one, stream([chunk(" so")])) is None
+
+
+def test_one_model_has_one_name() -> None:
+    """Another name in a stream, or in one of many answers, is objected to; for another model that was asked for it is not."""
+    other = stream([chunk(" so", "length", model="backend")])
+
+    assert says(response.one_model_has_one_name, plain(), stream()) == ""
+    assert 'asked for "m", x1 says that its model is "m", and x1 that it is "backend"' in (
+        says(response.one_model_has_one_name, plain(), other) or ""
+    )
+    assert says(response.one_model_has_one_name, plain(), plain(answer(model="n"), {"model": "n"})) is None

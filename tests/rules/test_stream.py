@@ -356,3 +356,13 @@ def test_a_word_in_the_place_of_include_usage_neither_asks_nor_declines() -> Non
     assert "nobody asked" in (
         says(rules.no_usage_chunk_without_being_asked, stream([chunk(), LAST, USAGE], declining)) or ""
     )
+
+
+def test_the_chunks_of_a_stream_that_was_left_are_judged() -> None:
+    """What holds of each chunk holds in a stream that the suite closed itself; what a whole stream has is not asked of it."""
+    whole = stream([chunk(), chunk(id="cmpl-2")], done=False)
+    assert whole.response is not None
+    left = replace(whole, response=replace(whole.response, complete=False, closed_by_us=True))
+
+    assert "a later chunk has" in (says(rules.a_stream_keeps_one_id, left) or "")
+    assert says(rules.every_index_ends_exactly_once, left) is None

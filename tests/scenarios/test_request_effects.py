@@ -79,8 +79,10 @@ def test_a_stop_sequence_that_stays_is_a_trace() -> None:
     seen: list[str] = []
 
     def say(request: Request) -> Exchange:
-        seen.extend([request.params["stop"]] if "stop" in request.params else [])
-        return serves(TEXT.partition(seen[-1])[0] if seen else TEXT)
+        own = request.params.get("stop")
+        seen.extend([own] if isinstance(own, str) else [])
+        stop = own[0] if isinstance(own, list) else seen[-1] if seen else None
+        return serves(TEXT.partition(stop)[0] if stop else TEXT)
 
     found = outcome(effects.a_request_leaves_no_trace, scripted(say))
 

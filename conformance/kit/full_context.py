@@ -1,0 +1,46 @@
+"""Requests whose limit fills the context, and which end soon all the same: a stop sequence cuts their answers, or the suite leaves them.
+
+What is near the edge of the context goes another way through many servers, and filling it with text would cost as many tokens as it has.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from conformance.contract.verdict import Inconclusive
+from conformance.kit.context_length import context_length
+from conformance.kit.steered import Steered, steered
+from conformance.kit.target import Target
+from conformance.kit.telling import usage_option
+from conformance.wire.exchange import Exchange, Intent, Request
+
+RESERVED = 16
+"""So many tokens less than the context are forgiven."""
+FEW_EVENTS = 24
+"""After so many a stream that does not end is left."""
+
+
+async def room(target: Target) -> int:
+    """The tokens that the context leaves beside the ordinary prompt. Raises `NotRun` or `Inconclusive` where the target does not tell."""
+    length = await context_length(target)
+    usage = (await target.complete(max_tokens=1)).usage
+    if usage is None or not usage.prompt_tokens or usage.prompt_tokens + RESERVED >= length:
+        raise Inconclusive("usage does not tell how many tokens the prompt has")
+    return length - usage.prompt_tokens
+
+
+async def filling(target: Target, limit: int, *, plainly: bool = False, **changes: Any) -> Exchange:
+    """A stream with `limit` as `max_tokens`: a steered one that a stop sequence ends; where there is none, or `plainly`, left at once."""
+    request = Steered({}, {}, {}) if plainly else await steered(target)
+    params = {**request.cut, **changes, "max_tokens": limit, "stream": True}
+    if request.stop:
+        params |= await usage_option(target)
+    # What the target says of its context may be wrong, so a refusal is no proof of anything beyond what it is asked for.
+    return await target.send(
+        Request.of(
+            target.params(**params),
+            intent=Intent.OPEN,
+            parameter="max_tokens",
+            close_after=FEW_EVENTS if request.stop else 1,
+        )
+    )

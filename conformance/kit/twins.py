@@ -1,0 +1,182 @@
+"""The same greedy request plain and as a stream, under many circumstances: what is right in one circumstance may be wrong in another.
+
+Each pair asks for as much as the target can tell (log probabilities, usage of the stream), so that one pair serves every relation between
+plain answers and streams: their texts (STREAM-014), reasons (FIN-004), usage (USAGE-009) and log probabilities (LOGP-012). What becomes of
+text and reason with a stop sequence is STOP-017's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.contract.verdict import Inconclusive
+from conformance.kit import beyond_ascii
+from conformance.kit.capabilities import NONCE, SOME_IDS, has
+from conformance.kit.several_choices import ECHO_LENGTH, LENGTH, by_prompts
+from conformance.kit.steered import steered
+from conformance.kit.stop_sequences import words_of
+from conformance.kit.stopped_answers import answer_to_cut
+from conformance.kit.target import MAX_TOKENS, Target
+from conformance.kit.telling import scores_wanted, usage_option
+from conformance.wire.completion import Completion
+from conformance.wire.exchange import Exchange, Intent, Request
+
+SUFFIX = " zebra quokka lantern."
+LONG = 64
+"""Tokens of an answer that is long enough for what goes wrong after a while."""
+LONG_PROMPTS = (600, 1200)
+"""Tokens of prompts that are longer than what an engine computes at a time (512, or 1,024)."""
+ENOUGH_EVENTS = 64
+"""After so many a stream without a limit is left."""
+_CHARACTERS_PER_TOKEN = 4
+"""So many at most, where a target does not count: the prompt is then rather too long than too short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstance:
+    """A request that differs from the ordinary one, and in what."""
+
+    what: str
+    changes: Mapping[str, Any]
+    intent: Intent = Intent.VALID
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """The same request plain and as a stream; both were served."""
+
+    what: str
+    plain: Completion
+    stream: Completion
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether a stop sequence was given."""
+        return self.plain.exchange.request.params.get("stop") is not None
+
+
+async def twins(target: Target) -> AsyncIterator[Twins]:
+    """One pair after the other, as far as the target serves both."""
+    async for circumstance in circumstances(target):
+        if (pair := await ask_both(target, circumstance)) is not None:
+            yield pair
+
+
+async def ask_both(target: Target, circumstance: Circumstance) -> Twins | None:
+    """The answers to a request, plain and as a stream; None where one of them is not served, which others judge."""
+    # In the order in which others send the same, so that it is the same request.
+    changes, intent = (
+        {"max_tokens": LENGTH, **circumstance.changes, **await scores_wanted(target)},
+        circumstance.intent,
+    )
+    exchanges = await asyncio.gather(
+        target.post(intent=intent, **changes),
+        target.post(intent=intent, **changes, stream=True, **await usage_option(target)),
+    )
+    if not all(one.served and one.complete for one in exchanges):
+        return None
+    plain, stream = map(target.read, exchanges)
+    return Twins(circumstance.what, plain, stream)
+
+
+async def ordinary_requests(target: Target) -> list[dict[str, Any]]:
+    """The requests by which a target is compared with itself at another time: an ordinary one, a steered stream, and a steered plain one.
+
+    In the first, settings of other requests would show; in the others, whether their own are heeded, and which choice is whose. Where the
+    target streams nothing, or refuses in streams what it takes in plain requests, the stream asks for less, or is missing.
+    """
+    request = await steered(target)
+    plain = {"max_tokens": LENGTH, **request.scores}
+    if await has(target, "stream"):
+        full = {**request.cut, "stream": True, **await usage_option(target)}
+        several = {"prompt": list(target.prompts(2))} if await has(target, "multi_prompt") else {}
+        for stream in ({**full, **several}, full, {"max_tokens": LENGTH, "stream": True}):
+            if (await target.post(**stream)).served:
+                return [plain, stream, request.uncut]
+    return [plain, request.uncut]
+
+
+async def circumstances(target: Target) -> AsyncIterator[Circumstance]:
+    """All circumstances that the target may be in."""
+    target.prompts(1)
+    yield Circumstance("an ordinary request", {})
+    if await _ends_by_itself(target):
+        yield Circumstance("without max_tokens", {"max_tokens": ...})
+    yield Circumstance(f"with max_tokens {LONG}", {"max_tokens": LONG})
+    for changes in (await _several(target), await _features(target), await stop_circumstances(target)):
+        for one in changes:
+            yield one
+    yield Circumstance("after a prompt beyond ASCII", {"prompt": beyond_ascii.PROMPTS[0]}, Intent.OPEN)
+    for tokens in LONG_PROMPTS:
+        prompt = await long_prompt(target, tokens)
+        yield Circumstance(f"after a prompt of some {tokens} tokens", {"prompt": prompt})
+
+
+async def unlimited(target: Target, *, events: int = ENOUGH_EVENTS, **changes: Any) -> Exchange:
+    """The exchange of a stream without a limit of its own, which the suite leaves after a while, since it may never end."""
+    params = target.params(**{"max_tokens": ..., "stream": True, **changes})
+    return await target.send(Request.of(params, parameter="max_tokens", close_after=events))
+
+
+async def _ends_by_itself(target: Target) -> bool:
+    """Whether an answer without a limit has one by default: some servers fill the context."""
+    return (await unlimited(target)).complete
+
+
+async def _several(target: Target) -> list[Circumstance]:
+    """Several choices, and a list that has only one prompt."""
+    found = []
+    n, prompts = await asyncio.gather(has(target, "n"), has(target, "multi_prompt"))
+    if prompts:
+        found += [
+            Circumstance("for a list of one prompt", {"prompt": [target.prompt]}),
+            Circumstance("for a list of 3 prompts", by_prompts(target)),
+        ]
+    if n and prompts:
+        found.append(
+            Circumstance("for a list of 2 prompts with n 2", {"prompt": list(target.prompts(2)), "n": 2})
+        )
+    elif n:
+        found.append(Circumstance("with n 2", {"n": 2}))
+    return found
+
+
+async def _features(target: Target) -> list[Circumstance]:
+    """Optional features, one at a time."""
+    found = []
+    if await has(target, "token_prompt"):
+        found.append(Circumstance("for a prompt of token ids", {"prompt": list(SOME_IDS)}))
+    if await has(target, "echo"):
+        echo = {"prompt": NONCE, "echo": True, "max_tokens": ECHO_LENGTH}
+        found.append(Circumstance("with echo", echo))
+    found.append(Circumstance("with a suffix", {"suffix": SUFFIX}))
+    return found
+
+
+async def stop_circumstances(target: Target) -> Sequence[Circumstance]:
+    """A stop sequence that occurs, one that begins and does not occur, and one that cuts the whole text."""
+    if not await has(target, "stop"):
+        return ()
+    try:
+        whole = await answer_to_cut(target, words_of)
+    except Inconclusive:
+        return ()
+    word, first = whole.found[0], whole.text[:1]
+    stops = {
+        "with a stop sequence that occurs": word,
+        "with a stop sequence that begins and does not occur": f"{word}\u0001zq",
+        "with a stop sequence that leaves nothing": first,
+    }
+    common = {"prompt": whole.prompt, "max_tokens": MAX_TOKENS}
+    return [Circumstance(what, {**common, "stop": [stop]}) for what, stop in stops.items()]
+
+
+async def long_prompt(target: Target, tokens: int) -> str:
+    """A prompt of about so many tokens, by the count of an ordinary one."""
+    count = (await target.complete()).usage
+    known = count.prompt_tokens if count is not None else None
+    each = known or max(1, len(target.prompt) // _CHARACTERS_PER_TOKEN)
+    return ". ".join([target.prompt] * (1 + tokens // each))

@@ -1,0 +1,216 @@
+"""Settings in every form of request: what acts in a plain request for one choice acts in lists, in streams and in all the others as well."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any
+
+from conformance.contract.check import scenario
+from conformance.contract.symptom import Symptom
+from conformance.contract.verdict import Broken, Inconclusive, NotRun
+from conformance.kit import symptoms
+from conformance.kit.capabilities import SOME_IDS, has
+from conformance.kit.context_length import context_length
+from conformance.kit.full_context import filling, room
+from conformance.kit.same_text import same
+from conformance.kit.steered import Steered, steered
+from conformance.kit.stop_sequences import NEVER
+from conformance.kit.target import Target
+from conformance.kit.telling import usage_option
+from conformance.kit.twins import LONG_PROMPTS, SUFFIX, long_prompt
+from conformance.wire.completion import Completion
+from conformance.wire.error_text import error_text
+from conformance.wire.exchange import Exchange
+from conformance.wire.shown import shown
+
+_FLIPPED = 1
+"""So many other texts of one form may be near ties that a batch of another size flips."""
+
+_SHORT_CONTEXT = 8192
+"""Tokens; the most that one plain request may cost by mistake."""
+_MARGIN = 64
+
+Changes = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form of request, and for each of its choices a simpler request and the index of the choice there that has the same text."""
+
+    what: str
+    changes: Changes
+    simpler: Sequence[tuple[Changes, int]]
+    owners: Mapping[str, str] = field(default_factory=dict)
+    """The requirements that speak of one setting in just this form."""
+    fills_the_context: bool = False
+    """Only a stop sequence ends it, so it is sent with all of the settings or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Difference:
+    """What is other than in the simpler request, and the symptom where it is not the text."""
+
+    message: str
+    symptoms: tuple[Symptom, ...] = ()
+
+
+@scenario("REQ-039")
+async def settings_act_in_every_form(target: Target) -> None:
+    """A text that bias, penalties and a stop sequence shape is the same alone and plain, in lists, with `n`, and in streams of these."""
+    request = await steered(target)
+    if not request.settings:
+        raise NotRun("the target takes neither `logit_bias` nor penalties")
+    async for forms in _forms(target, request):
+        different: list[_Difference] = []
+        for form in forms:
+            found = await _different(target, request, form)
+            if not found or await _is_so_without_settings(target, request, form):
+                break
+            different += found
+        if len(different) > _FLIPPED:
+            first = different[0]
+            raise Broken(first.message + await _culprit(target, request, forms[0]), *first.symptoms)
+
+
+async def _is_so_without_settings(target: Target, request: Steered, form: Form) -> bool:
+    """Whether the form changes any text: that is nothing that a setting does, or that a full context does."""
+    if form.fills_the_context:
+        changes = {name: value for name, value in form.changes.items() if name != "max_tokens"}
+        return bool(
+            await _different(target, request, replace(form, changes=changes, fills_the_context=False))
+        )
+    return bool(await _different(target, Steered({}, request.scores, {}), form))
+
+
+async def _culprit(target: Target, request: Steered, form: Form) -> str:
+    """Which of the settings alone shows the same, in words. Raises `NotRun` where another requirement is about just that."""
+    if form.fills_the_context:
+        return await _of_a_full_context(target, request, form)
+    found = ""
+    for name, settings in request.parts.items():
+        if await _different(target, replace(request, settings=settings, stop={}), form):
+            found = name
+            break
+    else:
+        if request.stop and not await _different(target, replace(request, stop={}), form):
+            # The stop sequence is not heeded, or what is beside one is not.
+            beside = replace(request, stop={"stop": [NEVER]})
+            if await _different(target, beside, form):
+                return "; beside a `stop` that never comes it is so, too, and without `stop` it is not"
+            found = "stop"
+    if found in form.owners:
+        raise NotRun(f"`{found}` does not act {form.what}; see {form.owners[found]}")
+    return found and f"; `{found}` alone does it"
+
+
+async def _of_a_full_context(target: Target, request: Steered, form: Form) -> str:
+    """Nothing more. Raises `NotRun` where the stop sequence is in the text: a rule says so of every answer."""
+    choices = Completion.read(await _sent(target, request, form)).choices.values()
+    if any(stop in choice.text for choice in choices for stop in request.stop.get("stop", ())):
+        raise NotRun(f"`stop` does not act {form.what}; see STOP-001")
+    return ""
+
+
+async def _different(target: Target, request: Steered, form: Form) -> list[_Difference]:
+    """How the choices are other ones than those of the simpler requests; nothing where the form is refused, which others judge."""
+    exchange = await _sent(target, request, form)
+    settings = shown({**request.settings, **request.stop}, 300)
+    if (exchange.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return [
+            _Difference(
+                f"with {settings} a request {form.what} is answered with status {exchange.status}: {error_text(exchange)}",
+                (symptoms.of_valid(exchange),),
+            )
+        ] * len(form.simpler)
+    if not exchange.served or not (exchange.complete or exchange.closed_by_us):
+        return []
+    choices = target.read(exchange).choices if exchange.complete else Completion.read(exchange).choices
+    found = []
+    for index, (changes, place) in enumerate(form.simpler):
+        other = (await target.complete(**{**request.cut, **changes})).choices
+        if index not in choices or place not in other:
+            continue  # MULTI-001, N-001
+        text, wanted = choices[index].text, other[place].text
+        if not same(text, wanted):
+            found.append(
+                _Difference(
+                    f"with {settings} the text of choice {index} {form.what} is {shown(text)}, and {shown(wanted)} in the plain request for it"
+                )
+            )
+    return found
+
+
+async def _sent(target: Target, request: Steered, form: Form) -> Exchange:
+    if form.fills_the_context and form.changes.get("stream"):
+        changes = {name: value for name, value in form.changes.items() if name != "max_tokens"}
+        return await filling(target, form.changes["max_tokens"], **changes)
+    return await target.post(**{**request.cut, **form.changes})
+
+
+async def _forms(target: Target, request: Steered) -> AsyncIterator[Sequence[Form]]:
+    """The forms; of several that are one but for their prompts the next is there for what the one before it shows.
+
+    Each has as many features at a time as go together, since each may have a way of its own through a server.
+    """
+    streamed = {"stream": True, **await usage_option(target)} if await has(target, "stream") else None
+    has_lists = await has(target, "multi_prompt")
+    alone: list[Changes] = [{"prompt": prompt} for prompt in target.prompts(2)]
+    if streamed is not None:
+        owners = {"stop": "STOP-017", "top_p": "STREAM-030"}
+        yield [Form("of a stream", {**one, **streamed}, [(one, 0)], owners) for one in alone]
+    for forms in await _full(target, request, alone, streams=streamed is not None):
+        yield forms
+    if has_lists:
+        times = 2 if await has(target, "n") else 1
+        several: Changes = {"prompt": list(target.prompts(2))} | ({"n": times} if times > 1 else {})
+        singles = [(one, 0) for one in alone for _ in range(times)]
+        owners = {"logit_bias": "MULTI-011", "stop": "STOP-019 and STOP-020"}
+        yield [Form("of a list of prompts", several, singles, owners)]
+        if streamed is not None:
+            yield [Form("of a stream for a list of prompts", {**several, **streamed}, singles)]
+    if streamed is None:
+        return
+    if await has(target, "token_prompt"):
+        ids = [list(SOME_IDS), list(reversed(SOME_IDS))]
+        tokens: list[Changes] = [{"prompt": ids}] if has_lists else [{"prompt": one} for one in ids]
+        count = len(ids) if has_lists else 1
+        yield [
+            Form("of a stream for token ids", {**one, **streamed}, [(one, index) for index in range(count)])
+            for one in tokens
+        ]
+    suffix = {"suffix": SUFFIX} if await has(target, "suffix") else {}
+    # The longest one first.
+    long = [{"prompt": await long_prompt(target, count), **suffix} for count in reversed(LONG_PROMPTS)]
+    yield [Form("of a stream for a long prompt", {**one, **streamed}, [(one, 0)]) for one in long]
+
+
+async def _full(
+    target: Target, request: Steered, prompts: Sequence[Changes], *, streams: bool
+) -> Sequence[Sequence[Form]]:
+    """Requests whose limit fills the context, as streams and plain; none where the target does not tell how long it is."""
+    if not request.stop:
+        return []
+    try:
+        length, limit = await context_length(target), await room(target)
+    except (NotRun, Inconclusive):
+        return []
+    # The other prompts may be longer than the first.
+    limits = [limit, *(limit - _MARGIN for _ in prompts[1:])]
+    # What is streamed can be left where it does not end; what is not would cost as much as the context has room for.
+    deliveries: list[tuple[str, Changes]] = [("of a stream", {"stream": True})] if streams else []
+    if length <= _SHORT_CONTEXT:
+        deliveries.append(("of a plain request", {}))
+    return [
+        [
+            Form(
+                f"{what} whose `max_tokens` fills the context",
+                {**prompt, **delivery, "max_tokens": limit},
+                [(prompt, 0)],
+                fills_the_context=True,
+            )
+            for prompt, limit in zip(prompts, limits, strict=True)
+        ]
+        for what, delivery in deliveries
+    ]
