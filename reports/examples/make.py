@@ -4,18 +4,20 @@
 
 Each is judged by the reference profile, one after the other. A folder keeps the page, the summary and the badge; the results documents, which are
 large and hold nothing that the pages lack, are merged into the matrix and left in `reports/latest/`. Where only one server can run at a time, a
-name without a URL takes what an earlier call left there:
+name without a URL takes what an earlier call left there, and a recording is judged in the place of a server that can't be had:
 
-    python reports/examples/make.py llama.cpp vLLM
+    python reports/examples/make.py llama.cpp vLLM new-api=fixtures/recordings/new-api.jsonl.xz
 
 A key comes from $COMPLETIONS_API_KEY.
 """
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -25,12 +27,23 @@ PUBLISHED = ("index.html", "summary.md", "badge.svg")
 
 
 def judge(name: str, url: str) -> None:
-    """Judge one server; its report goes to `reports/latest/NAME`."""
+    """Judge one server, or a packed recording of one; the report goes to `reports/latest/NAME`."""
+    if not url.endswith(".xz"):
+        judge_by(name, f"--target-url={url}")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        recording = Path(folder) / "exchanges.jsonl"
+        recording.write_bytes(lzma.decompress(Path(url).read_bytes()))
+        judge_by(name, f"--replay={recording}")
+
+
+def judge_by(name: str, source: str) -> None:
+    """Judge what the option `source` names."""
     command = [
         sys.executable,
         "-m",
         "pytest",
-        f"--target-url={url}",
+        source,
         f"--name={name}",
         f"--report={LATEST / name}",
         "-q",
