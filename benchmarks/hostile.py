@@ -19,6 +19,7 @@ from typing import Any
 
 from fixtures.hostile.modes import MODES, OUTCOMES, REPEATING, Kind
 from fixtures.hostile.trial import LONGEST_STALL, MOST_MEMORY, Trial, attempt
+from fixtures.published import show
 
 FORMAT = "completions-conformance-hostile/1"
 FOLDER = Path(__file__).parent
@@ -80,10 +81,7 @@ def row(kind: Kind, trials: Sequence[Trial]) -> Json:
 def write(document: Json) -> None:
     """Write the figures, and show them."""
     FILE.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    shown = "\n".join(markdown(document))
-    README.write_text(f"{before}{BEGIN}\n{shown}\n{END}{after}", encoding="utf-8")
+    show(README, BEGIN, END, markdown(document))
 
 
 def write_outcomes(trials: Sequence[Trial]) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from fixtures.operators import grid, rates
 from fixtures.operators.judging import Outcome, outcomes
 from fixtures.operators.server import Mutant
+from fixtures.published import show
 
 FOLDER = Path(__file__).parent
 FILE, README = FOLDER / "operators.json", FOLDER / "README.md"
@@ -54,11 +55,7 @@ def again(drawn: Sequence[Mutant]) -> list[Outcome]:
 def write(document: Json) -> None:
     """Write the figures, and show them."""
     FILE.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    README.write_text(
-        f"{before}{BEGIN}\n" + "\n".join(markdown(document)) + f"\n{END}{after}", encoding="utf-8"
-    )
+    show(README, BEGIN, END, markdown(document))
 
 
 def markdown(document: Json) -> Iterator[str]:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fixtures.published import show
 from fixtures.truth import ends, limits, proof, replays, weather
 from fixtures.truth.runs import Row
 
@@ -76,10 +77,7 @@ def write(measured: Mapping[str, Json]) -> None:
     tables = {name: table for name in TABLES if (table := measured.get(name) or known.get(name))}
     text = json.dumps({"format": FORMAT, "tables": tables}, indent=1, ensure_ascii=False)
     FILE.write_text(text + "\n", encoding="utf-8")
-    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
-    after = rest.partition(END)[2]
-    shown = "\n".join(line for name, table in tables.items() for line in markdown(name, table))
-    README.write_text(f"{before}{BEGIN}\n{shown}\n{END}{after}", encoding="utf-8")
+    show(README, BEGIN, END, (line for name, table in tables.items() for line in markdown(name, table)))
 
 
 # -- what is shown ---------------------------------------------------------------------------------------------------------------------

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conformance.contract.check import Phase, scenario
-from conformance.contract.symptom import not_served
 from conformance.contract.verdict import Broken, Inconclusive, NotRun, ProvedBroken
 from conformance.kit.capabilities import has
 from conformance.kit.invalid_requests import repeats
+from conformance.kit.leaving import A_MOMENT, expect_as_ever, expect_at_once
 from conformance.kit.same_answer import difference
 from conformance.kit.same_text import closest_answer, same
 from conformance.kit.steered import left_to_choose, settings_left_out
@@ -30,12 +30,7 @@ _OTHERS = 7
 _LEAVING_AFTER = (0, 2)
 """Events of a stream after which a client goes: 0 is as soon as its request is sent."""
 
-_A_MOMENT = 0.2
-"""Seconds within which a server hears that its clients have gone."""
 _LONG = 128
-_SLOWER = 5
-_AT_ONCE = 2.0
-"""Seconds within which any answer counts as given at once."""
 
 
 @scenario("HTTP-012", phase=Phase.ALONE)
@@ -154,7 +149,7 @@ async def a_closed_stream_frees_the_server(target: Target) -> None:
     ordinary = (await ordinary_requests(target))[:0:-1]
     # Some servers are still busy with a stream when the next request comes, and some have cleaned up badly by then.
     for request, leaving, pause in zip(
-        ordinary, (_LEAVING_AFTER, _LEAVING_AFTER[1:2]), (0.0, _A_MOMENT), strict=False
+        ordinary, (_LEAVING_AFTER, _LEAVING_AFTER[1:2]), (0.0, A_MOMENT), strict=False
     ):
         # Sent while nothing else is, and shared with HTTP-012 and REQ-032.
         before = await target.complete(second=True, **request)
@@ -170,22 +165,11 @@ async def a_closed_stream_frees_the_server(target: Target) -> None:
 
 
 async def _expect_as_before(target: Target, before: Completion, after: Completion, left: int) -> None:
-    usual, seconds = before.exchange.seconds, after.exchange.seconds
     what = f"after {left} clients had closed their streams a short request"
-    if seconds > max(_AT_ONCE, _SLOWER * usual):
-        raise Broken(
-            f"{what} took {seconds:.1f} s (before: {usual:.1f} s)", not_served("after a client has left")
-        )
+    expect_at_once(what, before, after)
     if target.facts.repeats and (differs := difference(before, after, usage=False)) is not None:
         await expect_as_ever(target, before)
         raise Broken(f"{what} was answered otherwise than before: {differs}")
-
-
-async def expect_as_ever(target: Target, before: Completion) -> None:
-    """Raise `NotRun` where an answer to which later ones are compared is the odd one itself: what came before it left a trace."""
-    again = target.read(await target.send(before.exchange.request, fresh=True))
-    if difference(before, again, usage=False) is not None:
-        raise NotRun(f"the answer {before.exchange.id}, before the clients left, is the odd one; see REQ-032")
 
 
 async def _leave(target: Target, events: int) -> Exchange:

@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from conformance.contract.check import Phase, scenario
-from conformance.contract.symptom import not_served
 from conformance.contract.verdict import Broken, Inconclusive, NotRun, Reason
 from conformance.kit.capabilities import SOME_IDS
+from conformance.kit.leaving import A_MOMENT, expect_as_ever, expect_at_once
 from conformance.kit.same_text import same
 from conformance.kit.stop_sequences import words_of
 from conformance.kit.target import Target
-from conformance.scenarios.concurrency import expect_as_ever
 from conformance.scenarios.sampling import LENGTH, SEEDS, seeded
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent, Request
@@ -25,11 +24,6 @@ from conformance.wire.shown import shown
 _CLIENTS = 4
 _LEAVING = 2
 _LONG = 64
-_SLOWER = 5
-_A_MOMENT = 0.2
-"""Seconds within which a server hears that its clients have gone."""
-_AT_ONCE = 2.0
-"""Seconds within which any answer counts as given at once."""
 
 
 @scenario("DET-010", phase=Phase.ALONE)
@@ -120,16 +114,12 @@ async def a_client_that_leaves_before_its_answer_frees_the_server(target: Target
     )
     if not all(exchange.closed_by_us for exchange in left):
         raise NotRun("the requests could not be closed before their answers came")
-    await asyncio.sleep(_A_MOMENT)
+    await asyncio.sleep(A_MOMENT)
     after = await target.complete(fresh=True, once=True)
-    usual, seconds = before.exchange.seconds, after.exchange.seconds
     what = (
         f"after {_LEAVING} clients had left before their answers of {_LONG} tokens came, an ordinary request"
     )
-    if seconds > max(_AT_ONCE, _SLOWER * usual):
-        raise Broken(
-            f"{what} took {seconds:.1f} s (before: {usual:.1f} s)", not_served("after a client has left")
-        )
+    expect_at_once(what, before, after)
     if target.facts.repeats and after.text != before.text:
         await expect_as_ever(target, before)
         raise Broken(f"{what} was answered with {shown(after.text)}, but before with {shown(before.text)}")

@@ -144,8 +144,7 @@ async def _different(target: Target, request: Steered, form: Form) -> list[_Diff
 
 async def _sent(target: Target, request: Steered, form: Form) -> Exchange:
     if form.fills_the_context and form.changes.get("stream"):
-        changes = {name: value for name, value in form.changes.items() if name != "max_tokens"}
-        return await filling(target, form.changes["max_tokens"], **changes)
+        return await filling(target, form.changes["max_tokens"], **form.changes)
     return await target.post(**{**request.cut, **form.changes})
 
 
