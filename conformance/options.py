@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 DEFAULT_EXAMPLES = 15
+EXAMPLES_BESIDE_A_RELAY = 5
+"""A run that judges a gateway's relay as well has a hundred requests more to send."""
 DEFAULT_REPORT = "conformance-report"
 _LONGEST_NAME = 80
 _PORTS = 65536
@@ -286,11 +288,10 @@ OPTIONS = (
     Option("expensive", "also run the checks that cost much", schema="boolean"),
     Option(
         "examples",
-        "how many requests are generated from the specification (15); 0: none",
+        f"how many requests are generated from the specification ({DEFAULT_EXAMPLES}; {EXAMPLES_BESIDE_A_RELAY} with a scripted upstream); 0: none",
         "N",
         takes=_WHOLE_NUMBER,
         parse=_count_or_none_at_all,
-        default=str(DEFAULT_EXAMPLES),
         schema="integer",
     ),
     Option(

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from conformance.contract.catalogue import Profile, load_profile
 from conformance.contract.known_failures import KnownFailures, load_known_failures
 from conformance.contract.yaml_files import DocumentError
-from conformance.options import OPTIONS, OptionError
+from conformance.options import DEFAULT_EXAMPLES, EXAMPLES_BESIDE_A_RELAY, OPTIONS, OptionError
 from conformance.run.rate import Rate
 from conformance.run.recorded_traffic import RecordedTraffic
 from conformance.run.recording import Recording, load_recording
@@ -57,6 +57,7 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
             "rate": _rate(given["rate"]),
             "known": _known_failures(given["known_failures"]),
             "seed": given["hypothesis_seed"] or 0,
+            "examples": _examples(given),
         }
     )
     if found.max_cost is not None and found.price is None:
@@ -70,6 +71,13 @@ def settings(get: Get, environment: Mapping[str, str] = MappingProxyType(os.envi
     if url:
         _check_sendable(found)
     return found
+
+
+def _examples(given: Mapping[str, Any]) -> int:
+    if given["examples"] is not None:
+        return int(given["examples"])
+    relays = given["gateway_upstream_port"] is not None or given["gateway_upstream_url"] is not None
+    return EXAMPLES_BESIDE_A_RELAY if relays else DEFAULT_EXAMPLES
 
 
 def recorded_traffic(get: Get, chosen: Settings) -> RecordedTraffic | None:

@@ -191,8 +191,9 @@ async def a_refusal_concerns_nobody_else(target: Target) -> None:
     """After refusals of the upstream the next, honest request is served."""
     await _expect_honest_served(target, "")
     for script, times in _OF_ONE_CLIENT.items():
-        for number in range(times):
-            await relay(target, script, f"number {number} in a row")
+        # The last one is the request that others send as well.
+        for number in reversed(range(times)):
+            await relay(target, script, f"number {number} before the last" if number else "")
         await _expect_honest_served(target, script)
 
 

@@ -24,7 +24,7 @@ from conformance.fuzz.schema import (
     limits,
     nullable,
 )
-from conformance.options import DEFAULT_EXAMPLES, OptionError
+from conformance.options import DEFAULT_EXAMPLES, EXAMPLES_BESIDE_A_RELAY, OptionError
 from conformance.run.configure import settings
 from conformance.wire.exchange import Request
 
@@ -170,6 +170,16 @@ def test_the_schema_tells_defaults_nulls_and_edges() -> None:
 def test_examples_is_an_option(given: str | None, found: int) -> None:
     """`--examples` takes a number, 0 among them, and has a default."""
     assert settings({"examples": given}.get).examples == found
+
+
+@pytest.mark.parametrize(
+    "upstream",
+    [{"gateway-upstream-port": "9000"}, {"gateway-upstream-url": "http://127.0.0.1:9000"}],
+)
+def test_fewer_examples_are_drawn_beside_a_relay(upstream: dict[str, str]) -> None:
+    """A run that judges a gateway's relay as well generates fewer requests, unless it is told how many."""
+    assert settings(upstream.get).examples == EXAMPLES_BESIDE_A_RELAY
+    assert settings({**upstream, "examples": "7"}.get).examples == 7
 
 
 def test_the_seed_is_that_of_hypothesis() -> None:

@@ -12,6 +12,7 @@ import pytest
 from conformance.contract.catalogue import load_catalogue, load_profile
 from conformance.contract.check import Check
 from conformance.contract.verdict import Verdict
+from conformance.options import EXAMPLES_BESIDE_A_RELAY
 from conformance.reference import Reference
 from conformance.reference.serve import start
 from conformance.run.engine import Engine
@@ -66,7 +67,7 @@ def _run(app: Any, port: int, selection: tuple[Check, ...], model: str) -> Resul
             key=CLIENTS_KEY,
             gateway_upstream_port=port,
             recovery=0.2,
-            examples=0,
+            examples=EXAMPLES_BESIDE_A_RELAY,
         )
         return asyncio.run(Engine(settings, CATALOGUE, selection).run())
 
