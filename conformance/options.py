@@ -14,8 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-DEFAULT_EXAMPLES = 15
-EXAMPLES_BESIDE_A_RELAY = 5
+DEFAULT_EXAMPLES = 10
+EXAMPLES_BESIDE_A_RELAY = 3
 """A run that judges a gateway's relay as well has a hundred requests more to send."""
 DEFAULT_REPORT = "conformance-report"
 _LONGEST_NAME = 80

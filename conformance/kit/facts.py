@@ -39,6 +39,11 @@ class Capability:
     """Why the run could not find out, where it could not."""
 
     @property
+    def has_failed(self) -> bool:
+        """Whether the server failed at it: its note then begins with a status of 5xx."""
+        return self.note.startswith("status 5")
+
+    @property
     def in_doubt(self) -> bool:
         """Whether the target closed the connection when it was first asked, and serves others: it is asked again when all else is judged."""
         return self.support is Support.UNKNOWN and self.reason is Reason.TRANSIENT

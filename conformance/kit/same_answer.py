@@ -8,6 +8,8 @@ from conformance.kit.same_text import recounted, same
 from conformance.wire.completion import Choice, Completion
 from conformance.wire.shown import shown
 
+_NAMED = {True: "log probabilities", False: "none"}
+
 
 def difference(one: Completion, other: Completion, *, usage: bool = True) -> str | None:
     """What differs, in words, the former's value first; None where nothing does.
@@ -21,6 +23,9 @@ def difference(one: Completion, other: Completion, *, usage: bool = True) -> str
         exactly = one.streamed == other.streamed
         if (found := _between(one.choices[index], other.choices[index], exactly=exactly)) is not None:
             return found
+        has = [one.choices[index].logprobs is not None, other.choices[index].logprobs is not None]
+        if exactly and has[0] != has[1]:
+            return f"choice {index} has {_NAMED[has[0]]} and {_NAMED[has[1]]}"
         if (found := different_scores(one, other, index)) is not None:
             return found
     counts = recounted(one.usage, other.usage) if usage else None

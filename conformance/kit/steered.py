@@ -29,6 +29,7 @@ _PENALTIES: Mapping[str, float] = {"presence_penalty": -2, "frequency_penalty": 
 other, it would be so from the first time on, or never."""
 _SAMPLING: Mapping[str, float] = {"temperature": 1, "top_p": TINY_TOP_P, "seed": 7}
 """Greedy as long as `top_p` is heeded; the seed is there to be read."""
+_PROMPTS = 2
 _PIECE = 3
 """Characters of a stop sequence: seldom the whole of a token, so that it is cut inside one."""
 
@@ -104,5 +105,11 @@ async def _stop_in(target: Target, request: Mapping[str, Any]) -> dict[str, Any]
     for place in range(len(text) // 2, len(text) - _PIECE):
         piece = text[place : place + _PIECE]
         if piece.strip() == piece and "\ufffd" not in piece and text.find(piece) == place:
-            return {"stop": [piece]}
+            return {"stop": [piece, *_words_of_prompts(target, text)]}
     return {}
+
+
+def _words_of_prompts(target: Target, text: str) -> list[str]:
+    """The first word of each prompt that the answer does not have: who looks for stop sequences in prompts finds one."""
+    words = dict.fromkeys(prompt.split(" ")[0].strip(",") for prompt in target.facts.prompts[:_PROMPTS])
+    return [word for word in words if word and word not in text]

@@ -6,7 +6,7 @@ its scenario has looked at: the evidence of the verdict.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -43,6 +43,8 @@ class Target:
     has_key: bool = False
     upstream: UpstreamSide | None = None
     """The scripted upstream behind a gateway under test, where the run has one."""
+    speaker: Callable[[Exchange, str], str | None] = lambda exchange, name: None  # noqa: ARG005 - the signature is the point
+    """Gives the requirement, but for the one that is named, that fails by what an exchange shows; None where none does."""
     used: list[Exchange] = field(default_factory=list)
     _fresh: int = field(default=0, init=False)
     """How often something was asked for afresh."""
@@ -66,6 +68,10 @@ class Target:
     def incidents(self) -> Sequence[Incident]:
         """The times at which the target stopped answering in this run."""
         return self.traffic.incidents
+
+    def speaker_of(self, exchange: Exchange) -> str | None:
+        """The requirement that already fails, in this run, by what an exchange shows; None where no other one does."""
+        return self.speaker(exchange, self.name)
 
     async def still_serves(self, suspects: Sequence[Exchange]) -> bool:
         """Whether the target serves, after waiting for it if need be; where it does not, `suspects` were sent just before."""
@@ -251,7 +257,7 @@ class Target:
 
 def _judge_of(completion: Completion) -> str:
     """The requirement that judges why an answer has no choices."""
-    has_failed = any(document.get("error") for document in completion.documents)
+    has_failed = completion.reports_an_error
     if completion.streamed != completion.exchange.request.streamed:
         return "STREAM-016" if completion.streamed else "STREAM-001"
     if completion.streamed:

@@ -14,6 +14,7 @@ from typing import Any
 
 from conformance.contract.verdict import Inconclusive
 from conformance.kit import beyond_ascii
+from conformance.kit.all_at_once import SUFFIX
 from conformance.kit.capabilities import NONCE, SOME_IDS, has
 from conformance.kit.several_choices import ECHO_LENGTH, LENGTH, by_prompts
 from conformance.kit.steered import steered
@@ -24,13 +25,14 @@ from conformance.kit.telling import scores_wanted, usage_option
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange, Intent, Request
 
-SUFFIX = " zebra quokka lantern."
 LONG = 64
 """Tokens of an answer that is long enough for what goes wrong after a while."""
 LONG_PROMPTS = (600, 1200)
 """Tokens of prompts that are longer than what an engine computes at a time (512, or 1,024)."""
 ENOUGH_EVENTS = 64
 """After so many a stream without a limit is left."""
+_SEVERAL: Sequence[Mapping[str, Any]] = ({"n": 2, "best_of": 3}, {"n": 2})
+"""Several choices of a request, as far as the target has them."""
 _CHARACTERS_PER_TOKEN = 4
 """So many at most, where a target does not count: the prompt is then rather too long than too short."""
 
@@ -90,13 +92,32 @@ async def ordinary_requests(target: Target) -> list[dict[str, Any]]:
     """
     request = await steered(target)
     plain = {"max_tokens": LENGTH, **request.scores}
-    if await has(target, "stream"):
-        full = {**request.cut, "stream": True, **await usage_option(target)}
-        several = {"prompt": list(target.prompts(2))} if await has(target, "multi_prompt") else {}
-        for stream in ({**full, **several}, full, {"max_tokens": LENGTH, "stream": True}):
-            if (await target.post(**stream)).served:
-                return [plain, stream, request.uncut]
-    return [plain, request.uncut]
+    full = await _first_served(target, [{**request.uncut, **several} for several in _SEVERAL], request.uncut)
+    if not await has(target, "stream"):
+        return [plain, full]
+    cut = {**request.cut, "stream": True, **await usage_option(target)}
+    prompts = {"prompt": list(target.prompts(2))} if await has(target, "multi_prompt") else {}
+    stream = await _first_served(
+        target, [{**cut, **prompts}, cut, {"max_tokens": LENGTH, "stream": True}], {}
+    )
+    return [plain, stream, full] if stream else [plain, full]
+
+
+async def _first_served(
+    target: Target, requests: Sequence[dict[str, Any]], otherwise: dict[str, Any]
+) -> dict[str, Any]:
+    for request in requests:
+        if (await target.post(**request)).served:
+            return request
+    return otherwise
+
+
+async def unlimited_stream(target: Target) -> list[dict[str, Any]]:
+    """A stream that leaves to their defaults what it can, and its limit too; none where the target streams nothing, or without an end."""
+    if not await has(target, "stream") or not await _ends_by_itself(target):
+        return []
+    request = {"max_tokens": ..., **await scores_wanted(target), "stream": True, **await usage_option(target)}
+    return [request] if (await target.post(**request)).served else []
 
 
 async def circumstances(target: Target) -> AsyncIterator[Circumstance]:
@@ -115,6 +136,20 @@ async def circumstances(target: Target) -> AsyncIterator[Circumstance]:
         yield Circumstance(f"after a prompt of some {tokens} tokens", {"prompt": prompt})
 
 
+async def reasons_differ_anyway(target: Target) -> bool:
+    """Whether a stream has another reason than its plain twin in the simplest cases, which FIN-004 and STOP-017 judge."""
+    simple = [Circumstance("", {}), *(await stop_circumstances(target))]
+    for circumstance in simple:
+        pair = await ask_both(target, circumstance)
+        if pair is not None and any(
+            (other := pair.stream.choices.get(index)) is not None
+            and other.finish_reason != choice.finish_reason
+            for index, choice in pair.plain.choices.items()
+        ):
+            return True
+    return False
+
+
 async def unlimited(target: Target, *, events: int = ENOUGH_EVENTS, **changes: Any) -> Exchange:
     """The exchange of a stream without a limit of its own, which the suite leaves after a while, since it may never end."""
     params = target.params(**{"max_tokens": ..., "stream": True, **changes})
@@ -123,7 +158,8 @@ async def unlimited(target: Target, *, events: int = ENOUGH_EVENTS, **changes: A
 
 async def _ends_by_itself(target: Target) -> bool:
     """Whether an answer without a limit has one by default: some servers fill the context."""
-    return (await unlimited(target)).complete
+    exchange = await unlimited(target)
+    return exchange.served and exchange.complete
 
 
 async def _several(target: Target) -> list[Circumstance]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.rules._shapes import is_framed
 from conformance.wire.completion import Completion
-from conformance.wire.exchange import Exchange, FaultKind, Response
+from conformance.wire.exchange import Auth, Exchange, FaultKind, Response
 from conformance.wire.shown import shown
 
 _NO_BODY = frozenset({204, 304})
@@ -38,6 +40,22 @@ def the_stated_length_is_the_length(exchange: Exchange) -> Judgement:
     if falls_short(exchange) or (response.complete and response.wire_bytes != length):
         return broken(f"Content-Length is {length}, but {response.wire_bytes} bytes of body came")
     return None if response.complete else NOT_APPLICABLE
+
+
+@rule("AUTH-005", Scope.EXCHANGE)
+def a_401_names_the_scheme(exchange: Exchange) -> Judgement:
+    """A 401 to a request without the right key carries `WWW-Authenticate`."""
+    # What a gateway's upstream says of the gateway's own key is GW-037's.
+    if (
+        exchange.response is None
+        or exchange.status != HTTPStatus.UNAUTHORIZED
+        or exchange.request.auth is Auth.KEY
+    ):
+        return NOT_APPLICABLE
+    # RFC 9110, section 15.5.2: "The server generating a 401 response MUST send a WWW-Authenticate header field."
+    if (exchange.response.header("www-authenticate") or "").strip():
+        return None
+    return broken("the 401 to a wrong key has no `WWW-Authenticate`")
 
 
 def falls_short(exchange: Exchange) -> bool:

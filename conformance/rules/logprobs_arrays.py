@@ -38,12 +38,19 @@ class _Answered:
 
     @property
     def uneven(self) -> dict[str, int] | None:
-        """The lengths of arrays that belong together and are not equally long; None where all are."""
+        """The lengths of arrays that belong together and are not equally long; None where all are.
+
+        An array that is missing in a chunk is an empty one where other chunks of the choice have it.
+        """
         # Where no alternatives are asked for there need be none.
         names = (*_REQUIRED, *_TOLERATED) if _most(self) else (*_REQUIRED, "text_offset")
         for part in self.parts:
             arrays = {name: part.get(name) for name in names}
-            lengths = {name: len(array) for name, array in arrays.items() if isinstance(array, list)}
+            lengths = {
+                name: len(array) if isinstance(array, list) else 0
+                for name, array in arrays.items()
+                if isinstance(array, list) or (part.get("tokens") and self.has(name))
+            }
             if len(set(lengths.values())) > 1:
                 return lengths
         return None

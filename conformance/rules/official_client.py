@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
+from conformance.rules._shapes import has_failed
 from conformance.wire.completion import DONE, Completion
 from conformance.wire.exchange import Intent
 
@@ -30,6 +31,8 @@ def the_official_client_reads_it(completion: Completion) -> Judgement:
     # An error in the answer to an odd request is what the client is meant to raise.
     if response is None or not completion.streamed or completion.exchange.request.intent is not Intent.VALID:
         return NOT_APPLICABLE
+    if has_failed(completion):
+        return NOT_APPLICABLE  # STREAM-023
     try:
         for event in _events(response.body):
             if event.data.startswith(DONE):

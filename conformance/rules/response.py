@@ -20,9 +20,9 @@ from conformance.contract.check import (
     rule,
 )
 from conformance.contract.symptom import malformed, missing
-from conformance.rules._shapes import choices_of, is_given, is_of_endpoint, plain, promised
+from conformance.rules._shapes import choices_of, has_failed, is_given, is_of_endpoint, plain, promised
 from conformance.wire.completion import COUNTERS, DETAILS, Completion, is_chat, reason_is_documented
-from conformance.wire.exchange import Exchange, is_int
+from conformance.wire.exchange import Exchange, Intent, Request, is_int
 from conformance.wire.shown import shown
 
 KEYS = ("id", "object", "created", "model", "choices")
@@ -270,6 +270,44 @@ def the_official_client_accepts_the_response(completion: Completion) -> Judgemen
         return Elsewhere(judge)
     wrong = [f"`{place}` is {shown(value)}" for place, value in _mistyped_options(document)]
     return broken("; ".join(wrong[:5])) if wrong else None
+
+
+@rule("N-008", Scope.RUN, shows=malformed("index"))
+def every_answer_has_its_choices(completions: Sequence[Completion]) -> Judgement:
+    """Where some requests with `n` get as many choices as they ask for, all do."""
+    # Of streams STREAM-013 says which indices are missing.
+    several = [
+        one
+        for one in completions
+        if one.exchange.request.integer("n", 1) > 1 and not one.streamed and _has_ended(one)
+    ]
+    if not any(len(one.choices) == one.exchange.request.choices for one in several):
+        return NOT_APPLICABLE  # N-001
+    full = [one for one in completions if len(one.choices) == one.exchange.request.choices]
+    for one in several:
+        request = one.exchange.request
+        # Where prompts of a kind are lost without `n` as well it is they that are: MULTI-001, REQ-009.
+        lists_come = len(request.prompts) == 1 or any(
+            _is_like(request, other.exchange.request) for other in full
+        )
+        if lists_come and len(one.choices) != request.choices:
+            return broken(
+                f"a request for {request.choices} choices was answered with {len(one.choices)}, and others got all of theirs",
+                evidence=(one.exchange,),
+            )
+    return None
+
+
+def _is_like(request: Request, other: Request) -> bool:
+    """Whether another request, without `n`, is for several prompts of the same kind, text or token ids."""
+    kinds = [{type(prompt) for prompt in one.prompts} for one in (request, other)]
+    return other.integer("n", 1) == 1 < len(other.prompts) and kinds[0] == kinds[1]
+
+
+def _has_ended(completion: Completion) -> bool:
+    """Whether an answer to a valid request came to its end, and not to an error."""
+    exchange = completion.exchange
+    return exchange.request.intent is Intent.VALID and exchange.complete and not has_failed(completion)
 
 
 @rule("RESP-019", Scope.RUN, shows=malformed("model"))

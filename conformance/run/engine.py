@@ -313,6 +313,7 @@ class Engine:
             name=name,
             has_key=self._has_key,
             upstream=self._upstream,
+            speaker=lambda exchange, name: self.ledger.speaker_of(exchange, name, self.exchanges),
         )
 
     @property

@@ -12,6 +12,7 @@ from conformance.contract.check import Check, Finding, Scope
 from conformance.contract.symptom import Symptom
 from conformance.contract.verdict import Broken, Kind, Reason, Verdict
 from conformance.kit.facts import Facts
+from conformance.kit.symptoms import of_valid
 from conformance.run.preconditions import Unmet, missing, speakers, unmet
 from conformance.run.results import Mark, Part, Result
 from conformance.run.settings import Settings
@@ -33,8 +34,8 @@ class Ledger:
     checks: Sequence[Check]
     on_result: OnResult = lambda check, result: None  # noqa: ARG005 - the signature is the point
     settled: dict[str, Result] = field(default_factory=dict)
-    failed_once: dict[str, Broken] = field(default_factory=dict)
-    """What failed and is not confirmed yet, by requirement."""
+    failed_once: dict[str, tuple[Broken, Sequence[Exchange]]] = field(default_factory=dict)
+    """What failed and is not confirmed yet, by requirement, and what it had looked at."""
 
     def __post_init__(self) -> None:
         """Number the requirements, and find those that speak for what the profile requires."""
@@ -64,6 +65,29 @@ class Ledger:
         scored = Counter(one.tier for one in self.catalogue if not one.excluded and not one.planned)
         selected = Counter(self.requirement(check).tier for check in self.checks)
         return {tier: Part(selected[tier], scored[tier]) for tier in Tier}
+
+    def speaker_of(self, exchange: Exchange, but_for: str, exchanges: Iterable[Exchange]) -> str | None:
+        """The requirement that fails, or did when it was judged first, by what a valid request shows that is answered so.
+
+        What a finding does not state as its symptom shows in what it has looked at, among all `exchanges`.
+        """
+        by_id = {one.id: one for one in exchanges if not one.served}
+        found = {
+            name: (one.symptoms, [by_id[key] for key in one.exchanges if key in by_id])
+            for name, one in self.settled.items()
+            if one.verdict in {Verdict.FAIL, Verdict.WARN}
+        }
+        found |= {
+            name: (outcome.symptoms, [one for one in used if not one.served])
+            for name, (outcome, used) in self.failed_once.items()
+            if name not in self.settled
+        }
+        symptom = of_valid(exchange)
+        for name, (symptoms, lost) in found.items():
+            seen = (*symptoms, *map(of_valid, lost))
+            if name != but_for and any(map(symptom.is_explained_by, seen)):
+                return name
+        return None
 
     @property
     def unsettled(self) -> list[Check]:
@@ -121,7 +145,7 @@ class Ledger:
         """Settle whatever is left as inconclusive, with what is known of it so far."""
         for check in self.unsettled:
             once = self.failed_once.get(check.requirement_id)
-            message = f"it failed once ({once}), and before it could be confirmed, {why}" if once else why
+            message = f"it failed once ({once[0]}), and before it could be confirmed, {why}" if once else why
             self.settle(check, Verdict.INCONCLUSIVE, message, reason=reason)
 
     def _result(  # noqa: PLR0913, PLR0917 - the fields of a result

@@ -81,7 +81,11 @@ def _lacking(name: str, found: Capability) -> Unmet:
             found.reason or Reason.PRECONDITION,
             evidence,
         )
-    see = f"; see {JUDGED_BY[name]}" if name in JUDGED_BY else ""
+    speakers = [
+        *([JUDGED_BY[name]] if name in JUDGED_BY else []),
+        *(["HTTP-021"] if found.has_failed else []),
+    ]
+    see = f"; see {' and '.join(speakers)}" if speakers else ""
     return Unmet(Verdict.NOT_RUN, f"needs {name}, which does not work: {found.note}{see}", evidence=evidence)
 
 

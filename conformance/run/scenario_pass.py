@@ -129,7 +129,7 @@ class ScenarioPass:
             self._postponed.append(check)
             return True
         if isinstance(outcome, Broken):
-            self._ledger.failed_once[check.requirement_id] = outcome
+            self._ledger.failed_once[check.requirement_id] = outcome, first.used
             return False
         self._ledger.settle(
             check,

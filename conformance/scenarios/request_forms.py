@@ -11,6 +11,7 @@ from conformance.contract.check import scenario
 from conformance.contract.symptom import Symptom
 from conformance.contract.verdict import Broken, Inconclusive, NotRun
 from conformance.kit import symptoms
+from conformance.kit.all_at_once import SUFFIX, Features, all_at_once
 from conformance.kit.capabilities import SOME_IDS, has
 from conformance.kit.context_length import context_length
 from conformance.kit.full_context import filling, room
@@ -19,7 +20,7 @@ from conformance.kit.steered import Steered, steered
 from conformance.kit.stop_sequences import NEVER
 from conformance.kit.target import Target
 from conformance.kit.telling import usage_option
-from conformance.kit.twins import LONG_PROMPTS, SUFFIX, long_prompt
+from conformance.kit.twins import LONG_PROMPTS, long_prompt, reasons_differ_anyway
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange
@@ -28,6 +29,7 @@ from conformance.wire.shown import shown
 _FLIPPED = 1
 """So many other texts of one form may be near ties that a batch of another size flips."""
 
+_BEST_OF = {"best_of": 3}
 _SHORT_CONTEXT = 8192
 """Tokens; the most that one plain request may cost by mistake."""
 _MARGIN = 64
@@ -49,29 +51,65 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Forms that are one but for their prompts: the next is there for what the one before it shows."""
+
+    forms: Sequence[Form]
+    features: Features | None = None
+    """What the form has all at once, where that is several things."""
+    instead: Sequence[Group] = ()
+    """What is looked at where these forms say nothing, since something else changes their texts."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Difference:
     """What is other than in the simpler request, and the symptom where it is not the text."""
 
     message: str
     symptoms: tuple[Symptom, ...] = ()
+    is_text: bool = True
 
 
 @scenario("REQ-039")
 async def settings_act_in_every_form(target: Target) -> None:
-    """A text that bias, penalties and a stop sequence shape is the same alone and plain, in lists, with `n`, and in streams of these."""
+    """A text that bias, penalties and a stop sequence shape is the same in a plain request and in every other form of it."""
     request = await steered(target)
     if not request.settings:
         raise NotRun("the target takes neither `logit_bias` nor penalties")
-    async for forms in _forms(target, request):
-        different: list[_Difference] = []
-        for form in forms:
-            found = await _different(target, request, form)
-            if not found or await _is_so_without_settings(target, request, form):
-                break
-            different += found
-        if len(different) > _FLIPPED:
-            first = different[0]
-            raise Broken(first.message + await _culprit(target, request, forms[0]), *first.symptoms)
+    async for group in _groups(target, request):
+        await _judge(target, request, group)
+
+
+async def _judge(target: Target, request: Steered, group: Group) -> None:
+    """Raise `Broken` where settings act otherwise in the forms of a group."""
+    different: list[_Difference] = []
+    for form in group.forms:
+        if not (found := await _different(target, request, form)):
+            return
+        if await _is_so_without_settings(target, request, form):
+            different = []
+            break
+        different += found
+    if not different:
+        for other in group.instead:
+            await _judge(target, request, other)
+    if len(different) > _FLIPPED:
+        first = different[0]
+        # A reason alone is no matter of a setting, and so of nobody who owns one.
+        culprit = await _culprit(target, request, group.forms[0]) if first.is_text else ""
+        where = await _where(target, request, group.features) if group.features else ""
+        raise Broken(first.message + culprit + where, *first.symptoms)
+
+
+async def _where(target: Target, request: Steered, features: Features) -> str:
+    """Which of the features alone shows the same, in words."""
+    streamed = {"stream": True, **await usage_option(target)}
+    for name, changes in features.parts.items():
+        choices = range(Features({name: changes}).choices)
+        alone = Form(f"of a stream {name}", {**changes, **streamed}, [(changes, index) for index in choices])
+        if await _different(target, request, alone):
+            return f"; it is so {name} alone"
+    return ""
 
 
 async def _is_so_without_settings(target: Target, request: Steered, form: Form) -> bool:
@@ -100,9 +138,19 @@ async def _culprit(target: Target, request: Steered, form: Form) -> str:
             if await _different(target, beside, form):
                 return "; beside a `stop` that never comes it is so, too, and without `stop` it is not"
             found = "stop"
-    if found in form.owners:
+    if found in form.owners and await _owner_sees_it(target, request, form, found):
         raise NotRun(f"`{found}` does not act {form.what}; see {form.owners[found]}")
     return found and f"; `{found}` alone does it"
+
+
+async def _owner_sees_it(target: Target, request: Steered, form: Form, setting: str) -> bool:
+    """Whether it is so with one choice for each prompt as well, which is all that the owners of most settings look at."""
+    each = int(form.changes.get("n", 1))
+    if each == 1 or setting == "stop":
+        return True
+    changes = {name: value for name, value in form.changes.items() if name != "n"}
+    alone = replace(form, changes=changes, simpler=form.simpler[::each])
+    return bool(await _different(target, replace(request, settings=request.parts[setting], stop={}), alone))
 
 
 async def _of_a_full_context(target: Target, request: Steered, form: Form) -> str:
@@ -126,19 +174,37 @@ async def _different(target: Target, request: Steered, form: Form) -> list[_Diff
         ] * len(form.simpler)
     if not exchange.served or not (exchange.complete or exchange.closed_by_us):
         return []
-    choices = target.read(exchange).choices if exchange.complete else Completion.read(exchange).choices
+    whole = target.read(exchange) if exchange.complete else Completion.read(exchange)
+    if whole.reports_an_error:
+        return []  # STREAM-023
+    choices = whole.choices
     found = []
     for index, (changes, place) in enumerate(form.simpler):
-        other = (await target.complete(**{**request.cut, **changes})).choices
+        answer = await target.complete(**{**request.cut, **changes})
+        other = answer.choices
+        if len(other) != answer.exchange.request.choices:
+            return [
+                _Difference(
+                    f"with {settings} a plain request of the same kind is answered with {len(other)} choices instead of"
+                    f" {answer.exchange.request.choices}"
+                )
+            ] * len(form.simpler)
         if index not in choices or place not in other:
             continue  # MULTI-001, N-001
         text, wanted = choices[index].text, other[place].text
+        reason, usual = choices[index].finish_reason, other[place].finish_reason
         if not same(text, wanted):
-            found.append(
-                _Difference(
-                    f"with {settings} the text of choice {index} {form.what} is {shown(text)}, and {shown(wanted)} in the plain request for it"
-                )
+            what, here, there = "text", text, wanted
+        elif reason != usual and not await reasons_differ_anyway(target):
+            what, here, there = "finish_reason", str(reason), str(usual)
+        else:
+            continue
+        found.append(
+            _Difference(
+                f"with {settings} the {what} of choice {index} {form.what} is {shown(here)}, and {shown(there)} in the plain request for it",
+                is_text=what == "text",
             )
+        )
     return found
 
 
@@ -148,41 +214,71 @@ async def _sent(target: Target, request: Steered, form: Form) -> Exchange:
     return await target.post(**{**request.cut, **form.changes})
 
 
-async def _forms(target: Target, request: Steered) -> AsyncIterator[Sequence[Form]]:
-    """The forms; of several that are one but for their prompts the next is there for what the one before it shows.
-
-    Each has as many features at a time as go together, since each may have a way of its own through a server.
-    """
+async def _groups(target: Target, request: Steered) -> AsyncIterator[Group]:
+    """The forms. Each has as many features at a time as go together, since each may have a way of its own through a server."""
     streamed = {"stream": True, **await usage_option(target)} if await has(target, "stream") else None
-    has_lists = await has(target, "multi_prompt")
     alone: list[Changes] = [{"prompt": prompt} for prompt in target.prompts(2)]
     if streamed is not None:
         owners = {"stop": "STOP-017", "top_p": "STREAM-030"}
-        yield [Form("of a stream", {**one, **streamed}, [(one, 0)], owners) for one in alone]
+        yield Group([Form("of a stream", {**one, **streamed}, [(one, 0)], owners) for one in alone])
     for forms in await _full(target, request, alone, streams=streamed is not None):
-        yield forms
-    if has_lists:
-        times = 2 if await has(target, "n") else 1
-        several: Changes = {"prompt": list(target.prompts(2))} | ({"n": times} if times > 1 else {})
-        singles = [(one, 0) for one in alone for _ in range(times)]
-        owners = {"logit_bias": "MULTI-011", "stop": "STOP-019 and STOP-020"}
-        yield [Form("of a list of prompts", several, singles, owners)]
-        if streamed is not None:
-            yield [Form("of a stream for a list of prompts", {**several, **streamed}, singles)]
+        yield Group(forms)
+    lists = await _lists(target, alone, streamed)
+    if lists:
+        yield lists[0]
     if streamed is None:
         return
-    if await has(target, "token_prompt"):
-        ids = [list(SOME_IDS), list(reversed(SOME_IDS))]
-        tokens: list[Changes] = [{"prompt": ids}] if has_lists else [{"prompt": one} for one in ids]
-        count = len(ids) if has_lists else 1
-        yield [
-            Form("of a stream for token ids", {**one, **streamed}, [(one, index) for index in range(count)])
-            for one in tokens
-        ]
+    yield await _everything(target, request, streamed, [*lists[1:], *await _ids(target, streamed)])
     suffix = {"suffix": SUFFIX} if await has(target, "suffix") else {}
     # The longest one first.
     long = [{"prompt": await long_prompt(target, count), **suffix} for count in reversed(LONG_PROMPTS)]
-    yield [Form("of a stream for a long prompt", {**one, **streamed}, [(one, 0)]) for one in long]
+    yield Group([Form("of a stream for a long prompt", {**one, **streamed}, [(one, 0)]) for one in long])
+
+
+async def _lists(target: Target, alone: Sequence[Changes], streamed: Changes | None) -> Sequence[Group]:
+    """A list of prompts against each of them alone: plain, and as a stream."""
+    if not await has(target, "multi_prompt"):
+        return []
+    times = 2 if await has(target, "n") else 1
+    several: Changes = {"prompt": list(target.prompts(2))} | ({"n": times} if times > 1 else {})
+    singles = [(one, 0) for one in alone for _ in range(times)]
+    owners = {"logit_bias": "MULTI-011", "stop": "STOP-019 and STOP-020"}
+    plain = Group([Form("of a list of prompts", several, singles, owners)])
+    if streamed is None:
+        return [plain]
+    return [plain, Group([Form("of a stream for a list of prompts", {**several, **streamed}, singles)])]
+
+
+async def _ids(target: Target, streamed: Changes) -> Sequence[Group]:
+    """A stream for token ids against the plain request for them."""
+    if not await has(target, "token_prompt"):
+        return []
+    has_lists = await has(target, "multi_prompt")
+    ids = [list(SOME_IDS), list(reversed(SOME_IDS))]
+    tokens: list[Changes] = [{"prompt": ids}] if has_lists else [{"prompt": one} for one in ids]
+    count = len(ids) if has_lists else 1
+    return [
+        Group(
+            [
+                Form(
+                    "of a stream for token ids", {**one, **streamed}, [(one, index) for index in range(count)]
+                )
+                for one in tokens
+            ]
+        )
+    ]
+
+
+async def _everything(target: Target, request: Steered, streamed: Changes, instead: Sequence[Group]) -> Group:
+    """A stream that has all that goes together against the plain request for the same; of each thing alone where nothing goes together."""
+    best_of = _BEST_OF if await has(target, "best_of") else {}
+    features = await all_at_once(target, {**request.cut, **best_of})
+    if features is None:
+        return Group((), None, instead)
+    # In the order in which it was sent to see whether it is served.
+    simpler = [({**best_of, **features.changes}, index) for index in range(features.choices)]
+    form = Form(f"of a stream {features.told}", {**features.changes, **streamed}, simpler)
+    return Group([form], features, instead)
 
 
 async def _full(

@@ -9,14 +9,24 @@ from dataclasses import replace
 
 from conformance.contract.check import Phase, scenario
 from conformance.contract.symptom import not_served
-from conformance.contract.verdict import Broken, Inconclusive, NotServed, Reason
+from conformance.contract.verdict import Broken, Inconclusive, NotRun, NotServed, Reason
 from conformance.kit.same_answer import difference
 from conformance.kit.target import Target
 from conformance.kit.traffic import Incident
 from conformance.kit.twins import ordinary_requests
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, Intent, Request
+from conformance.wire.greedy import takes_the_best
+from conformance.wire.shown import shown
 
+_WORDS = ("amber", "birch", "cedar")
+"""That a near tie comes out otherwise the second time, and only then, after each of so many is no chance."""
+_TIMES = 3
+"""So often the same is answered in one way, where another answer is no near tie."""
+_ODD = 2
+"""So many requests are asked for anew."""
+_NEVER_SERVED = 3
+"""So many requests that were never served are sent once more."""
 _INCIDENTS = 2
 _SUSPECTS = 3
 """So many of the requests that came before an incident are sent again, the likeliest ones."""
@@ -43,8 +53,14 @@ async def _expect_as_ever(target: Target, after: Exchange, what: str) -> None:
     usual = await target.send(replace(after.request, once=False))
     if not (target.facts.repeats and usual.served and usual.complete and after.complete):
         return
-    if (differs := difference(target.read(usual), target.read(after), usage=False)) is not None:
-        raise Broken(f"at another time and after {what}, {differs}")
+    if (differs := difference(target.read(usual), target.read(after), usage=False)) is None:
+        return
+    # What is another answer now and then, after nothing that was refused, is no trace of a refusal.
+    for _ in range(_TIMES):
+        again = await target.send(usual.request, fresh=True)
+        if not again.complete or difference(target.read(usual), target.read(again), usage=False) is not None:
+            return
+    raise Broken(f"at another time and after {what}, {differs}")
 
 
 def _expect_served(exchange: Exchange, after: str) -> None:
@@ -84,3 +100,79 @@ async def _judge(target: Target, incident: Incident) -> None:
     again = tuple([await target.send(exchange.request, fresh=True) for exchange in suspects[-_SUSPECTS:]])
     if again and (not await target.still_serves(again) or len(target.incidents) > seen):
         raise Broken(f"after {names}, and again when the same was sent once more: {incident.message}")
+
+
+@scenario("HTTP-021", phase=Phase.LAST)
+async def what_is_valid_is_served(target: Target) -> None:
+    """A valid request of which no other requirement speaks is not answered with 5xx, or not at all, whenever it is sent."""
+    await target.valid_twin_is_served()
+    speaker = None
+    for exchange in _never_served(target):
+        speaker = speaker or target.speaker_of(exchange)
+        if target.speaker_of(exchange) is None:
+            again = await target.send(exchange.request, fresh=True)
+            if again.unserved:
+                target.not_served(again)
+    if speaker is not None:
+        raise NotRun(f"what is not served is spoken of; see {speaker}")
+
+
+@scenario("DET-014", phase=Phase.LAST)
+async def the_second_time_is_as_the_first(target: Target) -> None:
+    """What a greedy request is answered the second time is what it is answered the first time and the third."""
+    for odd in _odd_the_second_time(target):
+        if told := await _is_odd_again(target, odd):
+            raise Broken(told)
+
+
+def _odd_the_second_time(target: Target) -> list[Request]:
+    """A few greedy requests whose second answer in the run was another one than their first, or none."""
+    asked: dict[Request, list[Exchange]] = {}
+    for exchange in target.exchanges:
+        if exchange.request.intent is Intent.VALID and takes_the_best(exchange.request.params):
+            asked.setdefault(exchange.request, []).append(exchange)
+    found = []
+    for request, exchanges in asked.items():
+        if len(exchanges) > 1 and exchanges[0].served and exchanges[0].complete:
+            target.used += exchanges[:2]
+            if _differs(target, *exchanges[:2]) and isinstance(request.params.get("prompt"), str | list):
+                found.append(request)
+    return found[:_ODD]
+
+
+async def _is_odd_again(target: Target, request: Request) -> str | None:
+    """How the second answer is another one than the first and the third, in words, if it is so after each of some new prompts; else None."""
+    told = None
+    for word in _WORDS:
+        prompt = f"{target.prompt} {word} {target.attempt + 1}"
+        several = [prompt, f"{prompt} too"] if len(request.prompts) > 1 else prompt
+        fresh = Request.of({**request.params, "prompt": several}, once=True)
+        answers = [await target.send(fresh, fresh=True) for _ in range(3)]
+        if not answers[0].served or _differs(target, answers[0], answers[2]):
+            return None
+        if (differs := _differs(target, *answers[:2])) is None:
+            return None
+        told = f"a request with the prompt {shown(prompt)}, sent for the first and for the second time: {differs}; the third time it is as the first"
+    return told
+
+
+def _differs(target: Target, one: Exchange, other: Exchange) -> str | None:
+    if not other.served or not other.complete:
+        return f"status {one.status} and {other.status or 'no answer'}" if other.unserved else None
+    return difference(target.read(one), target.read(other), usage=False)
+
+
+def _never_served(target: Target) -> list[Exchange]:
+    """A few of the valid requests that got no answer but failures, one of each kind that was never served."""
+    found: dict[frozenset[str], Exchange] = {}
+    served = {exchange.request for exchange in target.exchanges if exchange.served}
+    for exchange in target.exchanges:
+        request = exchange.request
+        if (
+            request.intent is Intent.VALID
+            and exchange.unserved
+            and request not in served
+            and request.params.get("model") == target.facts.model
+        ):
+            found.setdefault(frozenset(request.params), exchange)
+    return list(found.values())[:_NEVER_SERVED]

@@ -154,6 +154,11 @@ class Completion:
             vars(response)[_KEPT] = found
         return found
 
+    @property
+    def reports_an_error(self) -> bool:
+        """Whether a document of the answer, such as a chunk of a stream, has an error in it."""
+        return any(bool(document.get("error")) for document in self.documents)
+
     @classmethod
     def _read(cls, exchange: Exchange) -> Completion:
         if exchange.response is None:
