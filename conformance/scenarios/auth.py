@@ -9,7 +9,8 @@ import secrets
 from http import HTTPStatus
 
 from conformance.contract.check import Phase, scenario
-from conformance.contract.verdict import Broken, BrokenShould, NotRun
+from conformance.contract.verdict import Broken, BrokenShould, NotRun, NotServed
+from conformance.kit.symptoms import of_invalid
 from conformance.kit.target import Target
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Auth, Exchange, Intent, Request, Response
@@ -43,7 +44,7 @@ async def _ask(target: Target, credentials: Headers, *, body: bytes = b"", **cha
 
 def _answer(exchange: Exchange, what: str) -> Response:
     if exchange.response is None:
-        raise Broken(f"{what} got no answer at all: {error_text(exchange)}")
+        raise NotServed(f"{what} got no answer at all: {error_text(exchange)}", of_invalid(exchange))
     return exchange.response
 
 
