@@ -49,7 +49,7 @@ def run(tree: Path) -> tuple[float, int]:
         subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--report={report}"],
             cwd=tree,
-            env={**os.environ, "PYTHONPATH": str(tree)},
+            env={**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": ""},
             stdout=subprocess.DEVNULL,
             check=True,
         )
