@@ -24,6 +24,8 @@ _STRUCTURE = re.compile(rb"""((?:\\{0,8}["'\n\r{}\[\]<>,:][ \t]*)+)""")
 _HELD = 1 << 20
 _SEEN_TWICE = 1 << 12
 """Bytes of a stream that are looked at at a time, and of them so many again with what follows."""
+_SHORT_TEXT, _MOST_KNOWN = 200, 4096
+"""Characters of a text that is remembered, and how many are."""
 _BY_CHANCE = 2
 """So many letters before a border, or after one, which would go on with a secret, do so by chance."""
 
@@ -71,10 +73,24 @@ class Redactor:
         found += (match.span() for pattern in patterns for match in pattern.finditer(data))
         return merged(found)
 
+    @cached_property
+    def _known(self) -> dict[str, str]:
+        """Short texts and what is left of them: names and values of headers come again with each answer."""
+        return {}
+
     def text(self, text: str) -> str:
         """`text` without the secrets."""
         if not self._kept_secret:
             return text
+        if len(text) > _SHORT_TEXT:
+            return self._without_secrets(text)
+        if (clean := self._known.get(text)) is None:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            clean = self._known[text] = self._without_secrets(text)
+        return clean
+
+    def _without_secrets(self, text: str) -> str:
         # Lone surrogates survive this: JSON's escapes can bring them into a text.
         data = text.encode("utf-8", "surrogatepass")
         clean = self.data(data)
