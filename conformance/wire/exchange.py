@@ -148,7 +148,7 @@ class Request:
         """Whether the request asks for a stream."""
         return self.params.get("stream") is True
 
-    @property
+    @cached_property
     def prompts(self) -> tuple[str | tuple[int, ...], ...]:
         """The prompts that the request carries, each a text or token ids; empty where the form is not a legal one."""
         prompt = self.params.get("prompt")
@@ -231,7 +231,12 @@ class Response:
 
     def header(self, name: str) -> str | None:
         """The first header of that name, whatever its case."""
-        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+        return self._first.get(name.lower())
+
+    @cached_property
+    def _first(self) -> Mapping[str, str]:
+        """The first header of each name, in lower case."""
+        return {key.lower(): value for key, value in reversed(self.headers)}
 
     @property
     def media_type(self) -> str:
@@ -335,7 +340,7 @@ def parse_json(text: bytes | str) -> Any:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
         if len(decoded) > _MOST_VALUES and sum(map(decoded.count, ",[{")) > _MOST_VALUES:
             return NOT_JSON
-        return json.loads(decoded, parse_constant=_no_constant, parse_float=_finite, parse_int=_printable)
+        return _STRICT.decode(decoded)
     except (ValueError, RecursionError):
         return NOT_JSON
 
@@ -355,6 +360,10 @@ def _finite(digits: str) -> float:
     if math.isinf(number):
         raise ValueError(digits)
     return number
+
+
+_STRICT = json.JSONDecoder(parse_constant=_no_constant, parse_float=_finite, parse_int=_printable)
+"""Made once: that takes longer than to read a short answer."""
 
 
 def is_int(value: object) -> TypeGuard[int]:
