@@ -109,7 +109,10 @@ async def _expect_no_penalty(
 async def _different(
     target: Target, plain: Mapping[str, Any], stream: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
-    one, other = [_texts(await _served(target, **request)) for request in (plain, stream)]
+    answers = [await _served(target, **request) for request in (plain, stream)]
+    if any(choice.finish_reason is None for answer in answers for choice in answer.choices.values()):
+        raise NotRun("a choice does not say why it ended; see STREAM-011 and RESP-010")
+    one, other = map(_texts, answers)
     return [pair for pair in zip(one, other, strict=False) if not same(*pair)]
 
 
