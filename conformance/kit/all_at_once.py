@@ -16,8 +16,8 @@ from conformance.kit.target import Target
 
 SUFFIX = " zebra quokka lantern."
 """A suffix that no text says by itself."""
-_LONG = 1200
-"""Tokens of a prompt that is longer than what an engine computes at a time (512, or 1,024)."""
+LONG_PROMPTS = (600, 1200)
+"""Tokens of prompts that are longer than what an engine computes at a time (512, or 1,024)."""
 _ENOUGH = 2
 """Fewer features than so many are no combination."""
 
@@ -49,14 +49,12 @@ class Features:
         return ", ".join(self.parts)
 
 
-async def all_at_once(
-    target: Target, settings: Mapping[str, Any], *, long: bool = False, echo: bool = True
-) -> Features | None:
+async def all_at_once(target: Target, settings: Mapping[str, Any], *, long: bool = False) -> Features | None:
     """As many features as the target serves beside `settings` in a plain request; None where these are too few to be called a combination.
 
     What is refused is asked for again without the feature that is the likeliest to be the reason.
     """
-    parts = await _parts(target, long=long, echo=echo)
+    parts = await _parts(target, long=long)
     while len(parts) >= _ENOUGH:
         features = Features(parts)
         exchange = await target.post(**{**settings, **features.changes})
@@ -75,7 +73,7 @@ def _failed(status: int | None) -> bool:
     return status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-async def _parts(target: Target, *, long: bool, echo: bool) -> dict[str, Changes]:
+async def _parts(target: Target, *, long: bool) -> dict[str, Changes]:
     """The features that the target has by themselves, the likeliest to be refused beside others last."""
     parts: dict[str, Changes] = {}
     lists, ids = await has(target, "multi_prompt"), await has(target, "token_prompt")
@@ -87,7 +85,7 @@ async def _parts(target: Target, *, long: bool, echo: bool) -> dict[str, Changes
         }
     if await has(target, "n"):
         parts["with `n`"] = {"n": 2}
-    if echo and await has(target, "echo"):
+    if await has(target, "echo"):
         parts["with `echo`"] = {"echo": True}
     if await has(target, "suffix"):
         parts["with a suffix"] = {"suffix": SUFFIX}
@@ -97,4 +95,4 @@ async def _parts(target: Target, *, long: bool, echo: bool) -> dict[str, Changes
 def _token_ids(*, long: bool) -> tuple[list[int], list[int]]:
     """Two prompts, of which the second one may be long."""
     one, other = list(SOME_IDS), list(reversed(SOME_IDS))
-    return one, other * (_LONG // len(other)) if long else other
+    return one, other * (LONG_PROMPTS[-1] // len(other)) if long else other

@@ -14,7 +14,7 @@ from typing import Any
 
 from conformance.contract.verdict import Inconclusive
 from conformance.kit import beyond_ascii
-from conformance.kit.all_at_once import SUFFIX
+from conformance.kit.all_at_once import LONG_PROMPTS, SUFFIX
 from conformance.kit.capabilities import NONCE, SOME_IDS, has
 from conformance.kit.several_choices import ECHO_LENGTH, LENGTH, by_prompts
 from conformance.kit.steered import steered
@@ -27,8 +27,6 @@ from conformance.wire.exchange import Exchange, Intent, Request
 
 LONG = 64
 """Tokens of an answer that is long enough for what goes wrong after a while."""
-LONG_PROMPTS = (600, 1200)
-"""Tokens of prompts that are longer than what an engine computes at a time (512, or 1,024)."""
 ENOUGH_EVENTS = 64
 """After so many a stream without a limit is left."""
 _SEVERAL: Sequence[Mapping[str, Any]] = ({"n": 2, "best_of": 3}, {"n": 2})

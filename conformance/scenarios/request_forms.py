@@ -11,7 +11,7 @@ from conformance.contract.check import scenario
 from conformance.contract.symptom import Symptom
 from conformance.contract.verdict import Broken, Inconclusive, NotRun
 from conformance.kit import symptoms
-from conformance.kit.all_at_once import SUFFIX, Features, all_at_once
+from conformance.kit.all_at_once import LONG_PROMPTS, SUFFIX, Features, all_at_once
 from conformance.kit.capabilities import SOME_IDS, has
 from conformance.kit.context_length import context_length
 from conformance.kit.full_context import filling, room
@@ -20,7 +20,7 @@ from conformance.kit.steered import Steered, steered
 from conformance.kit.stop_sequences import NEVER
 from conformance.kit.target import Target
 from conformance.kit.telling import usage_option
-from conformance.kit.twins import LONG_PROMPTS, long_prompt, reasons_differ_anyway
+from conformance.kit.twins import long_prompt, reasons_differ_anyway
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange
