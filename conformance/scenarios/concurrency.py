@@ -11,7 +11,7 @@ from typing import Any
 
 from conformance.contract.check import Phase, scenario
 from conformance.contract.verdict import Broken, Inconclusive, NotRun, ProvedBroken
-from conformance.kit.capabilities import has
+from conformance.kit.capabilities import NONCE, has
 from conformance.kit.invalid_requests import repeats
 from conformance.kit.leaving import A_MOMENT, expect_as_ever, expect_at_once
 from conformance.kit.same_answer import difference
@@ -84,7 +84,7 @@ async def _different_beside(
 async def _in_a_crowd(target: Target, requests: Sequence[Mapping[str, Any]]) -> list[Completion]:
     """The answers to requests beside a refused one, and beside others whose echoes tell them apart: each gets its own."""
     prompts = [f"{word}-{number} quokka lantern:" for number, word in enumerate(_WORDS[:_ECHOES])]
-    deliveries: list[dict[str, Any]] = [{}, {}, {"stream": True} if await has(target, "stream") else {}]
+    deliveries: list[dict[str, Any]] = [{}, {}, {"stream": True} if await _streams_echo(target) else {}]
     answers, _, beside = await asyncio.gather(
         asyncio.gather(
             *(
@@ -103,6 +103,13 @@ async def _in_a_crowd(target: Target, requests: Sequence[Mapping[str, Any]]) -> 
                 f"of {_OTHERS + 1} requests at the same time the one that wanted {shown(prompt)} echoed got {shown(answer.text)}"
             )
     return beside
+
+
+async def _streams_echo(target: Target) -> bool:
+    """Whether a stream may have `echo`, by the request of ECHO-006: some servers refuse optional settings in streams only."""
+    if not await has(target, "stream"):
+        return False
+    return (await target.post(prompt=NONCE, echo=True, max_tokens=4, stream=True)).served
 
 
 def _expect_biased(alone: Completion, beside: Completion) -> None:
