@@ -12,7 +12,6 @@ from conformance.contract.verdict import Reason
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Exchange
 from conformance.wire.quota import quota_words
-from conformance.wire.retry import time_of
 
 _CLIENT_ERROR = 400
 
@@ -63,7 +62,7 @@ def apply_rule(check: Check, exchanges: Iterable[Exchange], profile: Profile) ->
     says nothing of a request, and is judged as a whole by those that look at all tries.
     """
     more = (profile,) if check.wants_profile else ()
-    exchanges = [exchange for exchange in exchanges if quota_words(exchange, now=time_of(exchange)) is None]
+    exchanges = [exchange for exchange in exchanges if quota_words(exchange) is None]
     if check.scope is Scope.TRIES:
         return _of_all(check, exchanges, check.function(exchanges, *more))
     exchanges = [exchange for exchange in exchanges if not exchange.transient]

@@ -291,8 +291,8 @@ def _known_to_fail(target: Target, examples: Sequence[Params]) -> set[tuple[str,
     return {
         kind
         for exchange in _before(target, examples)
-        for kind in _kinds(exchange.request.params)
         if _fails(exchange)
+        for kind in _kinds(exchange.request.params)
     }
 
 

@@ -318,7 +318,7 @@ def _words_of_money(exchange: Exchange, horizon: float) -> str | None:
     """What an answer says of money, or of a quota, that is at its end for so many seconds at least."""
     if exchange.request.takes_any_answer or exchange.request.auth is not Auth.KEY:
         return None
-    return quota_words(exchange, now=time_of(exchange), horizon=horizon)
+    return quota_words(exchange, horizon=horizon)
 
 
 def _without_money(exchange: Exchange, words: str) -> str:

@@ -20,7 +20,6 @@ from conformance.run.attempt import Attempt
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, FaultKind, Intent, Request
 from conformance.wire.quota import quota_words
-from conformance.wire.retry import time_of
 
 CANARY_PROMPT = "Are you still there?"
 
@@ -204,7 +203,7 @@ def incidents_in(exchanges: Sequence[Exchange]) -> Iterator[Incident]:
 
 
 def _is_refused(exchange: Exchange) -> bool:
-    return quota_words(exchange, now=time_of(exchange)) is not None
+    return quota_words(exchange) is not None
 
 
 def serves_as_ever(exchange: Exchange) -> bool:

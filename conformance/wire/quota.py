@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from conformance.wire.exchange import NOT_JSON, Exchange, Response
-from conformance.wire.retry import is_turned_away, wait_asked_for
+from conformance.wire.retry import is_turned_away, time_of, wait_asked_for
 from conformance.wire.shown import legible
 
 _MOST_WORDS = 300
@@ -94,21 +94,21 @@ _OF_A_DAY = re.compile(
 )
 
 
-def quota_words(exchange: Exchange, *, now: float, horizon: float | None = None) -> str | None:
+def quota_words(exchange: Exchange, *, horizon: float | None = None) -> str | None:
     """What the target says of money or a quota that is at its end, on one line; `None` where it says nothing of the kind.
 
-    A limit is at its end, too, where it is lifted later than `horizon` seconds after the Unix time `now`, or is one of a day or a month
+    A limit is at its end, too, where it is lifted later than `horizon` seconds after the answer was written, or is one of a day or a month
     and says no time.
     """
     response = exchange.response
-    if response is None:
+    if response is None or response.status < HTTPStatus.BAD_REQUEST:
         return None
     message = _message(response)
     if response.status == HTTPStatus.PAYMENT_REQUIRED or _says_so(response, message.lower()):
         return _words(response, message)
     if not is_turned_away(response):
         return None
-    wait = wait_asked_for(response, now)
+    wait = wait_asked_for(response, time_of(exchange))
     if wait is None:
         return _words(response, message) if _OF_A_DAY.search(message.lower()) else None
     if horizon is None or wait <= horizon:

@@ -16,7 +16,7 @@ NOW = 1_750_000_000.0
 def answer(status: int, body: Any, *headers: tuple[str, str]) -> Exchange:
     """An exchange with an answer; `body` is JSON-ready, or text."""
     data = body if isinstance(body, str) else json.dumps(body)
-    return Exchange(Request(), Response(status, headers, (Piece(0.1, data.encode()),)))
+    return Exchange(Request(), Response(status, headers, (Piece(0.1, data.encode()),)), started=NOW)
 
 
 def error(message: str, **fields: Any) -> dict[str, Any]:
@@ -133,7 +133,7 @@ GROQ_DAY = (
 )  # fmt: skip
 def test_the_end_of_the_money_is_known(exchange: Exchange, words: str) -> None:
     """What vendors really send, and the vendor's own words."""
-    found = quota_words(exchange, now=NOW)
+    found = quota_words(exchange)
 
     assert found is not None
     assert words in found
@@ -203,7 +203,7 @@ def test_the_end_of_the_money_is_known(exchange: Exchange, words: str) -> None:
 )  # fmt: skip
 def test_nothing_else_is_taken_for_it(exchange: Exchange) -> None:
     """Rate limits, permissions, regions, moderation, parameters."""
-    assert quota_words(exchange, now=NOW, horizon=3600) is None
+    assert quota_words(exchange, horizon=3600) is None
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_limit_that_outlives_the_run_is_an_end(
     *, headers: tuple[tuple[str, str], ...], horizon: float | None, found: bool
 ) -> None:
     """What is lifted only after the horizon is the end for this run."""
-    words = quota_words(answer(429, error("Rate limit reached"), *headers), now=NOW, horizon=horizon)
+    words = quota_words(answer(429, error("Rate limit reached"), *headers), horizon=horizon)
 
     assert (words is not None) == found
     assert words is None or words.startswith("Rate limit reached (it asks to wait")
@@ -230,12 +230,12 @@ def test_a_limit_that_outlives_the_run_is_an_end(
 
 def test_a_day_that_is_over_too_late_is_an_end() -> None:
     """The message may be the only place that names the time."""
-    assert quota_words(answer(429, error(GROQ_DAY)), now=NOW, horizon=300) is not None
+    assert quota_words(answer(429, error(GROQ_DAY)), horizon=300) is not None
 
 
 def test_words_are_fit_to_be_shown() -> None:
     """One line, bounded, and nothing invisible."""
-    words = quota_words(answer(402, error("No\nmoney \x1b[31m\u202e" + "x" * 100_000)), now=NOW)
+    words = quota_words(answer(402, error("No\nmoney \x1b[31m\u202e" + "x" * 100_000)))
 
     assert words is not None
     assert words.startswith("No money \\u001b[31m\\u202e")
