@@ -19,6 +19,8 @@ _HEADER_LENGTH = 300
 _SHOWN_CHOICES = 4
 _TEXT_LENGTH = 600
 _BEFORE_MARK = 200
+_SUMMARISED = 200_000
+"""Bytes of a body that is read for a summary: there may be hundreds of them, and what an honest target says is shorter."""
 _CURL_LENGTH = 6_000
 """Of a longer line only a part could be shown, and a part of it does not run."""
 
@@ -117,7 +119,7 @@ def _body(body: bytes, marks: Collection[int], limit: int) -> dict[str, Any]:
 def _reading(exchange: Exchange) -> dict[str, Any] | None:
     """What a client reads in the answer: texts, finish reasons and usage, or the message of an error."""
     response = exchange.response
-    if response is None or len(response.body) > 2_000_000:  # noqa: PLR2004 - more takes too long to read for a summary
+    if response is None or len(response.body) > _SUMMARISED:
         return None
     completion = Completion.read(exchange)
     if completion.choices:

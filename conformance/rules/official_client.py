@@ -15,13 +15,19 @@ here of openai-python was read in `src/openai/_streaming.py`. It
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.rules._shapes import has_failed
 from conformance.wire.completion import DONE, Completion
 from conformance.wire.exchange import Intent
+from conformance.wire.sse import MAX_LINES
+
+_LINE = re.compile(rb"([^\r\n]*)(?:\r\n|\r|\n|\Z)(?P<blank>[\r\n]*)")
+"""A line with its end, and the blank lines behind it, of which there may be millions."""
 
 
 @rule("STREAM-026", Scope.STREAM)
@@ -76,7 +82,7 @@ class _Event:
 def _events(body: bytes) -> Iterator[_Event]:
     """The events that the client sees."""
     event, has_id = _Event(0), False
-    for start, line in _lines(body):
+    for start, line in islice(_lines(body), MAX_LINES):
         if not line:
             if event.lines or event.name or event.retry or has_id:
                 yield event
@@ -97,13 +103,15 @@ def _events(body: bytes) -> Iterator[_Event]:
 
 
 def _lines(body: bytes) -> Iterator[tuple[int, str]]:
-    """The lines of a body with the offset of each, ended by LF, CR or both."""
-    start = 0
-    for line in body.splitlines(keepends=True):
+    """The lines of a body with the offset of each, ended by LF, CR or both. Of several blank lines in a row only the first does anything."""
+    for found in _LINE.finditer(body):
+        if not found[0]:
+            return
         try:
-            yield start, line.rstrip(b"\r\n").decode()
+            yield found.start(), found[1].decode()
         except UnicodeDecodeError as error:
             raise ClientRaisesError(
-                "UnicodeDecodeError: the line is not UTF-8", start + error.start
+                "UnicodeDecodeError: the line is not UTF-8", found.start() + error.start
             ) from None
-        start += len(line)
+        if found["blank"]:
+            yield found.start("blank"), ""

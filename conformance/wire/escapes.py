@@ -13,7 +13,9 @@ _ESCAPE = re.compile(
     [\\%&\xc2\xe2\xef\xf0] (?!") (?:  # a class comes first, so that the search is quick; what JSON is full of is left alone
       (?<=\\) (?<!\\\\) \\*+ (?: u(?P<high>[dD][89abAB][0-9a-fA-F]{2}) \\{1,8} u(?P<low>[dD][c-fC-F][0-9a-fA-F]{2})
                       | u(?P<four>[0-9a-fA-F]{4}) | u\{(?P<braces>[0-9a-fA-F]{1,6})\} | U(?P<eight>[0-9a-fA-F]{8})
-                      | x(?P<byte>[0-9a-fA-F]{2}) | (?P<octal>[0-3][0-7]{2}) | (?P<blank>[nrtbf]) )
+                      | x(?P<byte>[0-9a-fA-F]{2}) | (?P<octal>[0-3][0-7]{2})
+                      | (?P<blank>[nrtbf] (?: \\ [nrtbf] ){0,31}+ ) )  # a text may be nothing but line ends
+    | (?<=\\) (?<!\\\\) (?P<run>\\{7,}+)  # or nothing but backslashes: what is found at once need not be looked for at each of them
     | (?<=%) (?:25)*+ (?: (?P<percent>[0-9a-fA-F]{2}) | u(?P<unit>[0-9a-fA-F]{4}) )
     | (?<=&) (?:amp;)*+ (?: \#0*+(?P<decimal>[0-9]{1,7});? | \#[xX]0*+(?P<reference>[0-9a-fA-F]{1,6});? | (?P<name>[a-zA-Z]{2,8}); )
       # In UTF-8, what has a letter or a digit for its compatible form: raised, in circles, full-width, mathematical, in squares.
@@ -31,7 +33,7 @@ _NOTHING = b" "
 
 def unescaped(text: bytes) -> bytes:
     """`text` with one layer of escapes undone."""
-    return _ESCAPE.sub(lambda escape: _meaning(escape[0]), text)
+    return _ESCAPE.sub(_undone, text)
 
 
 def origins(text: bytes) -> tuple[list[int], list[int]]:
@@ -40,11 +42,15 @@ def origins(text: bytes) -> tuple[list[int], list[int]]:
     ends: list[int] = []
     at = 0
     for escape in _ESCAPE.finditer(text):
-        length = len(_meaning(escape[0]))
+        length = len(_undone(escape))
         starts += (*range(at, escape.start()), *[escape.start()] * length)
         ends += (*range(at + 1, escape.start() + 1), *[escape.end()] * length)
         at = escape.end()
     return [*starts, *range(at, len(text))], [*ends, *range(at + 1, len(text) + 1)]
+
+
+def _undone(escape: re.Match[bytes]) -> bytes:
+    return escape[0] if escape["run"] else _meaning(escape[0])
 
 
 @lru_cache(maxsize=4096)  # a text that is full of escapes is full of the same ones

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 MAX_LENGTH = 8 * 1024 * 1024
 """Bytes of a line and characters of an event's data that are kept; `echo` with `logprobs` makes single events of megabytes."""
 
-MAX_LINES = 500_000
+MAX_LINES = 250_000
 """Lines that are read; a stream of 100,000 tokens has 200,000."""
 
 MAX_PROBLEMS = 100
@@ -28,6 +28,7 @@ MAX_PROBLEMS = 100
 
 _SNIPPET = 40
 _LINE_END = re.compile(rb"[\r\n]")
+_BLANK_LINES = re.compile(rb"[\r\n]+")
 _BOM = b"\xef\xbb\xbf"
 _CR, _LF = b"\r", b"\n"
 
@@ -117,7 +118,12 @@ class Parser:
         if self._after_cr and data[:1] == _LF:
             position = 1
             self._line_start = base + 1
-        while self._lines_left and (found := _LINE_END.search(data, position)):
+        while self._lines_left:
+            if self._start is None and not self._line:
+                position = self._skip_blank_lines(data, position)
+                self._line_start = base + position
+            if not (found := _LINE_END.search(data, position)):
+                break
             at, end = found.start(), found.end()
             self._collect(data, position, at)
             if data[at:end] == _CR and data[end : end + 1] == _LF:
@@ -150,6 +156,19 @@ class Parser:
             )
             self.unfinished = self._event(self._start, self._offset)
             self._start = None
+
+    def _skip_blank_lines(self, data: bytes, position: int) -> int:
+        """Where the blank lines from `position` end, of which there may be millions: between events they do nothing."""
+        # One less than may be read, so that it is seen below where there are more.
+        found = _BLANK_LINES.match(data, position, position + self._lines_left - 1)
+        if not found:
+            return position
+        end = found.end()
+        if data[end - 1 : end + 1] == _CR + _LF:
+            end += 1
+        ends = data[position:end]
+        self._lines_left -= len(ends) - ends.count(_CR + _LF)
+        return end
 
     def _note(self, offset: int, message: str) -> None:
         if len(self.problems) < MAX_PROBLEMS:
