@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import accumulate
 
 from conformance.kit.daemon_thread import in_daemon_thread
 from conformance.run.delivery import Send
@@ -23,10 +24,11 @@ ROOM = 16 * 1024 * 1024
 ROOM_FOR_ONE = 64 * 1024
 """Bytes of memory, nearly, that a run has for answers and what is read in them, and so many more with each answer: honest ones take half of it, on average."""
 SHORT_OF_ROOM = 8 * 1024
-"""Bytes that are kept of a body where there is no room any more; what is read in it is not kept."""
+"""Bytes that are kept of a body, and of its headers, where there is no room any more; what is read in it is not kept."""
 _OF_A_VALUE = 80
 """Bytes that a value takes which was read."""
 _OF_A_PIECE = 150
+_OF_A_HEADER = 600
 _BORDERS = (b",", b"[", b"{", b"\n")
 """What stands before each value of JSON, or event of a stream."""
 
@@ -74,23 +76,32 @@ async def _aside(work: Callable[[Exchange], Exchange], exchange: Exchange) -> Ex
 def _weight(response: Response) -> int:
     body = response.body
     values = sum(map(body.count, _BORDERS))
-    headers = sum(len(name) + len(value) + _OF_A_PIECE for name, value in response.headers)
+    headers = sum(len(name) + len(value) + _OF_A_HEADER for name, value in response.headers)
     return 3 * len(body) + headers + _OF_A_VALUE * values + _OF_A_PIECE * len(response.pieces)
 
 
 def _in_little_room(exchange: Exchange, response: Response) -> Exchange:
-    """The exchange with as much of the body as there is room for, in one piece."""
+    """The exchange with as much of the body as there is room for, in one piece, and as many of the headers."""
     seconds = response.pieces[-1].seconds if response.pieces else 0.0
+    headers = _first(response.headers)
+    is_whole = len(response.body) <= SHORT_OF_ROOM and len(headers) == len(response.headers)
     kept = replace(
         response,
+        headers=headers,
         pieces=(Piece(seconds, response.body[:SHORT_OF_ROOM]),),
-        complete=response.complete and len(response.body) <= SHORT_OF_ROOM,
+        complete=response.complete and is_whole,
         is_kept=False,
     )
-    if len(response.body) <= SHORT_OF_ROOM:
+    if is_whole:
         return replace(exchange, response=kept)
     fault = Fault(
         FaultKind.TOO_LARGE,
         f"The target has sent so much in this run that no more than {SHORT_OF_ROOM} bytes of an answer are kept.",
     )
     return replace(exchange, response=kept, fault=exchange.fault or fault)
+
+
+def _first(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """The first headers, as many as there is room for."""
+    sizes = accumulate(_OF_A_VALUE + len(name) + len(value) for name, value in headers)
+    return tuple(header for header, size in zip(headers, sizes, strict=True) if size <= SHORT_OF_ROOM)

@@ -14,6 +14,7 @@ from conformance import __version__
 from conformance.contract.symptom import Symptom
 from conformance.run.causes import causes
 from conformance.run.results import Result, Results, RunOutcome
+from conformance.wire.exchange import Response
 from conformance.wire.record import to_json
 from conformance.wire.redact import Redactor
 
@@ -21,7 +22,9 @@ FORMAT = "completions-conformance/2"
 FORMATS = (FORMAT, "completions-conformance/1")
 """Those that are read."""
 _SMALL = 64 * 1024
-"""Bytes of a body."""
+"""Bytes of an answer."""
+_LIST = 300
+"""Bytes of memory that a list of two short texts takes."""
 EDITION = "2026-11"
 """The name of the list of requirements that this release scores."""
 
@@ -50,13 +53,18 @@ class WrittenExchanges(Sequence[dict[str, Any]]):
             return self._kept[place]
         exchange = self._exchanges[place]
         written = to_json(exchange, self._redactor)
-        if exchange.response is None or len(exchange.response.body) <= _SMALL:
+        if exchange.response is None or _size(exchange.response) <= _SMALL:
             self._kept[place] = written
         return written
 
     def ids(self) -> list[str]:
         """The ids of the exchanges."""
         return [exchange.id for exchange in self._exchanges]
+
+
+def _size(response: Response) -> int:
+    """Bytes of a body, and of the headers, each of which is a list of two texts."""
+    return len(response.body) + sum(_LIST + len(name) + len(value) for name, value in response.headers)
 
 
 def to_document(results: Results, *, exchanges: Sequence[dict[str, Any]] | None = None) -> dict[str, Any]:

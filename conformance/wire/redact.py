@@ -26,6 +26,7 @@ _SEEN_TWICE = 1 << 12
 """Bytes of a stream that are looked at at a time, and of them so many again with what follows."""
 _SHORT_TEXT, _MOST_KNOWN = 200, 4096
 """Characters of a text that is remembered, and how many are."""
+_MANY_HEADERS = 64
 _BY_CHANCE = 2
 """So many letters before a border, or after one, which would go on with a secret, do so by chance."""
 
@@ -129,9 +130,8 @@ class Redactor:
     def headers(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """The headers, credentials replaced."""
         credentials = {*CREDENTIAL_HEADERS, (self.key_header or "").lower()}
-        return tuple(
-            (self.text(name), _REMOVED if name.lower() in credentials else self.text(value))
-            for name, value in headers
+        return self._values(
+            (name, _REMOVED if name.lower() in credentials else value) for name, value in headers
         )
 
     def received(self, exchange: Exchange) -> Exchange:
@@ -206,7 +206,15 @@ class Redactor:
 
     def _values(self, headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
         """The headers, without the secrets that are in them."""
+        headers = tuple(headers)
+        # Of very many it is first seen whether there is anything at all.
+        if len(headers) > _MANY_HEADERS and not self._spans(_joined(headers)):
+            return headers
         return tuple((self.text(name), self.text(value)) for name, value in headers)
+
+
+def _joined(headers: Iterable[tuple[str, str]]) -> bytes:
+    return "\n".join(f"{name}\n{value}" for name, value in headers).encode("utf-8", "surrogatepass")
 
 
 def _is_short(secret: str) -> bool:
