@@ -69,6 +69,9 @@ def _expect_served(exchange: Exchange, after: str) -> None:
         raise NotServed(
             f"after {after} a valid request was not served: {exchange.status or 'no answer'}, {error_text(exchange)}"
         )
+    if not exchange.complete:
+        said = exchange.fault.message if exchange.fault else "it broke off"
+        raise NotServed(f"after {after} the answer to a valid request has no end: {said}")
 
 
 def _battery(target: Target) -> tuple[tuple[str, Request], ...]:
