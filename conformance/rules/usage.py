@@ -22,6 +22,15 @@ from conformance.wire.completion import COUNTERS, DETAILS, Completion, Usage, is
 from conformance.wire.exchange import Exchange, Intent, is_int
 from conformance.wire.shown import shown
 
+_WHOLES = dict(zip(DETAILS, ("prompt_tokens", "completion_tokens"), strict=True))
+_PARTS = {
+    "accepted_prediction_tokens",
+    "audio_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+    "rejected_prediction_tokens",
+}
+"""What the details of `CompletionUsage` have by these names; what other details count is their owner's business."""
 _UNSEEN_TOKENS = 8
 """End, stop and other tokens of a choice that may leave nothing in its text."""
 
@@ -164,21 +173,17 @@ def _comes_and_goes(found: Sequence[tuple[Exchange, int]]) -> bool:
 
 @rule("USAGE-013", Scope.COMPLETION)
 def details_stay_within_their_totals(completion: Completion) -> Judgement:
-    """`cached_tokens` is at most `prompt_tokens`, and all details are integers of at least 0 or null."""
+    """No part of a count is more than the count, and all details are integers of at least 0 or null."""
     usage = completion.usage
     found = [] if usage is None else list(_details(usage))
     for name, value in found:
         if not is_int(value) or value < 0:
             return broken(f"`{name}` is {shown(value)}")
-        if (
-            name.endswith(".cached_tokens")
-            and usage
-            and usage.prompt_tokens is not None
-            and value > usage.prompt_tokens
-        ):
-            return broken(
-                f"`{name}` is {shown(value)}, but `prompt_tokens` is only {shown(usage.prompt_tokens)}"
-            )
+        group, _, part = name.partition(".")
+        whole = _WHOLES[group]
+        total = usage and getattr(usage, whole)
+        if part in _PARTS and total is not None and value > total:
+            return broken(f"`{name}` is {shown(value)}, but `{whole}` is only {shown(total)}")
     return None if found else NOT_APPLICABLE
 
 

@@ -44,14 +44,25 @@ async def service_goes_on_after_a_refusal(target: Target) -> None:
         refused = await target.send(malformed, fresh=True)
         after = await target.send(ordinary[number % len(ordinary)], fresh=True)
         _expect_served(after, f"{what} ({refused.id})")
+        await _expect_an_end(target, after, f"{what} ({refused.id})")
         await _expect_as_ever(target, after, f"{what} ({refused.id})")
     anew = await target.send(replace(ordinary[-1], new_connection=True), fresh=True)
     _expect_served(anew, "all of these, on a new connection,")
+    await _expect_as_ever(target, anew, "all of these, on a new connection")
+
+
+async def _expect_an_end(target: Target, after: Exchange, what: str) -> None:
+    """The answer after a refusal ends, where the same request is answered to the end after nothing that was refused."""
+    if after.complete:
+        return
+    if (await target.send(replace(after.request, once=False), fresh=True)).complete:
+        said = after.fault.message if after.fault else "it broke off"
+        raise NotServed(f"after {what} the answer to a valid request has no end: {said}")
 
 
 async def _expect_as_ever(target: Target, after: Exchange, what: str) -> None:
     """The answer after a refusal is that to the same request at another time, where such answers repeat."""
-    usual = await target.send(replace(after.request, once=False))
+    usual = await target.send(replace(after.request, once=False, new_connection=False))
     if not (target.facts.repeats and usual.served and usual.complete and after.complete):
         return
     if (differs := difference(target.read(usual), target.read(after), usage=False)) is None:
@@ -69,9 +80,6 @@ def _expect_served(exchange: Exchange, after: str) -> None:
         raise NotServed(
             f"after {after} a valid request was not served: {exchange.status or 'no answer'}, {error_text(exchange)}"
         )
-    if not exchange.complete:
-        said = exchange.fault.message if exchange.fault else "it broke off"
-        raise NotServed(f"after {after} the answer to a valid request has no end: {said}")
 
 
 def _battery(target: Target) -> tuple[tuple[str, Request], ...]:
