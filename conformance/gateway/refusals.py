@@ -8,7 +8,17 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from conformance.gateway.answers import KEY_PLACE, Body, Reply, json_reply, plain_reply, whole
+from conformance.gateway.answers import (
+    DONE,
+    KEY_PLACE,
+    Body,
+    Reply,
+    events,
+    json_reply,
+    plain_reply,
+    stream_reply,
+    whole,
+)
 
 RETRY_AFTER = "3600"
 """Long enough that no client waits for it by itself."""
@@ -30,6 +40,9 @@ LIMIT = MappingProxyType(
         "param": None,
         "code": "rate_limit_exceeded",
     }
+)
+AWAY = MappingProxyType(
+    {**LIMIT, "message": "The scripted upstream is being mended.", "type": "server_error"}
 )
 WORDS_OF_REFUSAL = "the lantern is out, see https://example.com/lanterns"
 """What an error says that has another shape than OpenAI's; with an address, since some gateways mask those."""
@@ -94,7 +107,7 @@ def unavailable(_: Body, retry_after: str = RETRY_AFTER) -> Reply:
     """An answer with status 503, which says when to come again."""
     return _error(
         503,
-        {**LIMIT, "message": "The scripted upstream is being mended.", "type": "server_error"},
+        AWAY,
         ("Retry-After", retry_after),
     )
 
@@ -116,7 +129,10 @@ def confidential(body: Body) -> Reply:
     """An ordinary answer with headers that are meant for the gateway, and one that comes twice."""
     name, values = REPEATED_HEADER
     repeated = tuple((name, value) for value in values)
-    return plain_reply(whole(body), headers=(*SECRET_HEADERS, *repeated))
+    headers = (*SECRET_HEADERS, *repeated)
+    if body.get("stream") is True:
+        return stream_reply([*events(body), DONE], headers=headers)
+    return plain_reply(whole(body), headers=headers)
 
 
 REFUSALS: Mapping[str, Callable[[Body], Reply]] = MappingProxyType(

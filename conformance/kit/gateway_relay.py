@@ -219,6 +219,23 @@ def _same(arrived: object, sent: object) -> bool:
     return arrived == sent or (isinstance(sent, str) and arrived == [sent])
 
 
+async def expect_ordinary(target: Target, **form: Any) -> None:
+    """Raise `NotRun` where not even an ordinary answer of that form arrives as it was, which GW-001 judges."""
+    answer, _ = await served(target, "plain", **form)
+    try:
+        expect_content(answer, {"max_tokens": LENGTH})
+    except BrokenShould:
+        return
+    except Broken as found:
+        raise NotRun("an ordinary answer does not arrive as it was either; see GW-001") from found
+
+
+async def expect_two_choices(target: Target) -> None:
+    """An ordinary stream of two choices has both of them to their ends; that `n` reaches the upstream is GW-004's."""
+    answer, found = await served(target, "plain", stream=True, n=2, temperature=1)
+    expect_content(answer, {"max_tokens": LENGTH, "n": found.body.get("n")})
+
+
 def expect_content(answer: Completion, body: Mapping[str, Any], words: Sequence[str] = WORDS) -> None:
     """Texts and finish reasons are those that the upstream gave to the request `body`."""
     wanted, reason = texts(body, words), finish_reason(body, words)

@@ -181,7 +181,7 @@ def details_stay_within_their_totals(completion: Completion) -> Judgement:
             return broken(f"`{name}` is {shown(value)}")
         group, _, part = name.partition(".")
         whole = _WHOLES[group]
-        total = usage and getattr(usage, whole)
+        total = getattr(usage, whole, None)
         if part in _PARTS and total is not None and value > total:
             return broken(f"`{name}` is {shown(value)}, but `{whole}` is only {shown(total)}")
     return None if found else NOT_APPLICABLE

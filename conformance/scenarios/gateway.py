@@ -40,6 +40,9 @@ _MORE: dict[str, Any] = {
     "presence_penalty": 0.5,
     "frequency_penalty": -0.25,
 }
+_STREAM: dict[str, Any] = {"stream": True}
+_MORE_OF_STREAMS = {name: value for name, value in _MORE.items() if name != "best_of"}
+"""OAS of `best_of`: "Results cannot be streamed." """
 _OF_STREAMS: dict[str, Any] = {
     "stream": True,
     "stream_options": {"include_usage": True, "include_obfuscation": True},
@@ -125,13 +128,15 @@ def _tell(lost: list[str], refused: list[str]) -> None:
 
 @scenario("GW-015")
 async def zero_false_and_empty_are_not_absent(target: Target) -> None:
-    """A parameter whose value is 0, false or an empty text reaches the upstream as it was sent."""
+    """A parameter whose value is 0, false or an empty text reaches the upstream as it was sent, in streams too."""
     found = await relay(target, "plain", **_ZEROS)
     none = await relay(target, "plain", max_tokens=0)
     sent = [one for one in (found, none) if one.arrived]
     if not found.arrived:
         for name, value in _ZEROS.items():
             one = await relay(target, "plain", **{name: value})
+            if not one.arrived and not await _arrives_otherwise(target, name):
+                continue
             if await expect_arrived(target, one, f"`{name}` {shown(value)}", is_optional=True):
                 sent.append(one)
     elif not none.arrived:
@@ -141,12 +146,20 @@ async def zero_false_and_empty_are_not_absent(target: Target) -> None:
         raise Unsupported("the gateway refuses every request with a parameter of 0")
     if lost:
         await _tell_of_zeros(target, {text.split("`")[1]: text for text in lost})
+    streamed = await relay(target, "plain", **{**_ZEROS, **_STREAM})
+    if streamed.arrived and (lost := changed_on_the_way(streamed, zeros=True)):
+        await _tell_of_zeros(target, {text.split("`")[1]: f"{text} in a stream" for text in lost}, **_STREAM)
 
 
-async def _tell_of_zeros(target: Target, lost: dict[str, str]) -> None:
-    """Raise which zeros are lost, but for those of parameters that are lost with any value."""
+async def _arrives_otherwise(target: Target, name: str) -> bool:
+    """Whether a parameter reaches the upstream with another value; what does not is GW-004's, GW-012's or GW-016's."""
+    return name not in _TWINS or bool((await relay(target, "plain", **{name: _TWINS[name]})).arrived)
+
+
+async def _tell_of_zeros(target: Target, lost: dict[str, str], **form: Any) -> None:
+    """Raise which zeros are lost in a request of that form, but for those of parameters that are lost with any value."""
     for name in sorted(lost.keys() & _TWINS.keys()):
-        twin = await relay(target, "plain", **{name: _TWINS[name]})
+        twin = await relay(target, "plain", **{name: _TWINS[name]}, **form)
         if not twin.arrived or any(text.startswith(f"`{name}`") for text in changed_on_the_way(twin)):
             del lost[name]
     if not lost:
@@ -159,10 +172,15 @@ async def _tell_of_zeros(target: Target, lost: dict[str, str]) -> None:
 
 @scenario("GW-016")
 async def every_documented_parameter_arrives(target: Target) -> None:
-    """The less common parameters reach the upstream as they were sent, too."""
+    """The less common parameters reach the upstream as they were sent, too, in streams as in plain requests."""
     lost, refused = await _lost(target, _MORE, "these parameters together")
-    found = await relay(target, "plain", **_OF_STREAMS)
+    found = await relay(target, "plain", **_OF_STREAMS, **_MORE_OF_STREAMS)
+    if not found.arrived:
+        found = await relay(target, "plain", **_OF_STREAMS)
     await expect_arrived(target, found, "a stream with `stream_options`")
+    # What is lost in any request need not be told twice, and the options are looked at singly.
+    known = {"stream_options", *(text.split("`")[1] for text in lost)}
+    lost += [f"{text} in a stream" for text in changed_on_the_way(found) if text.split("`")[1] not in known]
     options = found.body.get("stream_options") or {}
     lost += [
         f"`{name}` of `stream_options` {shown(value)} became {arrived(options, name)}"

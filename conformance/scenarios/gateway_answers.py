@@ -10,7 +10,16 @@ from conformance.contract.symptom import count_differs, malformed, missing
 from conformance.contract.verdict import Broken, Ignored, NotRun
 from conformance.gateway.answers import USAGE, logprobs, texts
 from conformance.gateway.scripts import DETAILS, FINGERPRINT
-from conformance.kit.gateway_relay import LENGTH, arrived, expect_arrived, expect_content, relay, served
+from conformance.kit.gateway_relay import (
+    LENGTH,
+    arrived,
+    expect_arrived,
+    expect_content,
+    expect_ordinary,
+    expect_two_choices,
+    relay,
+    served,
+)
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
@@ -27,7 +36,7 @@ _LITTLE = 8
 
 @scenario("GW-001")
 async def a_relay_changes_no_content(target: Target) -> None:
-    """Text and finish reason are those of the upstream: plain, as a stream, and for a list of prompts."""
+    """Text and finish reason are those of the upstream: plain, as a stream, of several choices, for a list of prompts, and without usage."""
     for changes in _FORMS:
         # What the script says depends on what it is asked; that it is asked the same is GW-004's.
         answer, _ = await served(target, "plain", **changes)
@@ -35,6 +44,8 @@ async def a_relay_changes_no_content(target: Target) -> None:
     answer, found = await served(target, "plain", prompts=2)
     if isinstance(found.body.get("prompt"), list):
         expect_content(answer, {**_ORDINARY, "prompt": found.body["prompt"]})
+    await expect_two_choices(target)
+    expect_content((await served(target, "no-usage"))[0], _ORDINARY)
 
 
 @scenario("GW-002", shows=count_differs())
@@ -133,6 +144,11 @@ async def a_plain_answer_is_no_empty_stream(target: Target) -> None:
     answer = Completion.read(exchange)
     failed = any(document.get("error") for document in answer.documents)
     wanted = texts(_ORDINARY)[0]
+    if failed and not answer.streamed:
+        raise Broken(
+            f"the upstream answered a request for a stream with plain JSON; the gateway made of it an error, and answers it with status"
+            f" {exchange.status}: {error_text(exchange)}"
+        )
     if not failed and answer.text != wanted:
         form = "a stream" if answer.streamed else "an answer"
         raise Broken(
@@ -173,6 +189,7 @@ def _unreadable(exchange: Exchange) -> str:
 async def rare_members_pass_unchanged(target: Target) -> None:
     """A filtered answer reaches the client with its reason, its empty text, and all that it carries besides."""
     for changes in ({}, _WITH_USAGE):
+        await expect_ordinary(target, **changes)
         answer, _ = await served(target, "rare", **changes)
         form = "the stream" if answer.streamed else "the answer"
         _expect_members(answer, form)

@@ -12,6 +12,7 @@ from conformance.contract.check import Phase, scenario
 from conformance.contract.symptom import Symptom, missing, server_error
 from conformance.contract.verdict import Broken, BrokenShould, NotRun, ProvedBroken
 from conformance.gateway.refusals import (
+    AWAY,
     LIMIT,
     REFUSAL,
     REPEATED_HEADER,
@@ -28,12 +29,22 @@ from conformance.wire.exchange import NOT_JSON, Exchange
 
 _FORMS: tuple[dict[str, Any], ...] = ({}, {"stream": True})
 _CLIENT_ERRORS = {"refused": (400, REFUSAL), "rate-limited": (429, LIMIT)}
+_OF_EACH_STATUS = (
+    *((script, changes) for script in _CLIENT_ERRORS for changes in _FORMS),
+    ("unavailable", _FORMS[0]),
+)
+"""Refusals with 400, 429 and 503."""
+_TOLD_IN_STREAMS = ("string", "detail")
+"""Shapes of errors that are asked for in a request for a stream, too."""
 _LATER = {
     "rate-limited": (429, RETRY_AFTER),
     "rate-limited-until": (429, RETRY_DATE),
     "unavailable": (503, RETRY_AFTER),
     "unavailable-until": (503, RETRY_DATE),
 }
+_NOT_PERMITTED = {"unauthorized": 401, "forbidden": 403}
+_ONCE_MORE = 2
+"""So often what failed may be asked for: once more may help."""
 _BEGUN = ("broken", "cut", "failing")
 _OF_ONE_CLIENT = {"refused": 5, "rate-limited": 1, "unauthorized": 1}
 """Refusals that one client may cause, and how often in a row: some gateways count to four."""
@@ -111,10 +122,10 @@ def _words(exchange: Exchange) -> str:
 
 @scenario("GW-023", phase=Phase.MALFORMED)
 async def a_json_error_is_labelled_json(target: Target) -> None:
-    """An error that is answered as JSON says so, whether a stream was asked for or not."""
+    """An error that is answered as JSON says so, whatever its status, and whether a stream was asked for or not."""
     seen = False
-    for changes in _FORMS:
-        response = (await _refusal(target, "refused", **changes)).exchange.response
+    for script, changes in _OF_EACH_STATUS:
+        response = (await _refusal(target, script, **changes)).exchange.response
         if response is None or not isinstance(response.json, dict):
             continue
         seen = True
@@ -122,7 +133,7 @@ async def a_json_error_is_labelled_json(target: Target) -> None:
         if label != "application/json" and not label.endswith("+json"):
             asked = "a stream" if changes else "a plain answer"
             raise Broken(
-                f"the request was for {asked}, the upstream refused it with JSON, and the gateway's error is JSON with the content type"
+                f"the request was for {asked}, the upstream refused it with JSON (script {script}), and the gateway's error is JSON with the content type"
                 f" {response.header('content-type')!r}"
             )
     if not seen:
@@ -131,10 +142,12 @@ async def a_json_error_is_labelled_json(target: Target) -> None:
 
 @scenario("GW-024", phase=Phase.MALFORMED)
 async def errors_of_any_shape_stay_errors(target: Target) -> None:
-    """A 400 of the upstream stays a 4xx and keeps its words, whatever the shape of its body."""
+    """A 400 of the upstream stays a 4xx, and it and a 503 keep their words, whatever the shape of the body."""
     lost = []
-    for shape, body in SHAPES.items():
-        exchange = (await _refusal(target, f"error-{shape}")).exchange
+    asked: list[tuple[str, dict[str, Any]]] = [(shape, {}) for shape in SHAPES]
+    for shape, changes in [*asked, *((shape, {"stream": True}) for shape in _TOLD_IN_STREAMS)]:
+        body = SHAPES[shape]
+        exchange = (await _refusal(target, f"error-{shape}", **changes)).exchange
         told = f"{json.dumps(body) if body else 'empty body'} of status 400"
         if not 400 <= (exchange.status or 0) < 500:  # noqa: PLR2004 - the 4xx class
             if shape == "object":
@@ -145,6 +158,9 @@ async def errors_of_any_shape_stay_errors(target: Target) -> None:
             )
         if body and WORDS_OF_REFUSAL not in _words(exchange):
             lost.append(f"its {told} became {error_text(exchange)}")
+    away = (await _refusal(target, "unavailable")).exchange
+    if str(AWAY["message"]) not in _words(away):
+        lost.append(f"its {json.dumps(dict(AWAY))} of status 503 became {error_text(away)}")
     if lost:
         raise BrokenShould(
             f"the upstream said what was wrong, and the client does not hear it: {'; '.join(lost)}"
@@ -169,15 +185,22 @@ async def retry_after_keeps_name_and_value(target: Target) -> None:
 
 @scenario("GW-026", phase=Phase.MALFORMED)
 async def the_upstream_is_asked_once(target: Target) -> None:
-    """What the upstream refuses with 400, and a stream that has begun, is asked for once."""
+    """What the upstream refuses with 400, 401 or 403, and a stream that has begun, is asked for once."""
     for changes in _FORMS:
         _expect_once(await _refusal(target, "refused", **changes), "answered a request with 400")
+    for script, status in _NOT_PERMITTED.items():
+        _expect_once(await _refusal(target, script), f"answered a request with {status}")
     for script in _BEGUN:
         _expect_once(await _refusal(target, script, stream=True), f"had begun a stream (script {script})")
     limited = await _refusal(target, "rate-limited")
     if len(limited.arrived) > 1:
         raise BrokenShould(
             f"the upstream answered a request with 429 and asked for {RETRY_AFTER} seconds, and was asked {len(limited.arrived)} times at once"
+        )
+    away = await _refusal(target, "unavailable")
+    if len(away.arrived) > _ONCE_MORE:
+        raise BrokenShould(
+            f"the upstream answered a request with 503 and asked for {RETRY_AFTER} seconds, and was asked {len(away.arrived)} times"
         )
 
 
