@@ -83,19 +83,14 @@ def refused(_: Body) -> Reply:
 
 
 def unauthorized(_: Body) -> Reply:
-    """A refusal with status 401: the key of the gateway is wrong."""
-    return _error(401, {**REFUSAL, "message": "The scripted upstream does not know this key.", "param": None})
+    """A refusal with status 401: the key of the gateway is wrong, and is quoted, as by OpenAI's own in part."""
+    error = {**REFUSAL, "message": f"Incorrect API key provided: {KEY_PLACE}.", "param": None}
+    return replace(_error(401, error), mentions_key=True)
 
 
 def forbidden(_: Body) -> Reply:
     """A refusal with status 403."""
     return _error(403, {**REFUSAL, "message": "The scripted upstream does not permit this.", "param": None})
-
-
-def quoting(_: Body) -> Reply:
-    """A refusal with status 401 that quotes the key that it was sent, as OpenAI's own does in part."""
-    error = {**REFUSAL, "message": f"Incorrect API key provided: {KEY_PLACE}.", "param": None}
-    return replace(_error(401, error), mentions_key=True)
 
 
 def rate_limited(_: Body, retry_after: str = RETRY_AFTER) -> Reply:
@@ -145,7 +140,6 @@ REFUSALS: Mapping[str, Callable[[Body], Reply]] = MappingProxyType(
         "unavailable": unavailable,
         "unavailable-until": partial(unavailable, retry_after=RETRY_DATE),
         **{f"error-{shape}": partial(shaped, shape=shape) for shape in SHAPES},
-        "quoting": quoting,
         "redirect": redirect,
         "confidential": confidential,
     }

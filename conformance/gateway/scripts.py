@@ -62,6 +62,8 @@ _NAME = re.compile(re.escape(MARK) + r"([a-z0-9-]{1,32})")
 _PAUSE = 0.03
 """Seconds between two writes where it matters that they do not arrive as one."""
 _SLOW_CHUNKS = 200
+CLIENTS = 8
+"""So many requests are waited for where they are to be answered together."""
 
 Script = Callable[[Body], Reply]
 
@@ -126,7 +128,7 @@ def one_by_one(body: Body) -> Reply:
 
 def together(body: Body) -> Reply:
     """An ordinary answer to each of several requests, once they are all here."""
-    return replace(plain(body), together=8)
+    return replace(plain(body), together=CLIENTS)
 
 
 def late(body: Body) -> Reply:
@@ -182,8 +184,11 @@ def fields(body: Body) -> Reply:
 
 def several_lines(body: Body) -> Reply:
     """A stream whose events have their data in two lines, as the format permits between any two tokens of JSON."""
-    cut = (one.replace(b', "choices"', b',\ndata: "choices"', 1) for one in events(body))
-    return stream_reply([*cut, DONE])
+    return stream_reply([*map(_in_two_lines, events(body)), DONE])
+
+
+def _in_two_lines(one: bytes) -> bytes:
+    return one.replace(b', "choices"', b',\ndata: "choices"', 1)
 
 
 def byte_order_mark(body: Body) -> Reply:
@@ -198,6 +203,15 @@ def in_one_chunk(body: Body) -> Reply:
         by_choice.setdefault(chunk["choices"][0]["index"], []).append(chunk["choices"][0])
     joined = (envelope(body, list(parts)) for parts in zip(*by_choice.values(), strict=True))
     return stream_reply([*map(event, joined), DONE])
+
+
+def every_spelling(body: Body) -> Reply:
+    """All of these at once: a mark, names, numbers, data in two lines, and chunks that hold a part of every choice."""
+    *said, _ = in_one_chunk(body).pieces
+    first, *others = (
+        b"event: completion\nid: %d\n%b" % (number, _in_two_lines(one)) for number, one in enumerate(said)
+    )
+    return stream_reply([b"\xef\xbb\xbf" + first, b"retry: 3000\n\n", *others, DONE])
 
 
 def large(body: Body, size: int) -> Reply:
@@ -277,6 +291,7 @@ SCRIPTS: Mapping[str, Script] = MappingProxyType(
         "several-lines": several_lines,
         "byte-order-mark": byte_order_mark,
         "in-one-chunk": in_one_chunk,
+        "every-spelling": every_spelling,
         "large": partial(large, size=LARGE),
         "huge": partial(large, size=HUGE),
         "unicode": unicode,

@@ -13,6 +13,7 @@ from conformance.gateway.answers import WORDS
 from conformance.gateway.keys import GATEWAY_KEY
 from conformance.gateway.received import Arrival
 from conformance.gateway.refusals import SECRET_HEADERS
+from conformance.gateway.scripts import CLIENTS
 from conformance.kit.gateway_relay import Relayed, expect_arrived, relay, tag_of, upstream
 from conformance.kit.target import Target
 from conformance.wire.completion import Completion
@@ -20,7 +21,6 @@ from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange
 from conformance.wire.retry import is_turned_away
 
-_CLIENTS = 8
 _EVENTS = 2
 """Events that are held until the one before has reached the client."""
 _ROUND_TRIPS = 2
@@ -75,7 +75,7 @@ def _expect_in_time(exchange: Exchange, held: Arrival) -> None:
 @scenario("GW-034", phase=Phase.ALONE)
 async def clients_are_served_side_by_side(target: Target) -> None:
     """Requests of several clients are with the upstream at the same time."""
-    clients = min(_CLIENTS, target.concurrency)
+    clients = min(CLIENTS, target.concurrency)
     found = await asyncio.gather(
         *(relay(target, "together", f"client {number}", takes_any_answer=True) for number in range(clients))
     )
@@ -121,11 +121,11 @@ async def no_secrets_cross(target: Target) -> None:
         await relay(target, "confidential"),
         await relay(target, "confidential", stream=True),
         await relay(target, "refused"),
-        await relay(target, "quoting"),
+        await relay(target, "unauthorized"),
     ]
     for found in relayed:
         await expect_arrived(target, found, "an ordinary request")
-    *own, quoting = relayed
+    *own, refused = relayed
     _expect_the_clients_key_to_stay(relayed)
     for one in relayed:
         if names := [name for name, value in _headers(one.exchange) if GATEWAY_KEY in value]:
@@ -144,7 +144,7 @@ async def no_secrets_cross(target: Target) -> None:
         raise BrokenShould(
             f"these headers of the upstream, which are meant for the gateway, reach the client: {', '.join(passed)}"
         )
-    if GATEWAY_KEY in _body(quoting.exchange):
+    if GATEWAY_KEY in _body(refused.exchange):
         raise BrokenShould(
             "an error of the upstream quotes the key that the gateway uses for it, and the client gets to read that key (the report has"
             f" {GATEWAY_KEY} in its place)"

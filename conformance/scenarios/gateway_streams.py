@@ -32,11 +32,12 @@ _WITH_THE_END = {
 """Scripts whose last chunk carries usage, and what else it does."""
 _LINES = "the upstream's stream came with CRLF, without spaces after its colons, and with empty texts"
 _DECLINED: tuple[dict[str, Any], ...] = ({"include_usage": False}, {})
-_SPELLINGS = {
-    "events with the fields `event`, `id` and `retry`": ("fields", _ORDINARY),
-    "events whose data has two lines": ("several-lines", _ORDINARY),
-    "a byte order mark at its beginning": ("byte-order-mark", _ORDINARY),
-    "two choices in each chunk": ("in-one-chunk", {**_ORDINARY, "n": 2, "temperature": 1}),
+_TWO_CHOICES: dict[str, Any] = {"stream": True, "n": 2, "temperature": 1}
+_SPELLINGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "events with the fields `event`, `id` and `retry`": ("fields", {"stream": True}),
+    "events whose data has two lines": ("several-lines", {"stream": True}),
+    "a byte order mark at its beginning": ("byte-order-mark", {"stream": True}),
+    "two choices in each chunk": ("in-one-chunk", _TWO_CHOICES),
 }
 
 
@@ -115,17 +116,14 @@ async def split_characters_arrive_whole(target: Target) -> None:
 @scenario("GW-011")
 async def every_legal_spelling_of_a_stream_passes(target: Target) -> None:
     """A stream with CRLF, without spaces after its colons, with empty texts and with choices in turn arrives in full."""
-    await expect_ordinary(target, stream=True)
-    with _told_of(_LINES):
-        one, _ = await served(target, "lines", stream=True)
-        expect_content(one, _ORDINARY)
-    answer, found = await served(target, "lines", stream=True, n=2, temperature=1)
-    if found.body.get("n") != 2:  # noqa: PLR2004 - what was asked for
-        raise NotRun("`n` does not reach the upstream; see GW-004")
     if not await _has_two_choices(target):
+        await expect_ordinary(target, stream=True)
+        with _told_of(_LINES):
+            expect_content((await served(target, "lines", stream=True))[0], _ORDINARY)
         raise NotRun("an ordinary stream of two choices does not arrive either; see GW-001")
+    answer, found = await served(target, "lines", **_TWO_CHOICES)
     with _told_of(f"{_LINES}, and with two choices in turn"):
-        expect_content(answer, {**_ORDINARY, "n": 2})
+        expect_content(answer, {**_ORDINARY, "n": found.body.get("n")})
 
 
 async def _has_two_choices(target: Target) -> bool:
@@ -139,19 +137,32 @@ async def _has_two_choices(target: Target) -> bool:
 async def every_legal_event_is_read(target: Target) -> None:
     """A stream with more of what the format of event streams permits arrives in full."""
     await expect_ordinary(target, stream=True)
-    lost = []
-    for what, (script, body) in _SPELLINGS.items():
-        if "n" in body and not await _has_two_choices(target):
-            continue
-        try:
-            answer, found = await served(target, script, **{**body, "stream": True})
-            expect_content(answer, {**_ORDINARY, "n": found.body.get("n")}, WORDS)
-        except NotServed:
-            raise
-        except Broken as broken:
-            lost.append(f"{what}: {broken}")
-    if lost:
-        raise Broken(f"the upstream's stream had {'; it had '.join(lost)}")
+    several = await _has_two_choices(target)
+    # All of it at once; only where that is not read it is asked which it is.
+    together = await _lost(target, "every-spelling", _TWO_CHOICES if several else {"stream": True})
+    if together is None:
+        return
+    singly = {
+        what: await _lost(target, script, changes)
+        for what, (script, changes) in _SPELLINGS.items()
+        if several or "n" not in changes
+    }
+    lost = [f"{what}: {how}" for what, how in singly.items() if how is not None]
+    raise Broken(
+        f"the upstream's stream had {'; it had '.join(lost or [f'all of these at once: {together}'])}"
+    )
+
+
+async def _lost(target: Target, script: str, changes: dict[str, Any]) -> str | None:
+    """What of a stream does not arrive as it was sent, in words."""
+    try:
+        answer, found = await served(target, script, **changes)
+        expect_content(answer, {**_ORDINARY, "n": found.body.get("n")}, WORDS)
+    except NotServed:
+        raise
+    except Broken as broken:
+        return str(broken)
+    return None
 
 
 @scenario("GW-018")

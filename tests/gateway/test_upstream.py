@@ -92,7 +92,7 @@ def test_compression_is_for_those_who_take_it() -> None:
 
 def test_the_key_is_quoted() -> None:
     """The script that quotes the key of a request quotes that one."""
-    _, data, _ = _asked("quoting")
+    _, data, _ = _asked("unauthorized")
 
     assert KEY.encode() in data
     assert KEY_PLACE.encode() not in data
