@@ -207,11 +207,13 @@ def in_one_chunk(body: Body) -> Reply:
 
 def every_spelling(body: Body) -> Reply:
     """All of these at once: a mark, names, numbers, data in two lines, and chunks that hold a part of every choice."""
-    *said, _ = in_one_chunk(body).pieces
-    first, *others = (
-        b"event: completion\nid: %d\n%b" % (number, _in_two_lines(one)) for number, one in enumerate(said)
+    first, *others, _ = in_one_chunk(body).pieces
+    begun = b"\xef\xbb\xbf" + _in_two_lines(first).removesuffix(b"\n") + b"event: completion\nid: 0\n\n"
+    spelled = (
+        b"event: completion\nid: %d\n%b" % (number, _in_two_lines(one))
+        for number, one in enumerate(others, 1)
     )
-    return stream_reply([b"\xef\xbb\xbf" + first, b"retry: 3000\n\n", *others, DONE])
+    return stream_reply([begun, b"retry: 3000\n\n", *spelled, DONE])
 
 
 def large(body: Body, size: int) -> Reply:
