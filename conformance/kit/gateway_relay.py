@@ -174,7 +174,7 @@ def nothing_arrived(target: Target, exchange: Exchange) -> str:
     return (
         f"no request arrived on {behind.place}; the gateway answered {exchange.status}: {error_text(exchange)}. Check that the gateway"
         f" relays the model {target.settings.gateway_model!r} (--gateway-model names another) to {behind.url}, that any key"
-        " will do there, and that it runs on this machine: the scripted upstream listens on the loopback interface only"
+        " will do there, and that it can reach that address: the upstream of a run listens on the loopback interface only"
     )
 
 
