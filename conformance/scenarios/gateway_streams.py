@@ -139,22 +139,25 @@ async def every_legal_event_is_read(target: Target) -> None:
     await expect_ordinary(target, stream=True)
     several = await _has_two_choices(target)
     # All of it at once; only where that is not read it is asked which it is.
-    together = await _lost(target, "every-spelling", _TWO_CHOICES if several else {"stream": True})
+    try:
+        together = await _lost(target, "every-spelling", _TWO_CHOICES if several else {"stream": True})
+    except NotServed as failed:
+        together = str(failed)
     if together is None:
         return
-    singly = {
-        what: await _lost(target, script, changes)
-        for what, (script, changes) in _SPELLINGS.items()
-        if several or "n" not in changes
-    }
-    lost = [f"{what}: {how}" for what, how in singly.items() if how is not None]
+    lost = []
+    for what, (script, changes) in _SPELLINGS.items():
+        if several or "n" not in changes:
+            with _told_of(f"the upstream's stream had {what}"):
+                how = await _lost(target, script, changes)
+            lost += [f"{what}: {how}"] if how is not None else []
     raise Broken(
         f"the upstream's stream had {'; it had '.join(lost or [f'all of these at once: {together}'])}"
     )
 
 
 async def _lost(target: Target, script: str, changes: dict[str, Any]) -> str | None:
-    """What of a stream does not arrive as it was sent, in words."""
+    """What of a stream does not arrive as it was sent, in words. Raises `NotServed` where it is not served."""
     try:
         answer, found = await served(target, script, **changes)
         expect_content(answer, {**_ORDINARY, "n": found.body.get("n")}, WORDS)
