@@ -94,7 +94,12 @@ def _expect_sound(answer: Completion) -> None:
 
 @scenario("GW-032", shows=count_differs())
 async def estimated_usage_of_streams_is_consistent(target: Target) -> None:
-    """The gateway's own numbers in a stream come where they were asked for, are sound, and fit those of the plain answer."""
+    """Usage in a stream comes where it was asked for, and the gateway's own is sound, and fits that of the plain answer."""
+    ordinary, _ = await served(target, "plain", **_STREAM)
+    if ordinary.usage is not None:
+        raise Broken(
+            f"nobody asked for usage, but the stream has {shown(ordinary.usage.raw)}: the upstream says so only where it is asked"
+        )
     unasked, _ = await served(target, "no-usage", **_STREAM)
     if unasked.usage is not None:
         raise Broken(
