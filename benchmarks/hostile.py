@@ -3,8 +3,9 @@
     python benchmarks/hostile.py [KIND…] [--request-timeout=S] [--run-timeout=S] [--jobs=N] [--write]
 
 tries the modes of the kinds that are named, or all, each in a process of its own. It ends with status 1 where one was not survived, or where a
-run, its report included, took longer than both bounds together. Whoever judges that on a busy machine judges the machine. `--write` puts the figures into `benchmarks/hostile.json`, their table into `benchmarks/README.md`, and the outcomes that must come again into
-`fixtures/hostile/outcomes.yaml`.
+run, its report included, took longer than both bounds together. Whoever judges that on a busy machine judges the machine. `--write` puts the
+figures into `benchmarks/hostile.json`, beside those of other kinds, their table into `benchmarks/README.md`, and the outcomes that must come
+again into `fixtures/hostile/outcomes.yaml`.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
     kinds = [kind for kind in Kind if kind in (asked.kinds or Kind)]
     bounds = Bounds(asked.request_timeout, asked.run_timeout)
     trials = {kind: tried(kind, bounds, asked.jobs) for kind in kinds}
-    document = measured(trials, bounds)
+    document = with_others(measured(trials, bounds))
     sys.stdout.write("\n".join(markdown(document)) + "\n")
     if asked.write:
         write(document)
@@ -73,6 +74,15 @@ def measured(trials: Mapping[Kind, Sequence[Trial]], bounds: Bounds) -> Json:
         "bounds": asdict(bounds),
         "rows": [row(kind, found, bounds) for kind, found in trials.items()],
     }
+
+
+def with_others(document: Json) -> Json:
+    """The same with the rows of kinds that were not tried this time, as far as they were measured within the same bounds."""
+    before = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {}
+    if before.get("bounds") != document["bounds"]:
+        return document
+    rows = {one["kind"]: one for one in (*before["rows"], *document["rows"])}
+    return {**document, "rows": [rows[kind] for kind in Kind if kind in rows]}
 
 
 def row(kind: Kind, trials: Sequence[Trial], bounds: Bounds) -> Json:
