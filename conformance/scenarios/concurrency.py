@@ -109,7 +109,8 @@ async def _streams_echo(target: Target) -> bool:
     """Whether a stream may have `echo`, by the request of ECHO-006: some servers refuse optional settings in streams only."""
     if not await has(target, "stream"):
         return False
-    return (await target.post(prompt=NONCE, echo=True, max_tokens=4, stream=True)).served
+    # In the order in which ECHO-006 sends it, so that it is the same request.
+    return (await target.post(stream=True, prompt=NONCE, echo=True, max_tokens=4)).served
 
 
 def _expect_biased(alone: Completion, beside: Completion) -> None:
