@@ -85,17 +85,19 @@ async def _in_a_crowd(target: Target, requests: Sequence[Mapping[str, Any]]) -> 
     """The answers to requests beside a refused one, and beside others whose echoes tell them apart: each gets its own."""
     prompts = [f"{word}-{number} quokka lantern:" for number, word in enumerate(_WORDS[:_ECHOES])]
     deliveries: list[dict[str, Any]] = [{}, {}, {"stream": True} if await _streams_echo(target) else {}]
-    answers, _, beside = await asyncio.gather(
+    # All of them are answered before any is looked at, so that what is found is shown by all.
+    echoes, _, others = await asyncio.gather(
         asyncio.gather(
             *(
-                target.complete(prompt=prompt, echo=True, max_tokens=8, fresh=True, **delivery)
+                target.post(prompt=prompt, echo=True, max_tokens=8, fresh=True, **delivery)
                 for prompt, delivery in zip(prompts, deliveries, strict=False)
             )
         ),
         target.post(prompt={"a": 1}, intent=Intent.INVALID, parameter="prompt", fresh=True),
-        asyncio.gather(*(target.complete(fresh=True, **request) for request in requests)),
+        asyncio.gather(*(target.post(fresh=True, **request) for request in requests)),
     )
-    for prompt, answer in zip(prompts, answers, strict=True):
+    beside = [target.read(exchange) for exchange in others]
+    for prompt, answer in zip(prompts, map(target.read, echoes), strict=True):
         # Of a stream without an echo ECHO-006 speaks.
         is_somebody_elses = any(other in answer.text for other in prompts if other != prompt)
         if not answer.text.startswith(prompt) and (is_somebody_elses or not answer.streamed):
