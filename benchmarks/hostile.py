@@ -46,13 +46,14 @@ def main(arguments: Sequence[str]) -> int:
     kinds = [kind for kind in Kind if kind in (asked.kinds or Kind)]
     bounds = Bounds(asked.request_timeout, asked.run_timeout)
     trials = {kind: tried(kind, bounds, asked.jobs) for kind in kinds}
-    document = with_others(measured(trials, bounds))
+    tried_now = measured(trials, bounds)
+    document = with_others(tried_now)
     sys.stdout.write("\n".join(markdown(document)) + "\n")
     if asked.write:
         write(document)
         if trials.keys() >= REPEATING:
             write_outcomes([trial for kind in REPEATING for trial in trials[kind]])
-    return int(any(row["not_survived"] or row["late"] for row in document["rows"]))
+    return int(any(row["not_survived"] or row["late"] for row in tried_now["rows"]))
 
 
 def tried(kind: Kind, bounds: Bounds, jobs: int) -> list[Trial]:

@@ -171,3 +171,10 @@ def json_reply(document: object, **details: Any) -> Reply:
 def stream_reply(pieces: Iterable[bytes], **details: Any) -> Reply:
     """A stream."""
     return Reply(tuple(pieces), content_type="text/event-stream", **details)
+
+
+def no_usage(body: Body) -> Reply:
+    """An ordinary answer without usage, as OpenAI's specification permits."""
+    if body.get("stream") is not True:
+        return plain_reply(whole(body))
+    return stream_reply([*events(body), DONE])

@@ -9,15 +9,12 @@ from types import MappingProxyType
 from typing import Any
 
 from conformance.gateway.answers import (
-    DONE,
     KEY_PLACE,
     Body,
     Reply,
-    events,
     json_reply,
+    no_usage,
     plain_reply,
-    stream_reply,
-    whole,
 )
 
 RETRY_AFTER = "3600"
@@ -100,11 +97,7 @@ def rate_limited(_: Body, retry_after: str = RETRY_AFTER) -> Reply:
 
 def unavailable(_: Body, retry_after: str = RETRY_AFTER) -> Reply:
     """An answer with status 503, which says when to come again."""
-    return _error(
-        503,
-        AWAY,
-        ("Retry-After", retry_after),
-    )
+    return _error(503, AWAY, ("Retry-After", retry_after))
 
 
 def shaped(_: Body, shape: str) -> Reply:
@@ -124,10 +117,7 @@ def confidential(body: Body) -> Reply:
     """An ordinary answer with headers that are meant for the gateway, and one that comes twice."""
     name, values = REPEATED_HEADER
     repeated = tuple((name, value) for value in values)
-    headers = (*SECRET_HEADERS, *repeated)
-    if body.get("stream") is True:
-        return stream_reply([*events(body), DONE], headers=headers)
-    return plain_reply(whole(body), headers=headers)
+    return replace(no_usage(body), headers=(*SECRET_HEADERS, *repeated))
 
 
 REFUSALS: Mapping[str, Callable[[Body], Reply]] = MappingProxyType(

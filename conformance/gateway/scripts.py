@@ -27,6 +27,7 @@ from conformance.gateway.answers import (
     event,
     events,
     finish_reason,
+    no_usage,
     plain_reply,
     stream_reply,
     wants_usage,
@@ -89,13 +90,6 @@ def plain(body: Body) -> Reply:
         return plain_reply(whole(body, usage=dict(USAGE)))
     usage = [event(envelope(body, [], usage=dict(USAGE)))] if wants_usage(body) else []
     return stream_reply([*events(body), *usage, DONE])
-
-
-def no_usage(body: Body) -> Reply:
-    """An answer without usage, as OpenAI's specification permits."""
-    if body.get("stream") is not True:
-        return plain_reply(whole(body))
-    return stream_reply([*events(body), DONE])
 
 
 def as_json(body: Body) -> Reply:
