@@ -62,16 +62,24 @@ def finish_reason(body: Body, words: Sequence[str] = WORDS) -> str:
     return "length" if _limit(body) < len(words) else "stop"
 
 
-def logprobs(tokens: Sequence[str]) -> dict[str, Any]:
-    """The log probabilities of the tokens of a text."""
+def logprobs(tokens: Sequence[str], *, echoed: bool = False) -> dict[str, Any]:
+    """The log probabilities of the tokens of a text; the first of an echoed prompt has none, since nothing comes before it."""
     offsets = [len("".join(tokens[:number])) for number in range(len(tokens))]
     values = [-0.25 * (1 + number % 3) for number in range(len(tokens))]
-    return {
+    found: dict[str, Any] = {
         "tokens": list(tokens),
         "token_logprobs": values,
         "top_logprobs": [{token: value, " other": -3.5} for token, value in zip(tokens, values, strict=True)],
         "text_offset": offsets,
     }
+    if echoed:
+        found["token_logprobs"][0] = found["top_logprobs"][0] = None
+    return found
+
+
+def echoed_tokens(body: Body) -> tuple[str, ...]:
+    """The tokens of an answer that begins with its prompt, which is one token."""
+    return (str(body.get("prompt")), *WORDS[: _limit(body)])
 
 
 # -- what the requests ask for -------------------------------------------------------------------------------------------------------------
@@ -132,11 +140,24 @@ def chunks(body: Body, words: Sequence[str] = WORDS) -> Iterator[dict[str, Any]]
     choices = _tokens(body, words)
     for number in range(max(map(len, choices))):
         for index, tokens in enumerate(choices):
-            arrays = logprobs(tokens).items() if _wants_logprobs(body) else ()
-            scores = {name: values[number : number + 1] for name, values in arrays} or None
+            scores = _of_token(logprobs(tokens), number) if _wants_logprobs(body) else None
             yield envelope(body, [choice(index, tokens[number], None, scores)])
     for index in range(len(choices)):
         yield envelope(body, [choice(index, "", finish_reason(body, words))])
+
+
+def _of_token(scores: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Of the log probabilities of a text those of one token."""
+    return {name: values[number : number + 1] for name, values in scores.items()}
+
+
+def echoed_chunks(body: Body) -> Iterator[dict[str, Any]]:
+    """One chunk a token of an answer that begins with its prompt, and an empty one at its end."""
+    tokens = echoed_tokens(body)
+    scores = logprobs(tokens, echoed=True)
+    for number, token in enumerate(tokens):
+        yield envelope(body, [choice(0, token, None, _of_token(scores, number))])
+    yield envelope(body, [choice(0, "", finish_reason(body))])
 
 
 def events(body: Body, words: Sequence[str] = WORDS) -> list[bytes]:

@@ -23,10 +23,13 @@ from conformance.gateway.answers import (
     Reply,
     choice,
     chunks,
+    echoed_chunks,
+    echoed_tokens,
     envelope,
     event,
     events,
     finish_reason,
+    logprobs,
     no_usage,
     plain_reply,
     stream_reply,
@@ -113,6 +116,15 @@ def rare(body: Body) -> Reply:
     usage = envelope(body, [], usage=dict(DETAILS), **more)
     said = [begun, envelope(body, [ended], **more), *([usage] if wants_usage(body) else [])]
     return stream_reply([*map(event, said), DONE])
+
+
+def echoed(body: Body) -> Reply:
+    """An answer that begins with its prompt, with log probabilities, the first of which is null: nothing comes before that token."""
+    if body.get("stream") is True:
+        return stream_reply([*map(event, echoed_chunks(body)), DONE])
+    tokens = echoed_tokens(body)
+    said = choice(0, "".join(tokens), finish_reason(body), logprobs(tokens, echoed=True))
+    return plain_reply(json.dumps(envelope(body, [said], usage=dict(USAGE)), ensure_ascii=False).encode())
 
 
 def one_by_one(body: Body) -> Reply:
@@ -275,6 +287,7 @@ SCRIPTS: Mapping[str, Script] = MappingProxyType(
         "json": as_json,
         "compressed": compressed,
         "rare": rare,
+        "echoed": echoed,
         "one-by-one": one_by_one,
         "together": together,
         "late": late,

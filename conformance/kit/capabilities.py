@@ -12,7 +12,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from conformance.contract.verdict import Inconclusive, NotRecorded, Outcome, Reason
+from conformance.contract.verdict import Inconclusive, NotRecorded, NotRun, Outcome, Reason
 from conformance.kit.facts import Capability, Support
 from conformance.kit.stopped_answers import stop_support
 from conformance.kit.suffix_mode import Mode, suffix_support
@@ -56,6 +56,9 @@ JUDGED_BY: Mapping[str, str] = MappingProxyType(
 )
 """The requirement that judges whether a capability is honoured."""
 
+JUDGED_WHERE_SERVED = frozenset({"stream", "stream_usage", "usage"})
+"""Capabilities whose requirement looks at answers: where each request for them fails there is none, and HTTP-021 speaks."""
+
 
 async def learn(target: Target, wanted: Iterable[str]) -> Mapping[str, Capability]:
     """What the target does with each of the wanted features that there is a probe for.
@@ -75,6 +78,15 @@ async def support(target: Target, name: str) -> Capability:
 async def has(target: Target, capability: str) -> bool:
     """Whether an optional feature works, found out now where the run has not needed to know it."""
     return (await support(target, capability)).support is Support.YES
+
+
+async def expect_streams(target: Target) -> None:
+    """Return where streams work; raises `NotRun` where what may have no end can't be left early."""
+    found = await support(target, "stream")
+    if found.support is not Support.YES:
+        raise NotRun(
+            f"it is asked for in a stream, which can be left early, and streams do not work: {found.note}"
+        )
 
 
 async def learn_what_is_in_doubt(target: Target) -> Mapping[str, Capability]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from conformance.contract.verdict import NotRun
+from conformance.kit.capabilities import expect_streams
 from conformance.kit.target import Target
 from conformance.wire.exchange import Exchange, Intent, Request, is_int
 
@@ -31,7 +32,11 @@ _MEMBERS = ("max_model_len", "context_length", "context_window", "max_context_le
 
 
 async def impossible_limit(target: Target) -> Exchange:
-    """The exchange of a request whose `max_tokens` exceeds every context; a stream, left after its first event."""
+    """The exchange of a request whose `max_tokens` exceeds every context; a stream, left after its first event.
+
+    Raises `NotRun` where streams do not work.
+    """
+    await expect_streams(target)
     params = target.params(max_tokens=FAR_TOO_MANY, stream=True)
     return await target.send(Request.of(params, intent=Intent.INVALID, parameter="max_tokens", close_after=1))
 

@@ -192,14 +192,17 @@ async def expect_arrived(target: Target, found: Relayed, what: str, *, is_option
     )
 
 
-def changed_on_the_way(found: Relayed, *, zeros: bool = False) -> list[str]:
-    """What of a request did not reach the upstream as it was sent; `zeros` looks at values like 0 and "" alone, else at all others."""
+def changed_on_the_way(found: Relayed, *, zeros: bool = False) -> dict[str, str]:
+    """Each parameter that did not reach the upstream as it was sent, and how it came there, in words.
+
+    `zeros` looks at values like 0 and "" alone, else at all others.
+    """
     sent, came = found.exchange.request.params, found.body
-    return [
-        f"`{name}` {shown(value)} became {arrived(found.body, name)}"
+    return {
+        name: f"`{name}` {shown(value)} became {arrived(came, name)}"
         for name, value in sent.items()
         if name not in {"model", "prompt"} and is_zero(value) == zeros and not _same(came.get(name), value)
-    ]
+    }
 
 
 def arrived(body: Mapping[str, Any], name: str) -> str:

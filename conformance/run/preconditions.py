@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from conformance.contract.catalogue import Requirement
 from conformance.contract.verdict import Reason, Verdict
-from conformance.kit.capabilities import JUDGED_BY
+from conformance.kit.capabilities import JUDGED_BY, JUDGED_WHERE_SERVED
 from conformance.kit.facts import Capability, Facts, Support
 
 
@@ -81,10 +81,8 @@ def _lacking(name: str, found: Capability) -> Unmet:
             found.reason or Reason.PRECONDITION,
             evidence,
         )
-    speakers = [
-        *([JUDGED_BY[name]] if name in JUDGED_BY else []),
-        *(["HTTP-021"] if found.has_failed else []),
-    ]
+    judges = name in JUDGED_BY and not (found.has_failed and name in JUDGED_WHERE_SERVED)
+    speakers = [*([JUDGED_BY[name]] if judges else []), *(["HTTP-021"] if found.has_failed else [])]
     see = f"; see {' and '.join(speakers)}" if speakers else ""
     return Unmet(Verdict.NOT_RUN, f"needs {name}, which does not work: {found.note}{see}", evidence=evidence)
 

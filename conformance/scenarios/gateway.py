@@ -27,7 +27,7 @@ _BASIC: dict[str, Any] = {
 _FORMS: dict[str, dict[str, Any]] = {
     "a `stop` of one string": {"stop": "never"},
     "a list of prompts": {"prompts": 2},
-    "a stream": {"stream": True},
+    "a stream with a `stop` of one string": {"stream": True, "stop": "never"},
 }
 _LESS_COMMON: dict[str, Any] = {"suffix": " at the end", "echo": True}
 """What a gateway may refuse together, and still pass on by itself."""
@@ -47,6 +47,9 @@ _OF_STREAMS: dict[str, Any] = {
     "stream": True,
     "stream_options": {"include_usage": True, "include_obfuscation": True},
 }
+
+_OF_OTHERS: dict[str, Any] = {"top_k": 40, "min_p": 0.05, "x_suite": {"says": ["nothing", 1]}}
+"""What the contract does not name: two settings that many engines have, and one that none has."""
 
 _BEYOND: dict[str, Any] = {"temperature": 3, "stop": ["never", "ever", "any", "more", "at all"]}
 """What is out of range for some upstreams, and not for others."""
@@ -80,19 +83,20 @@ _FOUR_STOPS = ["never", "ever", "\n\n", " in\tthis"]
 _TOKENS = (300, 301, 302)
 
 
-async def _lost(target: Target, params: dict[str, Any], what: str = "") -> tuple[list[str], list[str]]:
-    """What of `params` does not arrive as it was sent, and what is refused; asked for at once, and singly where that is refused.
+async def _lost(target: Target, params: dict[str, Any], what: str = "") -> tuple[dict[str, str], list[str]]:
+    """What of `params` does not arrive as it was sent, by name, and what is refused; asked for at once, and singly where that is refused.
 
     `what` names all of them, where it is a fault that they are refused together.
     """
     found = await relay(target, "plain", **params)
     if found.arrived:
         return changed_on_the_way(found), []
-    lost, refused = [], []
+    lost: dict[str, str] = {}
+    refused = []
     for name, value in params.items():
         one = await relay(target, "plain", **{name: value})
         if await expect_arrived(target, one, f"`{name}`", is_optional=True):
-            lost += changed_on_the_way(one)
+            lost |= changed_on_the_way(one)
         else:
             refused.append(f"`{name}` ({one.exchange.status}: {error_text(one.exchange)})")
     together = [f"{what} ({found.exchange.status}: {error_text(found.exchange)})"] if what else []
@@ -107,21 +111,17 @@ async def documented_parameters_reach_the_upstream(target: Target) -> None:
         # A list of prompts that arrives as something else is seen by its prompt.
         found = await relay(target, "plain", **changes)
         await expect_arrived(target, found, what)
-        lost += changed_on_the_way(found)
+        lost |= changed_on_the_way(found)
         if "prompts" in changes and found.body.get("prompt") != found.exchange.request.params["prompt"]:
-            lost.append(f"{what} became {shown(found.body.get('prompt'))}")
+            lost["prompt"] = f"{what} became {shown(found.body.get('prompt'))}"
     less, more = await _lost(target, _LESS_COMMON)
-    _tell(lost + less, refused + more)
+    _tell(lost | less, refused + more)
 
 
-def _tell(lost: list[str], refused: list[str]) -> None:
+def _tell(lost: dict[str, str], refused: list[str]) -> None:
     """Raise what was lost on the way, or else what was refused; return where nothing was."""
     if lost:
-        unique = list(dict.fromkeys(lost))
-        raise Ignored(
-            f"on the way to the upstream {'; '.join(unique)}",
-            *(ignored(one.split("`")[1]) for one in unique if "`" in one),
-        )
+        raise Ignored(f"on the way to the upstream {'; '.join(lost.values())}", *map(ignored, lost))
     if refused:
         raise Unsupported(f"requests with these did not reach the upstream: {', '.join(refused)}")
 
@@ -141,14 +141,18 @@ async def zero_false_and_empty_are_not_absent(target: Target) -> None:
                 sent.append(one)
     elif not none.arrived:
         await expect_arrived(target, none, "`max_tokens` 0", is_optional=True)
-    lost = [text for one in sent for text in changed_on_the_way(one, zeros=True)]
     if not sent:
         raise Unsupported("the gateway refuses every request with a parameter of 0")
+    lost = {name: text for one in sent for name, text in changed_on_the_way(one, zeros=True).items()}
     if lost:
-        await _tell_of_zeros(target, {text.split("`")[1]: text for text in lost})
+        await _tell_of_zeros(target, lost)
     streamed = await relay(target, "plain", **{**_ZEROS, **_STREAM})
     if streamed.arrived and (lost := changed_on_the_way(streamed, zeros=True)):
-        await _tell_of_zeros(target, {text.split("`")[1]: f"{text} in a stream" for text in lost}, **_STREAM)
+        await _tell_of_zeros(target, _in_streams(lost), **_STREAM)
+
+
+def _in_streams(lost: dict[str, str]) -> dict[str, str]:
+    return {name: f"{text} in a stream" for name, text in lost.items()}
 
 
 async def _arrives_otherwise(target: Target, name: str) -> bool:
@@ -160,7 +164,7 @@ async def _tell_of_zeros(target: Target, lost: dict[str, str], **form: Any) -> N
     """Raise which zeros are lost in a request of that form, but for those of parameters that are lost with any value."""
     for name in sorted(lost.keys() & _TWINS.keys()):
         twin = await relay(target, "plain", **{name: _TWINS[name]}, **form)
-        if not twin.arrived or any(text.startswith(f"`{name}`") for text in changed_on_the_way(twin)):
+        if not twin.arrived or name in changed_on_the_way(twin):
             del lost[name]
     if not lost:
         raise NotRun("what is lost is lost with any value; see GW-004, GW-012 and GW-016")
@@ -179,20 +183,32 @@ async def every_documented_parameter_arrives(target: Target) -> None:
         found = await relay(target, "plain", **_OF_STREAMS)
     await expect_arrived(target, found, "a stream with `stream_options`")
     # What is lost in any request need not be told twice, and the options are looked at singly.
-    known = {"stream_options", *(text.split("`")[1] for text in lost)}
-    lost += [f"{text} in a stream" for text in changed_on_the_way(found) if text.split("`")[1] not in known]
+    in_stream = changed_on_the_way(found)
+    lost |= _in_streams(
+        {name: in_stream[name] for name in in_stream if name not in {*lost, "stream_options"}}
+    )
     options = found.body.get("stream_options") or {}
-    lost += [
-        f"`{name}` of `stream_options` {shown(value)} became {arrived(options, name)}"
+    lost |= {
+        name: f"`{name}` of `stream_options` {shown(value)} became {arrived(options, name)}"
         for name, value in _OF_STREAMS["stream_options"].items()
         if name != "include_usage" and options.get(name) != value  # usage is GW-002's
-    ]
+    }
     _tell(lost, refused)
     beyond = await relay(target, "plain", **_BEYOND)
     if beyond.arrived and (altered := changed_on_the_way(beyond)):
         raise BrokenShould(
-            f"what is more than the upstream may take is neither passed on nor refused, but altered: {'; '.join(altered)}"
+            f"what is more than the upstream may take is neither passed on nor refused, but altered: {'; '.join(altered.values())}"
         )
+
+
+@scenario("GW-038")
+async def members_beyond_the_contract_arrive(target: Target) -> None:
+    """Members that the contract does not name reach the upstream, or are refused."""
+    found = await relay(target, "plain", **_OF_OTHERS)
+    if not await expect_arrived(target, found, "members beyond the contract", is_optional=True):
+        return
+    if lost := changed_on_the_way(found):
+        raise Ignored(f"on the way to the upstream {'; '.join(lost.values())}", *map(ignored, lost))
 
 
 @scenario("GW-017", phase=Phase.ALONE)

@@ -8,7 +8,7 @@ from typing import Any
 from conformance.contract.check import scenario
 from conformance.contract.symptom import count_differs, malformed, missing
 from conformance.contract.verdict import Broken, Ignored, NotRun
-from conformance.gateway.answers import USAGE, logprobs, texts
+from conformance.gateway.answers import USAGE, WORDS, echoed_tokens, logprobs, texts
 from conformance.gateway.scripts import DETAILS, FINGERPRINT
 from conformance.kit.gateway_relay import (
     LENGTH,
@@ -119,23 +119,31 @@ async def estimated_usage_of_streams_is_consistent(target: Target) -> None:
 
 @scenario("GW-012")
 async def log_probabilities_pass_unchanged(target: Target) -> None:
-    """The log probabilities that the upstream reports reach the client unchanged."""
+    """The log probabilities that the upstream reports reach the client unchanged, and so does the null at the beginning of an echo."""
     for changes in _FORMS:
-        asked = await relay(target, "plain", logprobs=1, **changes)
-        await expect_arrived(target, asked, "`logprobs` as an integer")
-        answer, found = await served(target, "plain", logprobs=1, **changes)
+        form = "the stream" if changes else "the answer"
+        asked = await relay(target, "echoed", logprobs=1, echo=True, **changes)
+        if asked.arrived:
+            answer, found = await served(target, "echoed", logprobs=1, echo=True, **changes)
+            sent = logprobs(echoed_tokens(found.body), echoed=True)
+        else:  # `echo` is optional
+            asked = await relay(target, "plain", logprobs=1, **changes)
+            await expect_arrived(target, asked, "`logprobs` as an integer")
+            answer, found = await served(target, "plain", logprobs=1, **changes)
+            sent = logprobs(WORDS[:LENGTH])
         if found.body.get("logprobs") != 1:
             raise Ignored(f"`logprobs` 1 became {arrived(found.body, 'logprobs')} on the way to the upstream")
-        form = "the stream" if answer.streamed else "the answer"
-        here = answer.choice.logprobs
-        if here is None:
-            raise Broken(f"the upstream reported log probabilities, but {form} has none")
-        there = logprobs(list(here.tokens or ()))
-        for name, value in there.items():
-            if list(getattr(here, name) or ()) != value:
-                raise Broken(
-                    f"`{name}` of {form} is {shown(getattr(here, name))}, but the upstream's was {shown(value)}"
-                )
+        _expect_scores(answer, sent, form)
+
+
+def _expect_scores(answer: Completion, sent: Mapping[str, Any], form: str) -> None:
+    here = answer.choice.logprobs
+    if here is None:
+        raise Broken(f"the upstream reported log probabilities, but {form} has none")
+    for name, value in sent.items():
+        came = list(getattr(here, name) or ())
+        if came != value:
+            raise Broken(f"`{name}` of {form} is {shown(came)}, but the upstream's was {shown(value)}")
 
 
 @scenario("GW-029")

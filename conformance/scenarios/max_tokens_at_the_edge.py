@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from conformance.contract.check import Phase, scenario
 from conformance.contract.symptom import accepted
 from conformance.contract.verdict import Broken, BrokenShould, Inconclusive, NotRun
-from conformance.kit.capabilities import NONCE
+from conformance.kit.capabilities import NONCE, SOME_IDS, has
 from conformance.kit.context_length import FAR_TOO_MANY, context_length, impossible_limit, named_limits
 from conformance.kit.full_context import RESERVED, filling, room
 from conformance.kit.invalid_requests import survived
@@ -18,6 +20,8 @@ from conformance.wire.shown import shown
 _FEW_EVENTS = 4
 _LONGEST_PROMPT = 300_000
 """Tokens; a longer prompt is not sent."""
+_BEYOND = 100
+"""So many tokens more than the context a prompt has that is too long."""
 _ABOUT_LENGTH = (
     "length",
     "token",
@@ -86,10 +90,19 @@ async def a_prompt_beyond_the_context_causes_no_failure(target: Target) -> None:
     if length > _LONGEST_PROMPT:
         raise NotRun(f"the context of {length} tokens is too long to be filled")
     await target.valid_twin_is_served()
+    many = length + _BEYOND
     # A number has at least one token in every vocabulary that splits words.
-    prompt = " ".join(map(str, range(length + 100)))
-    exchange = await target.post(prompt=prompt, max_tokens=1, intent=Intent.INVALID, parameter="prompt")
-    what = f"a prompt of at least {length + 100} tokens, where the context has {length},"
+    prompts: list[tuple[str, Any]] = [("at least ", " ".join(map(str, range(many))))]
+    if await has(target, "token_prompt"):
+        prompts.append(("", [SOME_IDS[0]] * many))
+    for count, prompt in prompts:
+        what = f"a prompt of {count}{many} tokens, where the context has {length},"
+        exchange = await target.post(prompt=prompt, max_tokens=1, intent=Intent.INVALID, parameter="prompt")
+        _expect_no_room(target, exchange, what, length)
+
+
+def _expect_no_room(target: Target, exchange: Exchange, what: str, length: int) -> None:
+    """A prompt that is longer than the context was refused, in an orderly way."""
     survived(exchange, what)
     if not exchange.served:
         target.expect_refused(exchange, what)

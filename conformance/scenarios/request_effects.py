@@ -7,14 +7,16 @@ from typing import Any
 
 from conformance.contract.check import Phase, scenario
 from conformance.contract.symptom import ignored
-from conformance.contract.verdict import Broken, Ignored, IgnoredShould, Inconclusive
+from conformance.contract.verdict import Broken, BrokenShould, Ignored, IgnoredShould, Inconclusive
 from conformance.kit.capabilities import SOME_IDS, has, support
 from conformance.kit.facts import Support
+from conformance.kit.invalid_requests import survived
 from conformance.kit.same_answer import difference
 from conformance.kit.suffix_mode import suffix_support
 from conformance.kit.target import Target
 from conformance.kit.twins import ordinary_requests
 from conformance.wire.completion import Completion
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Intent
 from conformance.wire.shown import shown
 
@@ -43,6 +45,17 @@ async def token_arrays_are_prompts(target: Target) -> None:
         answer = await target.complete(prompt=prompt, max_tokens=1, optional="prompt (as token ids)")
         if len(answer.choices) != wanted:
             raise Broken(f"`prompt` {prompt} was answered with {len(answer.choices)} choices, not {wanted}")
+    await _expect_the_id_0(target)
+
+
+async def _expect_the_id_0(target: Target) -> None:
+    """The token id 0 is a prompt; where it is a special one, which a server may refuse, so is the next."""
+    zero = await target.post(prompt=[0], max_tokens=1, intent=Intent.OPEN)
+    survived(zero, "a prompt of the token id 0")
+    if zero.refused and (await target.post(prompt=[1], max_tokens=1, intent=Intent.OPEN)).served:
+        raise BrokenShould(
+            f"a prompt of the token id 0 is refused with status {zero.status}, and one of the id 1 is served: {error_text(zero)}"
+        )
 
 
 @scenario("REQ-030", shows=ignored("logit_bias"))

@@ -7,7 +7,7 @@ from collections import Counter
 
 from conformance.contract.catalogue import load_catalogue
 from conformance.contract.yaml_files import spec_root
-from conformance.kit.capabilities import JUDGED_BY, PROBES
+from conformance.kit.capabilities import JUDGED_BY, JUDGED_WHERE_SERVED, PROBES
 from conformance.run.discovery import all_checks
 
 CATALOGUE = load_catalogue()
@@ -46,3 +46,5 @@ def test_what_judges_a_capability_is_a_check() -> None:
 
     assert JUDGED_BY.keys() <= PROBES.keys()
     assert set(JUDGED_BY.values()) <= checked
+    rules = {check.requirement_id for check in CHECKS if check.is_rule}
+    assert {name for name, judge in JUDGED_BY.items() if judge in rules} == JUDGED_WHERE_SERVED

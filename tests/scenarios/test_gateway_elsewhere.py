@@ -25,7 +25,7 @@ from fixtures.relays import of_answers, of_errors, of_requests, of_streams
 from fixtures.relays.relay import CLIENTS_KEY, UPSTREAMS_KEY, relay_of
 from tests.gateway.serving import serving
 from tests.ports import free_port
-from tests.scenarios.test_gateway import CHECKS, DOUBLES, MODEL, REQUIREMENTS
+from tests.scenarios.relays import CHECKS, DOUBLES, MODEL, REQUIREMENTS
 
 pytestmark = pytest.mark.whole_run
 
