@@ -185,9 +185,10 @@ async def prompt_tokens_grow_with_the_prompt(target: Target) -> None:
 
 async def _once_and_twice(target: Target) -> tuple[int, int]:
     """The `prompt_tokens` of a prompt, and of the same sent twice over."""
+    prompt = target.prompt
     once, twice = await asyncio.gather(
         target.complete(max_tokens=1),
-        target.complete(prompt=f"{target.prompt} {target.prompt}", max_tokens=1),
+        target.complete(prompt=f"{prompt} {prompt}", max_tokens=1),
     )
     return _prompt_tokens(once), _prompt_tokens(twice)
 
