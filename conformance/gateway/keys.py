@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
+
+from conformance.wire.secret_values import FRAGMENT, REMOVED
 
 GATEWAY_KEY: Final = "[key of the gateway]"
 """What stands in the place of a key of the gateway's own: it is taken out of every answer before anybody looks at it."""
 LONG_ENOUGH: Final = 8
 """Characters of a key that are not found in an answer by chance."""
 _SHOWN: Final = 4
+_GONE: Final = REMOVED.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +64,34 @@ def is_own(key: str, client: KeyMark | None) -> bool:
 
 
 def spans_of(keys: Iterable[str], data: bytes) -> list[tuple[int, int]]:
-    """Where in `data` one of `keys` stands as it is."""
+    """Where in `data` one of `keys` stands: as it is, or torn by what was taken out of it."""
     spans = []
     for key in map(str.encode, keys):
-        at = data.find(key)
-        while at >= 0:
-            spans.append((at, at + len(key)))
-            at = data.find(key, at + len(key))
+        spans += [(at, at + len(key)) for at in _places(key, data)]
+        spans += _torn(key, data)
     return sorted(spans)
+
+
+def torn_in(keys: Iterable[str], data: bytes) -> frozenset[str]:
+    """What is left in `data` of those of `keys` that share a fragment with a secret of the run, which is taken out before anybody looks."""
+    spans = [span for key in map(str.encode, keys) for span in _torn(key, data)]
+    return frozenset(data[start:end].decode(errors="replace") for start, end in spans)
+
+
+def _torn(key: bytes, data: bytes) -> Iterator[tuple[int, int]]:
+    for at in _places(_GONE, data):
+        end = at + len(_GONE)
+        left = next((size for size in range(len(key), 0, -1) if data.endswith(key[:size], 0, at)), 0)
+        right = next((size for size in range(len(key), 0, -1) if data.startswith(key[-size:], end)), 0)
+        if LONG_ENOUGH <= left + right <= len(key) - FRAGMENT:
+            yield at - left, end + right
+
+
+def _places(sought: bytes, data: bytes) -> Iterator[int]:
+    at = data.find(sought)
+    while at >= 0:
+        yield at
+        at = data.find(sought, at + len(sought))
 
 
 def without(text: str, key: str) -> str:

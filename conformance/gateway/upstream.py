@@ -17,7 +17,7 @@ from typing import Final, Self
 
 from conformance.gateway.answers import KEY_PLACE, Reply, json_reply
 from conformance.gateway.control import Control
-from conformance.gateway.keys import KeyMark, is_own
+from conformance.gateway.keys import KeyMark, is_own, torn_in
 from conformance.gateway.received import Received
 from conformance.gateway.requests import HEAD_BYTES, Asked, MalformedError, read_request
 from conformance.gateway.scripts import SCRIPTS, is_scripted, named
@@ -136,9 +136,9 @@ class Upstream:
         """Whether something has arrived that no check sends there."""
         return any(not is_scripted(one.asked.data) for one in self.received)
 
-    async def keys_in(self, data: bytes) -> frozenset[str]:  # noqa: ARG002 - in this process all of them may be known
-        """The gateway's own keys that may stand in `data`: all of them."""
-        return frozenset(self.own_keys)
+    async def keys_in(self, data: bytes) -> frozenset[str]:
+        """The gateway's own keys that may stand in `data`, and what is left there of them: in this process all of them may be known."""
+        return torn_in(self.own_keys, data).union(self.own_keys)
 
     # -- connections ---------------------------------------------------------------------------------------------------------------
 

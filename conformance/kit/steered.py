@@ -7,7 +7,7 @@ becomes another text: that a setting acts can then be seen by comparing answers,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -105,11 +105,11 @@ async def _stop_in(target: Target, request: Mapping[str, Any]) -> dict[str, Any]
     for place in range(len(text) // 2, len(text) - _PIECE):
         piece = text[place : place + _PIECE]
         if piece.strip() == piece and "\ufffd" not in piece and text.find(piece) == place:
-            return {"stop": [piece, *_words_of_prompts(target, text)]}
+            return {"stop": [piece, *words_of_prompts(target.facts.prompts[:_PROMPTS], text)]}
     return {}
 
 
-def _words_of_prompts(target: Target, text: str) -> list[str]:
+def words_of_prompts(prompts: Sequence[str], text: str) -> list[str]:
     """The first word of each prompt that the answer does not have: who looks for stop sequences in prompts finds one."""
-    words = dict.fromkeys(prompt.split(" ")[0].strip(",") for prompt in target.facts.prompts[:_PROMPTS])
+    words = dict.fromkeys(prompt.split(" ")[0].strip(",") for prompt in prompts)
     return [word for word in words if word and word not in text]

@@ -17,7 +17,7 @@ from conformance.kit import beyond_ascii
 from conformance.kit.all_at_once import LONG_PROMPTS, SUFFIX
 from conformance.kit.capabilities import NONCE, SOME_IDS, has
 from conformance.kit.several_choices import ECHO_LENGTH, LENGTH, by_prompts
-from conformance.kit.steered import steered
+from conformance.kit.steered import steered, words_of_prompts
 from conformance.kit.stop_sequences import words_of
 from conformance.kit.stopped_answers import answer_to_cut
 from conformance.kit.target import MAX_TOKENS, Target
@@ -90,14 +90,19 @@ async def ordinary_requests(target: Target) -> list[dict[str, Any]]:
     """
     request = await steered(target)
     plain = {"max_tokens": LENGTH, **request.scores}
-    full = await _first_served(target, [{**request.uncut, **several} for several in _SEVERAL], request.uncut)
+    suffixes = [{"suffix": SUFFIX}, {}] if await has(target, "suffix") else [{}]
+    full = await _first_served(
+        target,
+        [{**request.uncut, **several, **suffix} for suffix in suffixes for several in _SEVERAL],
+        request.uncut,
+    )
     if not await has(target, "stream"):
         return [plain, full]
     cut = {**request.cut, "stream": True, **await usage_option(target)}
     prompts = {"prompt": list(target.prompts(2))} if await has(target, "multi_prompt") else {}
-    stream = await _first_served(
-        target, [{**cut, **prompts}, cut, {"max_tokens": LENGTH, "stream": True}], {}
-    )
+    several = [{**prompts, "n": 2}] if await has(target, "n") else []
+    streams = [{**cut, **more, **suffix} for suffix in suffixes for more in (*several, prompts, {})]
+    stream = await _first_served(target, [*streams, {"max_tokens": LENGTH, "stream": True}], {})
     return [plain, stream, full] if stream else [plain, full]
 
 
@@ -200,12 +205,15 @@ async def stop_circumstances(target: Target) -> Sequence[Circumstance]:
         return ()
     word, first = whole.found[0], whole.text[:1]
     stops = {
-        "with a stop sequence that occurs": word,
-        "with a stop sequence that begins and does not occur": f"{word}\u0001zq",
-        "with a stop sequence that leaves nothing": first,
+        "with a stop sequence that occurs": [word],
+        "with a stop sequence that begins and does not occur": [
+            f"{word}\u0001zq",
+            *words_of_prompts([whole.prompt], whole.text),
+        ],
+        "with a stop sequence that leaves nothing": [first],
     }
     common = {"prompt": whole.prompt, "max_tokens": MAX_TOKENS}
-    return [Circumstance(what, {**common, "stop": [stop]}) for what, stop in stops.items()]
+    return [Circumstance(what, {**common, "stop": stop}) for what, stop in stops.items()]
 
 
 async def long_prompt(target: Target, tokens: int) -> str:

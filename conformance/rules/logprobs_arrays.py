@@ -19,6 +19,9 @@ _REQUIRED = ("tokens", "token_logprobs")
 _TOLERATED = ("top_logprobs", "text_offset")
 """Arrays that a server may leave out as a whole, which is a warning where it comes and goes."""
 
+_LONGEST_TOKEN = 16
+"""Characters; hardly any token has more."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
@@ -137,9 +140,10 @@ def _answered(completion: Completion) -> Iterator[_Answered]:
 
 def _need_not_have_any(one: _Answered) -> bool:
     """Whether nothing has to be listed: what is appended to a text has no tokens, and a stop sequence may cut within the first one."""
-    request = one.completion.exchange.request
+    request, pieces = one.completion.exchange.request, [text for text in one.choice.texts if text]
     is_cut = request.params.get("stop") is not None and one.choice.finish_reason == "stop"
-    return bool(request.params.get("suffix")) or request.intent is not Intent.VALID or is_cut
+    within_one_token = is_cut and len(pieces) == 1 and len(one.choice.text) < _LONGEST_TOKEN
+    return bool(request.params.get("suffix")) or request.intent is not Intent.VALID or within_one_token
 
 
 def _lacking(answered: Sequence[_Answered]) -> Finding | None:

@@ -128,7 +128,10 @@ def choices_number_n_times_prompts(completion: Completion) -> Judgement:
     # Whether `best_of` and token ids are understood, and whether `n` and several prompts are disregarded, is for BEST-004, REQ-009,
     # N-001 and MULTI-001.
     count = promised(request)
-    if count is None or not isinstance(request.prompts[0], str) or is_given(request, "best_of"):
+    understood = (
+        count is not None and isinstance(request.prompts[0], str) and not is_given(request, "best_of")
+    )
+    if count is None or (choices and not understood):
         return NOT_APPLICABLE
     # All but one, or all but the first of each prompt, is disregard of `n` or of the list; any other number is wrong by itself.
     disregarded = {1, len(request.prompts), request.integer("n", 1)}

@@ -1,11 +1,12 @@
-"""Whether a text is what its tokens mean, and not how a tokenizer writes them."""
+"""Whether a text is what its tokens mean, and not how a tokenizer writes them, and whether it has the prompt that it was to begin with."""
 
 from __future__ import annotations
 
 import re
 
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, broken_should, rule
-from conformance.rules._shapes import generated, is_given
+from conformance.contract.symptom import ignored
+from conformance.rules._shapes import generated, has_failed, is_given, promised
 from conformance.wire.completion import Completion
 from conformance.wire.shown import shown
 
@@ -43,3 +44,26 @@ def a_text_is_decoded(completion: Completion) -> Judgement:
                 f"the text of choice {shown(choice.index)} ends in {shown(end[1])}, the token that ended it: {shown(text[-60:])}"
             )
     return None if looked else NOT_APPLICABLE
+
+
+@rule("ECHO-012", Scope.COMPLETION, shows=ignored("echo"))
+def an_echo_is_never_left_out(completion: Completion) -> Judgement:
+    """With `echo: true` every choice holds a prompt of its request; which one, and where, is told by ECHO-002 to ECHO-011, MULTI-002 and MULTI-003."""
+    request = completion.exchange.request
+    prompts = [prompt for prompt in request.prompts if isinstance(prompt, str)]
+    if request.params.get("echo") is not True or promised(request) is None or has_failed(completion):
+        return NOT_APPLICABLE
+    # Other prompts come back in the spelling of a vocabulary, and what a stop sequence may cut is not all there.
+    if len(prompts) < len(request.prompts) or not all(map(_is_plain, prompts)) or is_given(request, "stop"):
+        return NOT_APPLICABLE
+    for choice in completion.choices.values():
+        if not any(prompt in choice.text for prompt in prompts):
+            return broken(
+                f"`echo` was true, and the text of choice {shown(choice.index)} has no prompt in it: {shown(choice.text)}"
+            )
+    return None if completion.choices else NOT_APPLICABLE
+
+
+def _is_plain(prompt: str) -> bool:
+    """Whether a prompt is one that any vocabulary gives back as it was: of printable ASCII characters, with words at both ends."""
+    return bool(prompt) and prompt.isascii() and prompt.isprintable() and prompt == prompt.strip()

@@ -16,6 +16,7 @@ from conformance.gateway.scripts import SCRIPTS
 from conformance.gateway.upstream import MODEL
 from conformance.wire.exchange import Exchange, Fault, FaultKind
 from conformance.wire.redact import Redactor
+from conformance.wire.secret_values import REMOVED
 
 
 @dataclass
@@ -25,6 +26,8 @@ class GatewayKeys:
     upstream: UpstreamSide
     end: Callable[[Reason, str], object] | None = None
     _redactor: Redactor = field(default_factory=Redactor)
+    _of_torn: Redactor = field(default_factory=lambda: Redactor(instead=GATEWAY_KEY, takes_fragments=False))
+    """Takes out what is left of keys that share a fragment with a secret of the run."""
     _of_all: Redactor = field(default_factory=Redactor)
 
     async def received(self, exchange: Exchange) -> Exchange:
@@ -38,10 +41,12 @@ class GatewayKeys:
             if self.end is not None:
                 self.end(gone.reason or Reason.TARGET_GONE, str(gone))
             return _withheld(exchange, str(gone))
-        known = self._redactor.secrets
-        if new := found.difference(known):
-            self._redactor = _of((*known, *sorted(new)))
-        return self._redactor.received(exchange)
+        torn = frozenset(key for key in found if REMOVED in key)
+        if new := torn.difference(self._of_torn.secrets):
+            self._of_torn = replace(self._of_torn, secrets=(*self._of_torn.secrets, *sorted(new)))
+        if new := found.difference(torn, self._redactor.secrets):
+            self._redactor = _of((*self._redactor.secrets, *sorted(new)))
+        return self._redactor.received(self._of_torn.received(exchange))
 
     def added_to(self, redactor: Redactor) -> Redactor:
         """One that takes out these keys, too: what came before the upstream saw them is written without them all the same."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from conformance.contract.check import Phase, scenario
+from conformance.contract.symptom import not_served
 from conformance.contract.verdict import Broken, Inconclusive, NotRun, ProvedBroken
 from conformance.kit.capabilities import NONCE, has
 from conformance.kit.invalid_requests import repeats
@@ -20,6 +21,7 @@ from conformance.kit.steered import left_to_choose, settings_left_out
 from conformance.kit.target import Target
 from conformance.kit.twins import ordinary_requests, unlimited_stream
 from conformance.wire.completion import Completion
+from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, Intent, Request
 from conformance.wire.shown import shown
 
@@ -29,6 +31,8 @@ _ECHOES = 3
 _OTHERS = 7
 """Beside the echoes there are a refused request, two plain ones, and two streams."""
 _MORE_PROMPTS = ("There was once", "Two of the others")
+_CROWDS = 4
+"""So often a request is not served beside others, until that is believed not to be the weather."""
 _TIMES = 4
 """So often a request is answered in one way alone, where the answer beside others is held against it."""
 _LEAVING_AFTER = (0, 2)
@@ -82,29 +86,64 @@ async def _different_beside(
 
 
 async def _in_a_crowd(target: Target, requests: Sequence[Mapping[str, Any]]) -> list[Completion]:
-    """The answers to requests beside a refused one, and beside others whose echoes tell them apart: each gets its own."""
+    """The answers to requests beside a refused one, and beside others whose echoes tell them apart: each is served, and gets its own."""
     prompts = [f"{word}-{number} quokka lantern:" for number, word in enumerate(_WORDS[:_ECHOES])]
     deliveries: list[dict[str, Any]] = [{}, {}, {"stream": True} if await _streams_echo(target) else {}]
-    # All of them are answered before any is looked at, so that what is found is shown by all.
-    echoes, _, others = await asyncio.gather(
-        asyncio.gather(
-            *(
-                target.post(prompt=prompt, echo=True, max_tokens=8, fresh=True, **delivery)
-                for prompt, delivery in zip(prompts, deliveries, strict=False)
-            )
-        ),
-        target.post(prompt={"a": 1}, intent=Intent.INVALID, parameter="prompt", fresh=True),
-        asyncio.gather(*(target.post(fresh=True, **request) for request in requests)),
-    )
-    beside = [target.read(exchange) for exchange in others]
-    for prompt, answer in zip(prompts, map(target.read, echoes), strict=True):
+    echoes = [
+        {"prompt": prompt, "echo": True, "max_tokens": 8, **delivery}
+        for prompt, delivery in zip(prompts, deliveries, strict=True)
+    ]
+    answers = [
+        target.read(exchange) for exchange in await _served_beside_others(target, [*echoes, *requests])
+    ]
+    for prompt, answer in zip(prompts, answers, strict=False):
         # Of a stream without an echo ECHO-006 speaks.
         is_somebody_elses = any(other in answer.text for other in prompts if other != prompt)
         if not answer.text.startswith(prompt) and (is_somebody_elses or not answer.streamed):
             raise Broken(
                 f"of {_OTHERS + 1} requests at the same time the one that wanted {shown(prompt)} echoed got {shown(answer.text)}"
             )
-    return beside
+    return answers[_ECHOES:]
+
+
+async def _served_beside_others(target: Target, requests: Sequence[Mapping[str, Any]]) -> list[Exchange]:
+    """The exchanges of requests that are sent at the same time, beside a refused one; each was served in one crowd of a few, or alone.
+
+    What is not served may be the weather, which hardly comes to the same request in each crowd.
+    """
+    found: dict[int, Exchange] = {}
+    lost = dict[int, Exchange]()
+    for number in range(_CROWDS):
+        # All of them are answered before any is looked at, so that what is found is shown by all.
+        asked = [target.post(fresh=True, once=True, **request) for request in requests]
+        # In the midst of the others, so that it is not over before they come.
+        refused = target.post(prompt={"a": 1}, intent=Intent.INVALID, parameter="prompt", fresh=True)
+        crowd = await asyncio.gather(*asked[:_ECHOES], refused, *asked[_ECHOES:])
+        exchanges = dict(enumerate((*crowd[:_ECHOES], *crowd[_ECHOES + 1 :])))
+        found |= {place: one for place, one in exchanges.items() if not one.unserved}
+        lost = {
+            place: one for place, one in exchanges.items() if one.unserved and (place in lost or not number)
+        }
+        if not lost:
+            break
+    for place, exchange in lost.items():
+        alone = await target.post(fresh=True, **requests[place])
+        if not alone.unserved:
+            raise Broken(
+                f"beside {_OTHERS} others, one of them refused, a request is not served, {_CROWDS} times of {_CROWDS} ({_failure(exchange)});"
+                " alone it is served",
+                not_served(),
+            )
+    return [found.get(place, exchange) for place, exchange in exchanges.items()]
+
+
+def _failure(exchange: Exchange) -> str:
+    """What came in the place of an answer, in words."""
+    return (
+        f"status {exchange.status}: {error_text(exchange)}"
+        if exchange.fault is None
+        else exchange.fault.message
+    )
 
 
 async def _streams_echo(target: Target) -> bool:

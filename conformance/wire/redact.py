@@ -14,10 +14,9 @@ from functools import cached_property
 
 from conformance.wire.exchange import Exchange, Fault, Piece, Request, Response
 from conformance.wire.search import Search, Span, merged
-from conformance.wire.secret_values import CREDENTIAL_HEADERS, FRAGMENT, is_secret
+from conformance.wire.secret_values import CREDENTIAL_HEADERS, FRAGMENT, REMOVED, is_secret
 from conformance.wire.spellings import fold
 
-_REMOVED = "[removed]"
 _CLEAN = "_clean"
 _STRUCTURE = re.compile(rb"""((?:\\{0,8}["'\n\r{}\[\]<>,:][ \t]*)+)""")
 """What stands between the values of a text and is left in its place: what was JSON stays JSON."""
@@ -41,7 +40,7 @@ class Redactor:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     key_header: str | None = None
     """The header that takes the key, where it is not `Authorization`: what is in it is removed, too."""
-    instead: str = _REMOVED
+    instead: str = REMOVED
     """What stands for a secret that was there as a whole."""
     takes_fragments: bool = True
     """Fragments of a secret count as the secret; not so where they are words that are said anyway."""
@@ -131,7 +130,7 @@ class Redactor:
         """The headers, credentials replaced."""
         credentials = {*CREDENTIAL_HEADERS, (self.key_header or "").lower()}
         return self._values(
-            (name, _REMOVED if name.lower() in credentials else value) for name, value in headers
+            (name, REMOVED if name.lower() in credentials else value) for name, value in headers
         )
 
     def received(self, exchange: Exchange) -> Exchange:
@@ -270,7 +269,7 @@ def _in_form(found: bytes) -> bytes:
     first, *others = _STRUCTURE.split(found)
     if others and all(part.strip().isdigit() for part in (first, *others[1::2])):
         return b"".join((b"0", *(other if number % 2 == 0 else b"0" for number, other in enumerate(others))))
-    removed = _REMOVED.encode()
+    removed = REMOVED.encode()
     if b"\0" in first:  # UTF-16, in which the other half of the last character follows
         removed = b"\0".join(bytes([byte]) for byte in removed)
     return removed + b"".join(others[::2])

@@ -18,6 +18,8 @@ CREDENTIAL_HEADERS = frozenset(
 )
 """Names (lower case) of headers whose value is a credential, whoever sends it."""
 
+REMOVED = "[removed]"
+"""What stands for a secret."""
 FRAGMENT = 8
 """So many characters of a secret in a row count as the secret."""
 _SHORTEST = 4

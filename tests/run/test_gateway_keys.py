@@ -77,6 +77,25 @@ def test_a_key_of_words_leaves_the_words_alone(key: str) -> None:
     assert _body(clean) == words.replace(key, GATEWAY_KEY).encode()
 
 
+@pytest.mark.parametrize(
+    "key", ["sk-upstream-of-twenty-characters", "sk-proj-Bv5Tn8Jd3Lh6Xc4W", "Bv5Tn8Jd3Lh6Xc4W-twenty-"]
+)
+def test_a_key_that_shares_a_part_with_the_clients_is_found(key: str) -> None:
+    """What the run's own key has in common with it is gone before anybody looks; what is left of it is known all the same."""
+    clients = Redactor(("sk-proj-of-twenty-letters",))
+    answer = clients.received(_answer(f"Incorrect API key provided: {key}.".encode()))
+    clean = asyncio.run(_keys(key=key).received(answer))
+
+    assert key.encode() not in _body(answer)
+    assert _body(clean) == f"Incorrect API key provided: {GATEWAY_KEY}.".encode()
+
+
+def test_what_was_taken_out_is_no_key_of_the_gateways() -> None:
+    """Where the client's own key stood nothing is said of the gateway's."""
+    said = b"Incorrect API key provided: [removed]."
+    assert _body(asyncio.run(_keys().received(_answer(said)))) == said
+
+
 def test_what_can_t_be_looked_at_is_not_kept() -> None:
     """Where the upstream is gone, nobody can say what is a key: the answer is dropped, and the run ends."""
     ends: list[Reason] = []
