@@ -35,11 +35,11 @@ async def filling(target: Target, limit: int, *, plainly: bool = False, **change
     params = {**request.cut, **changes, "max_tokens": limit, "stream": True}
     if request.stop:
         params |= await usage_option(target)
-    # What the target says of its context may be wrong, so a refusal is no proof of anything beyond what it is asked for.
+    # What the target says of its context may be wrong, so that a refusal proves nothing beyond what it is asked for; an answer is one like others.
     return await target.send(
         Request.of(
             target.params(**params),
-            intent=Intent.OPEN,
+            intent=Intent.VALID if request.stop else Intent.OPEN,
             parameter="max_tokens",
             close_after=FEW_EVENTS if request.stop else 1,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from conformance.contract.symptom import Symptom, ends_wrongly
 from conformance.contract.verdict import NotRun
 from conformance.kit.logprobs import expected_same, scores
 from conformance.kit.same_text import recounted, same
@@ -30,6 +31,15 @@ def difference(one: Completion, other: Completion, *, usage: bool = True) -> str
             return found
     counts = recounted(one.usage, other.usage) if usage else None
     return None if counts is None else f"`{counts[0]}` is {counts[1]} and {counts[2]}"
+
+
+def shown_by(one: Completion, other: Completion) -> tuple[Symptom, ...]:
+    """What shows a difference where it is not the text that differs, for `causes.py`; nothing where it is."""
+    pairs = [
+        (one.choices[index], other.choices[index]) for index in one.choices.keys() & other.choices.keys()
+    ]
+    ended = any(a.text == b.text and a.finish_reason != b.finish_reason for a, b in pairs)
+    return (ends_wrongly("again"),) if ended else ()
 
 
 def _between(one: Choice, other: Choice, *, exactly: bool) -> str | None:

@@ -57,7 +57,8 @@ def an_echo_is_never_left_out(completion: Completion) -> Judgement:
     if len(prompts) < len(request.prompts) or not all(map(_is_plain, prompts)) or is_given(request, "stop"):
         return NOT_APPLICABLE
     for choice in completion.choices.values():
-        if not any(prompt in choice.text for prompt in prompts):
+        # What has no text at all is RESP-009's, and STREAM-009's.
+        if choice.texts and not any(prompt in choice.text for prompt in prompts):
             return broken(
                 f"`echo` was true, and the text of choice {shown(choice.index)} has no prompt in it: {shown(choice.text)}"
             )

@@ -15,7 +15,7 @@ from conformance.contract.verdict import Broken, Inconclusive, NotRun, ProvedBro
 from conformance.kit.capabilities import NONCE, has
 from conformance.kit.invalid_requests import repeats
 from conformance.kit.leaving import A_MOMENT, expect_as_ever, expect_at_once
-from conformance.kit.same_answer import difference
+from conformance.kit.same_answer import difference, shown_by
 from conformance.kit.same_text import closest_answer, same
 from conformance.kit.steered import left_to_choose, settings_left_out
 from conformance.kit.target import Target
@@ -64,7 +64,9 @@ async def _echoes_come_back(target: Target) -> None:
         if not target.facts.repeats:
             continue
         if differs := await _different_beside(target, ordinary, place, usual, other):
-            raise Broken(f"alone and beside {_OTHERS} others, one of them refused, {differs}")
+            raise Broken(
+                f"alone and beside {_OTHERS} others, one of them refused, {differs}", *shown_by(usual, other)
+            )
 
 
 async def _different_beside(
@@ -100,7 +102,9 @@ async def _in_a_crowd(target: Target, requests: Sequence[Mapping[str, Any]]) -> 
         # Of a stream without an echo ECHO-006 speaks.
         is_somebody_elses = any(other in answer.text for other in prompts if other != prompt)
         if not answer.text.startswith(prompt) and (is_somebody_elses or not answer.streamed):
-            raise Broken(
+            # No chance puts another request's text into an answer.
+            how = ProvedBroken if is_somebody_elses else Broken
+            raise how(
                 f"of {_OTHERS + 1} requests at the same time the one that wanted {shown(prompt)} echoed got {shown(answer.text)}"
             )
     return answers[_ECHOES:]
@@ -115,11 +119,12 @@ async def _served_beside_others(target: Target, requests: Sequence[Mapping[str, 
     lost = dict[int, Exchange]()
     for number in range(_CROWDS):
         # All of them are answered before any is looked at, so that what is found is shown by all.
-        asked = [target.post(fresh=True, once=True, **request) for request in requests]
-        # In the midst of the others, so that it is not over before they come.
-        refused = target.post(prompt={"a": 1}, intent=Intent.INVALID, parameter="prompt", fresh=True)
-        crowd = await asyncio.gather(*asked[:_ECHOES], refused, *asked[_ECHOES:])
-        exchanges = dict(enumerate((*crowd[:_ECHOES], *crowd[_ECHOES + 1 :])))
+        # All of them are answered before any is looked at, so that what is found is shown by all.
+        *crowd, _ = await asyncio.gather(
+            *(target.post(fresh=True, once=True, **request) for request in requests),
+            target.post(prompt={"a": 1}, intent=Intent.INVALID, parameter="prompt", fresh=True),
+        )
+        exchanges = dict(enumerate(crowd))
         found |= {place: one for place, one in exchanges.items() if not one.unserved}
         lost = {
             place: one for place, one in exchanges.items() if one.unserved and (place in lost or not number)
@@ -247,7 +252,7 @@ async def _expect_as_before(target: Target, before: Completion, after: Completio
     expect_at_once(what, before, after)
     if target.facts.repeats and (differs := difference(before, after, usage=False)) is not None:
         await expect_as_ever(target, before)
-        raise Broken(f"{what} was answered otherwise than before: {differs}")
+        raise Broken(f"{what} was answered otherwise than before: {differs}", *shown_by(before, after))
 
 
 async def _leave(target: Target, events: int) -> Exchange:

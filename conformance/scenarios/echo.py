@@ -21,7 +21,8 @@ _SPACED = "  a b \n"
 def _expect_prompt(choice: Choice, prompt: str, *, where: str = "") -> None:
     if not choice.text.startswith(prompt):
         raise Broken(
-            f"`echo` was true and the prompt {shown(prompt)}: the text of choice {choice.index}{where} is {shown(choice.text)}"
+            f"`echo` was true and the prompt {shown(prompt)}: the text of choice {choice.index}{where} is {shown(choice.text)}",
+            *(() if prompt in choice.text else (ignored("echo"),)),
         )
 
 

@@ -11,7 +11,7 @@ from conformance.contract.verdict import Broken, BrokenShould, Ignored, IgnoredS
 from conformance.kit.capabilities import SOME_IDS, has, support
 from conformance.kit.facts import Support
 from conformance.kit.invalid_requests import survived
-from conformance.kit.same_answer import difference
+from conformance.kit.same_answer import difference, shown_by
 from conformance.kit.suffix_mode import suffix_support
 from conformance.kit.target import Target
 from conformance.kit.twins import ordinary_requests
@@ -142,5 +142,6 @@ async def a_request_leaves_no_trace(target: Target) -> None:
         after = await target.complete(fresh=True, **ordinary[which])
         if (differs := difference(before[which], after, usage=False)) is not None:
             raise Broken(
-                f"before and after a request with {shown(dict(settings))}, {differs}{' in a stream' if after.streamed else ''}"
+                f"before and after a request with {shown(dict(settings))}, {differs}{' in a stream' if after.streamed else ''}",
+                *shown_by(before[which], after),
             )

@@ -12,6 +12,7 @@ from conformance.contract.verdict import Broken, NotRun
 from conformance.kit.stop_sequences import NEVER, across_words, spread, tails, words_of
 from conformance.kit.stopped_answers import AnswerToCut, answer_to_cut, expect_cut, stopped
 from conformance.kit.target import MAX_TOKENS, Target
+from conformance.kit.telling import scores_wanted, usage_option
 from conformance.kit.twins import ask_both, stop_circumstances
 from conformance.wire.completion import Choice, Completion
 from conformance.wire.greedy import fingerprint
@@ -76,7 +77,7 @@ async def text_held_back_is_released(target: Target) -> None:
     middle = [piece + NEVER for piece in spread(words_of(first.text), 1)]
     await _released(target, *first.found, *middle, prompt=first.prompt)
     for whole in others:
-        await _released(target, whole.found[0], prompt=whole.prompt)
+        await _released(target, whole.found[0], prompt=whole.prompt, tells=whole.prompt in _SOON_ENDED)
     await _released_by_another(target)
 
 
@@ -87,7 +88,8 @@ async def _endings(target: Target) -> list[AnswerToCut]:
     for prompt in (*target.facts.prompts, *_SOON_ENDED):  # the first ones have been asked already
         if len(found) == len(_ENDS):
             break
-        answer = await target.complete(prompt=prompt)
+        more = await scores_wanted(target) if prompt in _SOON_ENDED else {}
+        answer = await target.complete(prompt=prompt, **more)
         stops = tails(answer.text, (2, 6))
         if stops:
             found.setdefault(answer.finish_reason, AnswerToCut(prompt, answer, stops))
@@ -103,12 +105,17 @@ async def _released_by_another(target: Target) -> None:
         await _released(target, held, prompt=whole.prompt, beside=stop)
 
 
-async def _released(target: Target, *held: str, prompt: str, beside: str | None = None) -> None:
+async def _released(
+    target: Target, *held: str, prompt: str, beside: str | None = None, tells: bool = False
+) -> None:
     """Sequences that only begin to match take nothing away from the text, plain and streamed, that is there without them.
 
     Each is compared with its like: where a stream has another text than a plain answer without any sequence, that is the business of STREAM-014.
+    `tells`: the answers without them are to tell all that they can, for the rules that look at every answer.
     """
-    for mode, changes in _WAYS.items():
+    for mode, way in _WAYS.items():
+        usage = await usage_option(target) if way and tells else {}
+        changes = {**(await scores_wanted(target) if tells else {}), **way, **usage}
         without = (
             await target.complete(prompt=prompt, **changes)
             if beside is None

@@ -11,7 +11,7 @@ from dataclasses import replace
 from conformance.contract.check import Phase, scenario
 from conformance.contract.symptom import not_served
 from conformance.contract.verdict import Broken, Inconclusive, NotRecorded, NotServed, Reason
-from conformance.kit.same_answer import difference
+from conformance.kit.same_answer import difference, shown_by
 from conformance.kit.target import Target
 from conformance.kit.traffic import Incident
 from conformance.kit.twins import ordinary_requests
@@ -72,7 +72,8 @@ async def _expect_as_ever(target: Target, after: Exchange, what: str) -> None:
         again = await target.send(usual.request, fresh=True)
         if not again.complete or difference(target.read(usual), target.read(again), usage=False) is not None:
             return
-    raise Broken(f"at another time and after {what}, {differs}")
+    told = f"at another time and after {what}, {differs}"
+    raise Broken(told, *shown_by(target.read(usual), target.read(after)))
 
 
 def _expect_served(exchange: Exchange, after: str) -> None:
