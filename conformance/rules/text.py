@@ -53,8 +53,9 @@ def an_echo_is_never_left_out(completion: Completion) -> Judgement:
     prompts = [prompt for prompt in request.prompts if isinstance(prompt, str)]
     if request.params.get("echo") is not True or promised(request) is None or has_failed(completion):
         return NOT_APPLICABLE
-    # Other prompts come back in the spelling of a vocabulary, and what a stop sequence may cut is not all there.
-    if len(prompts) < len(request.prompts) or not all(map(_is_plain, prompts)) or is_given(request, "stop"):
+    # Other prompts come back in the spelling of a vocabulary, what a stop sequence may cut is not all there, and a suffix beside it is SUF-007's.
+    alone = len(prompts) == len(request.prompts) and not is_given(request, "stop", "suffix")
+    if not alone or not all(map(_is_plain, prompts)):
         return NOT_APPLICABLE
     for choice in completion.choices.values():
         # What has no text at all is RESP-009's, and STREAM-009's.
