@@ -145,6 +145,14 @@ def beyond_ascii(text: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def pairs_beyond_ascii(text: str) -> tuple[str, ...]:
+    """Such a character and the one behind it. First those whose first one has come before by itself: who looks for it alone cuts there."""
+    text = text[:_LOOKED_AT].partition("\N{REPLACEMENT CHARACTER}")[0]
+    pairs = {text[at : at + 2]: None for at in range(1, len(text) - 1) if not text[at].isascii()}
+    clear = [pair for pair in pairs if pair.isprintable() and not text[text.find(pair) - 1].isspace()]
+    return tuple(sorted(clear, key=lambda pair: (text.find(pair[0]) == text.find(pair), pair[1].isascii())))
+
+
 def _fair(text: str, spans: Iterable[tuple[int, int]], longest: int = _LONGEST) -> tuple[str, ...]:
     text = text[: 2 * _LOOKED_AT]  # where a piece comes for the second time, further behind, cuts nothing
     near = takewhile(lambda span: span[1] <= _LOOKED_AT, spans)

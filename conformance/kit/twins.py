@@ -159,6 +159,11 @@ async def unlimited(target: Target, *, events: int = ENOUGH_EVENTS, **changes: A
     return await target.send(Request.of(params, parameter="max_tokens", close_after=events))
 
 
+async def default_limit(target: Target) -> dict[str, Any]:
+    """What leaves the limit to its default, where the target has one; else nothing."""
+    return {"max_tokens": ...} if await _ends_by_itself(target) else {}
+
+
 async def _ends_by_itself(target: Target) -> bool:
     """Whether an answer without a limit has one by default: some servers fill the context."""
     exchange = await unlimited(target)
@@ -171,7 +176,9 @@ async def _several(target: Target) -> list[Circumstance]:
     n, prompts = await asyncio.gather(has(target, "n"), has(target, "multi_prompt"))
     if prompts:
         found += [
-            Circumstance("for a list of one prompt", {"prompt": [target.prompt]}),
+            Circumstance(
+                "for a list of one prompt", {**await default_limit(target), "prompt": [target.prompt]}
+            ),
             Circumstance("for a list of 3 prompts", by_prompts(target)),
         ]
     if n and prompts:
@@ -204,8 +211,11 @@ async def stop_circumstances(target: Target) -> Sequence[Circumstance]:
     except Inconclusive:
         return ()
     word, first = whole.found[0], whole.text[:1]
+    # What is before it then ends in a blank, which some servers take off in plain answers alone.
+    bare = word.lstrip()
+    comes_first = whole.text.find(bare) == whole.text.find(word) + len(word) - len(bare)
     stops = {
-        "with a stop sequence that occurs": [word],
+        "with a stop sequence that occurs": [bare if comes_first else word],
         "with a stop sequence that begins and does not occur": [
             f"{word}\u0001zq",
             *words_of_prompts([whole.prompt], whole.text),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from conformance.kit.capabilities import NONCE, has
 from conformance.kit.target import Target
+from conformance.kit.twins import ask_both, stop_circumstances
 from conformance.wire.exchange import Intent, Request
 
 _BEYOND_ASCII = "Café, 日本語, 😀:"
@@ -47,6 +48,8 @@ async def stopped(target: Target) -> None:
     if piece:
         await target.post(stop=piece)
         await target.post(stop=piece, stream=True)
+    for circumstance in (await stop_circumstances(target))[:1]:
+        await ask_both(target, circumstance)
 
 
 async def refusals(target: Target) -> None:

@@ -109,6 +109,38 @@ def tokens_join_to_the_text(completion: Completion) -> Judgement:
     return marked if looked else NOT_APPLICABLE
 
 
+@rule("LOGP-023", Scope.COMPLETION)
+def tokens_end_with_the_stop_sequence(completion: Completion) -> Judgement:
+    """With `stop` no token of any choice comes after the one that completes the sequence."""
+    stops, looked = _stops(completion.exchange.request), False
+    for index, logprobs in _legacy(completion):
+        choice, tokens = completion.choices[index], logprobs.tokens or ()
+        # Parts of characters are spelled at length.
+        if (
+            choice.finish_reason != "stop"
+            or not stops
+            or not choice.texts
+            or any(map(_MARK.fullmatch, map(str, tokens)))
+        ):
+            continue
+        looked = True
+        # Whether the tokens of the sequence itself are listed is left open: vLLM lists them, others do not.
+        until_the_last = _joined(tokens[:-1]).strip()
+        longest = max(len((choice.text + stop).strip()) for stop in stops)
+        if until_the_last and len(until_the_last) >= longest:
+            return broken(
+                f"`stop` was {shown(stops)} and the text of choice {shown(index)} is {shown(choice.text)}, but the tokens go on to"
+                f" {shown(_joined(tokens))}"
+            )
+    return None if looked else NOT_APPLICABLE
+
+
+def _stops(request: Request) -> list[str]:
+    """The stop sequences of a request."""
+    stop = request.params.get("stop")
+    return [one for one in (stop if isinstance(stop, list) else [stop]) if isinstance(one, str) and one]
+
+
 def _joined(tokens: Iterable[Any]) -> str:
     """The text that tokens are pieces of."""
     return "".join(map(_unmarked, tokens))

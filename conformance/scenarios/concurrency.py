@@ -230,12 +230,12 @@ async def a_closed_stream_frees_the_server(target: Target) -> None:
     """After clients have closed their streams the next request is answered at once, and as before, plain and as a stream."""
     # What has settings of its own: those who leave have none.
     ordinary = (await ordinary_requests(target))[:0:-1]
+    # Sent while nothing else is, before anybody leaves, and shared with HTTP-012 and REQ-032.
+    usual = [await target.complete(second=True, **request) for request in ordinary]
     # Some servers are still busy with a stream when the next request comes, and some have cleaned up badly by then.
-    for request, leaving, pause in zip(
-        ordinary, (_LEAVING_AFTER, _LEAVING_AFTER[1:2]), (0.0, A_MOMENT), strict=False
+    for request, before, leaving, pause in zip(
+        ordinary, usual, (_LEAVING_AFTER, _LEAVING_AFTER[1:2]), (0.0, A_MOMENT), strict=False
     ):
-        # Sent while nothing else is, and shared with HTTP-012 and REQ-032.
-        before = await target.complete(second=True, **request)
         left = await asyncio.gather(*(_leave(target, events) for events in leaving))
         for exchange in left:
             if not exchange.served and not exchange.closed_by_us:

@@ -14,8 +14,6 @@ from conformance.kit.invalid_requests import completes, survived, survives
 from conformance.kit.logprobs import Scores, difference, expected_same, in_common, scores
 from conformance.kit.same_text import recounted, same
 from conformance.kit.several_choices import BY_N
-from conformance.kit.stop_sequences import words_of
-from conformance.kit.stopped_answers import answer_to_cut, stopped
 from conformance.kit.target import Target
 from conformance.kit.twins import Twins, twins
 from conformance.scenarios.usage import expect_counts_to_repeat
@@ -249,23 +247,6 @@ async def a_score_does_not_depend_on_the_number_of_alternatives(target: Target) 
         differs = expected_same(two.part(0, same), other.part(0, same))
         if differs:
             raise Broken(f"in `token_logprobs` with `logprobs` 2 and with {k} {differs}")
-
-
-@scenario("LOGP-023")
-async def tokens_end_with_the_stop_sequence(target: Target) -> None:
-    """With `stop` no token comes after the one that completes the sequence."""
-    whole = await answer_to_cut(target, words_of)
-    stop = whole.found[0]
-    cut = await stopped(target, stop, optional="stop with logprobs", prompt=whole.prompt, logprobs=2)
-    if cut.finish_reason != "stop" or len(cut.text) >= len(whole.text):
-        raise NotRun(f"`stop` {shown(stop)} cut nothing; see STOP-002")
-    # Whether the tokens of the sequence itself are listed is left open: vLLM lists them, others do not.
-    tokens = scores(cut).tokens
-    before_the_last = "".join(tokens[:-1])
-    if len(before_the_last.strip()) >= len((cut.text + stop).strip()):
-        raise Broken(
-            f"`stop` was {shown(stop)} and the text is {shown(cut.text)}, but the tokens go on to {shown(''.join(tokens))}"
-        )
 
 
 @scenario("LOGP-026")

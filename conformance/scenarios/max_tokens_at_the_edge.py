@@ -12,6 +12,7 @@ from conformance.kit.context_length import FAR_TOO_MANY, context_length, impossi
 from conformance.kit.full_context import RESERVED, filling, room
 from conformance.kit.invalid_requests import survived
 from conformance.kit.target import Target
+from conformance.kit.telling import scores_wanted
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
 from conformance.wire.exchange import Exchange, Intent, Request
@@ -48,9 +49,14 @@ async def echo_with_a_limit_of_zero_is_the_prompt(target: Target) -> None:
     """With `echo` and `max_tokens` 0 the text is exactly the prompt."""
     if Completion.read(await _zero(target)).text:
         raise NotRun("max_tokens 0 generates text; see MAXTOK-007")
+    request: dict[str, Any] = {"prompt": NONCE, "echo": True, "max_tokens": 0}
+    # Scores of a prompt alone are asked for in just this way; what is refused with them may be served without.
     exchange = await target.post(
-        prompt=NONCE, echo=True, max_tokens=0, intent=Intent.OPEN, parameter="max_tokens"
+        intent=Intent.OPEN, parameter="max_tokens", **request, **await scores_wanted(target)
     )
+    survived(exchange, "`echo` with `logprobs` and max_tokens 0")
+    if exchange.refused:
+        exchange = await target.post(intent=Intent.OPEN, parameter="max_tokens", **request)
     answer = target.read(exchange, optional="echo with max_tokens 0")
     if answer.text != NONCE:
         raise Broken(f"the prompt is {shown(NONCE)}, its echo with max_tokens 0 is {shown(answer.text)}")

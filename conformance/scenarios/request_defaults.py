@@ -12,7 +12,7 @@ from conformance.kit.invalid_requests import all_served, repeats
 from conformance.kit.same_answer import difference
 from conformance.kit.same_text import recounted
 from conformance.kit.target import Target
-from conformance.kit.twins import Circumstance, ask_both
+from conformance.kit.twins import Circumstance, ask_both, default_limit
 from conformance.scenarios.usage import expect_counts_to_repeat
 from conformance.wire.completion import Completion
 from conformance.wire.error_text import error_text
@@ -70,8 +70,9 @@ def _served(target: Target, exchange: Exchange) -> None:
 @scenario("REQ-008")
 async def a_list_of_one_equals_its_string(target: Target) -> None:
     """`prompt: ["x"]` is answered like `prompt: "x"`, plain and as a stream."""
-    alone = await ask_both(target, Circumstance("", {}))
-    listed = await ask_both(target, Circumstance("", {"prompt": [target.prompt]}))
+    limit = await default_limit(target)
+    alone = await ask_both(target, Circumstance("", limit))
+    listed = await ask_both(target, Circumstance("", {**limit, "prompt": [target.prompt]}))
     if alone is None or listed is None:
         single = await target.complete()
         pairs = [(single, await target.complete(prompt=[target.prompt]))]

@@ -41,6 +41,7 @@ _ODD: tuple[Mapping[str, Any], ...] = (
 )
 """Settings whose effects would show in a greedy answer that comes after."""
 
+_GOES_ON = "and what became of it"
 _NAMES = {"multi_prompt": "prompt (as a list)"}
 
 
@@ -145,8 +146,10 @@ async def a_request_leaves_no_trace(target: Target) -> None:
         {**_ODD[1], "stop": before[-1].text[2:5] or "e"},
         *_ODD[2:],
     )
+    # What is kept of a prompt is there for the next one that begins in the same way.
+    longer = f"{target.prompt} {_GOES_ON}"
     for number, settings in enumerate(odd):
-        await target.post(intent=Intent.OPEN, **{"max_tokens": 4, **settings})
+        await target.post(intent=Intent.OPEN, **{"prompt": longer, "max_tokens": 4, **settings})
         which = number % len(ordinary)
         after = await target.complete(fresh=True, **ordinary[which])
         if (differs := difference(before[which], after, usage=False)) is not None:
