@@ -90,7 +90,7 @@ async def ordinary_requests(target: Target) -> list[dict[str, Any]]:
     """
     request = await steered(target)
     plain = {"max_tokens": LENGTH, **request.scores}
-    suffixes = [{"suffix": SUFFIX}, {}] if await has(target, "suffix") else [{}]
+    suffixes: list[dict[str, Any]] = [{"suffix": SUFFIX}, {}] if await has(target, "suffix") else [{}]
     full = await _first_served(
         target,
         [{**request.uncut, **several, **suffix} for suffix in suffixes for several in _SEVERAL],
