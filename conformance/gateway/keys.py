@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from conformance.wire.secret_values import FRAGMENT, REMOVED
-
 GATEWAY_KEY: Final = "[key of the gateway]"
 """What stands in the place of a key of the gateway's own: it is taken out of every answer before anybody looks at it."""
 LONG_ENOUGH: Final = 8
 """Characters of a key that are not found in an answer by chance."""
+REMOVED: Final = "[removed]"
+"""What stands where a secret of the run's was: whatever the run has received comes here without them."""
 _SHOWN: Final = 4
 _GONE: Final = REMOVED.encode()
 
@@ -83,7 +83,7 @@ def _torn(key: bytes, data: bytes) -> Iterator[tuple[int, int]]:
         end = at + len(_GONE)
         left = next((size for size in range(len(key), 0, -1) if data.endswith(key[:size], 0, at)), 0)
         right = next((size for size in range(len(key), 0, -1) if data.startswith(key[-size:], end)), 0)
-        if LONG_ENOUGH <= left + right <= len(key) - FRAGMENT:
+        if LONG_ENOUGH <= left + right <= len(key) - LONG_ENOUGH:
             yield at - left, end + right
 
 

@@ -99,7 +99,7 @@ async def ordinary_requests(target: Target) -> list[dict[str, Any]]:
     if not await has(target, "stream"):
         return [plain, full]
     cut = {**request.cut, "stream": True, **await usage_option(target)}
-    prompts = {"prompt": list(target.prompts(2))} if await has(target, "multi_prompt") else {}
+    prompts: dict[str, Any] = {"prompt": list(target.prompts(2))} if await has(target, "multi_prompt") else {}
     several = [{**prompts, "n": 2}] if await has(target, "n") else []
     streams = [{**cut, **more, **suffix} for suffix in suffixes for more in (*several, prompts, {})]
     stream = await _first_served(target, [*streams, {"max_tokens": LENGTH, "stream": True}], {})

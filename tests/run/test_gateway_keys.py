@@ -8,9 +8,11 @@ from typing import Any, cast
 import pytest
 
 from conformance.contract.verdict import Inconclusive, Reason
+from conformance.gateway import keys
 from conformance.gateway.keys import GATEWAY_KEY, spans_of
 from conformance.gateway.received import UpstreamSide
 from conformance.run.gateway_keys import GatewayKeys
+from conformance.wire import secret_values
 from conformance.wire.exchange import Exchange, Piece, Request, Response
 from conformance.wire.redact import Redactor
 
@@ -88,6 +90,11 @@ def test_a_key_that_shares_a_part_with_the_clients_is_found(key: str) -> None:
 
     assert key.encode() not in _body(answer)
     assert _body(clean) == f"Incorrect API key provided: {GATEWAY_KEY}.".encode()
+
+
+def test_both_sides_take_out_alike() -> None:
+    """The upstream, which shares no code with the run, knows what stands where the run has taken a secret out."""
+    assert (keys.REMOVED, keys.LONG_ENOUGH) == (secret_values.REMOVED, secret_values.FRAGMENT)
 
 
 def test_what_was_taken_out_is_no_key_of_the_gateways() -> None:
