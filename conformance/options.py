@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 DEFAULT_EXAMPLES = 10
-EXAMPLES_BESIDE_A_RELAY = 3
+EXAMPLES_BESIDE_A_RELAY = 2
 """A run that judges a gateway's relay as well has a hundred requests more to send."""
 DEFAULT_REPORT = "conformance-report"
 _LONGEST_NAME = 80
