@@ -115,22 +115,15 @@ def tokens_end_with_the_stop_sequence(completion: Completion) -> Judgement:
     stops, looked = _stops(completion.exchange.request), False
     for index, logprobs in _legacy(completion):
         choice, tokens = completion.choices[index], logprobs.tokens or ()
-        # Parts of characters are spelled at length.
-        if (
-            choice.finish_reason != "stop"
-            or not stops
-            or not choice.texts
-            or any(map(_MARK.fullmatch, map(str, tokens)))
-        ):
+        if choice.finish_reason != "stop" or not stops or not choice.texts:
             continue
         looked = True
         # Whether the tokens of the sequence itself are listed is left open: vLLM lists them, others do not.
-        until_the_last = _joined(tokens[:-1]).strip()
-        longest = max(len((choice.text + stop).strip()) for stop in stops)
-        if until_the_last and len(until_the_last) >= longest:
+        joined, without_the_last = _joined(tokens), _joined(tokens[:-1])
+        ends = [choice.text + stop for stop in stops]
+        if any(joined.startswith(end) and len(without_the_last) >= len(end) for end in ends):
             return broken(
-                f"`stop` was {shown(stops)} and the text of choice {shown(index)} is {shown(choice.text)}, but the tokens go on to"
-                f" {shown(_joined(tokens))}"
+                f"`stop` was {shown(stops)} and the text of choice {shown(index)} is {shown(choice.text)}, but the tokens go on to {shown(joined)}"
             )
     return None if looked else NOT_APPLICABLE
 
