@@ -10,7 +10,7 @@ from conformance.contract.check import scenario
 from conformance.contract.verdict import Broken, Ignored, IgnoredShould, NotRun, Outcome
 from conformance.kit.same_text import same
 from conformance.kit.target import Target
-from conformance.scenarios.sampling import GREEDY_TOP_P, HOT, SEEDS, expect_heat, sampled, seeded
+from conformance.scenarios.sampling import GREEDY_TOP_P, SEEDS, expect_heat, sampled, seeded
 from conformance.wire.shown import shown
 
 
@@ -46,13 +46,6 @@ async def _temperature(target: Target) -> None:
     except Ignored:
         raise NotRun("`temperature` does not even act in a plain answer; see DET-008") from None
     await expect_heat(target, stream=True)
-    # The first one is that of `expect_heat`.
-    hot: dict[str, Any] = {"prompt": target.prompt, "temperature": HOT, "top_p": 1, "stream": True}
-    texts = [target.read(await target.post(fresh=number > 0, **hot)).text for number in range(2)]
-    if same(*texts) and same(texts[0], target.read(await target.post(fresh=True, **hot)).text):
-        raise Broken(
-            f"three streams at `temperature` {HOT} without a `seed` have the same text, as if they had one: {shown(texts[0])}"
-        )
 
 
 async def _top_p(target: Target) -> None:
