@@ -4,7 +4,8 @@
 
 Each is judged by the reference profile, one after the other. A folder keeps the page, the summary and the badge; the results documents, which are
 large and hold nothing that the pages lack, are merged into the matrix and left in `reports/latest/`. Where only one server can run at a time, a
-name without a URL takes what an earlier call left there, and a recording is judged in the place of a server that can't be had:
+name without a URL takes what an earlier call left there, and a recording is judged in the place of a server that can't be had, and is called by
+the version that stands in the file beside it:
 
     python reports/examples/make.py llama.cpp vLLM new-api=fixtures/recordings/new-api.jsonl.xz
 
@@ -20,6 +21,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from conformance.contract.yaml_files import read_yaml
+
 HERE = Path(__file__).parent
 LATEST = HERE.parent / "latest"
 ROOT = HERE.parent.parent
@@ -31,20 +34,21 @@ def judge(name: str, url: str) -> None:
     if not url.endswith(".xz"):
         judge_by(name, f"--target-url={url}")
         return
+    triage = read_yaml(Path(url.removesuffix(".jsonl.xz") + ".yaml"))
     with tempfile.TemporaryDirectory() as folder:
         recording = Path(folder) / "exchanges.jsonl"
         recording.write_bytes(lzma.decompress(Path(url).read_bytes()))
-        judge_by(name, f"--replay={recording}")
+        judge_by(name, f"--replay={recording}", version=triage["version"])
 
 
-def judge_by(name: str, source: str) -> None:
-    """Judge what the option `source` names."""
+def judge_by(name: str, source: str, *, version: str = "") -> None:
+    """Judge what the option `source` names; the pages call it by its name and version."""
     command = [
         sys.executable,
         "-m",
         "pytest",
         source,
-        f"--name={name}",
+        f"--name={f'{name}, {version}' if version else name}",
         f"--report={LATEST / name}",
         "-q",
         "-p",
