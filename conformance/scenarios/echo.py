@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from conformance.contract.check import scenario
 from conformance.contract.symptom import ignored, malformed
@@ -10,9 +11,10 @@ from conformance.contract.verdict import Broken, BrokenShould, Ignored, Inconclu
 from conformance.kit.capabilities import NONCE, SOME_IDS, comes_unasked, has
 from conformance.kit.same_text import recounted
 from conformance.kit.target import Target
+from conformance.kit.telling import scores_wanted
 from conformance.scenarios.request_defaults import with_default
 from conformance.scenarios.usage import expect_counts_to_repeat
-from conformance.wire.completion import Choice, Logprobs
+from conformance.wire.completion import Choice, Completion, Logprobs
 from conformance.wire.shown import shown
 
 _SPACED = "  a b \n"
@@ -97,9 +99,7 @@ async def a_stream_echoes_each_prompt_once(target: Target) -> None:
     """In a stream the joined text of every choice begins with its prompt, which comes once."""
     answers = [await target.stream(optional="echo in streams", prompt=NONCE, echo=True, max_tokens=4)]
     if await has(target, "n"):
-        # Streams of several choices may be refused; that is judged elsewhere.
-        several = await target.post(stream=True, prompt=NONCE, echo=True, n=2, temperature=1, max_tokens=4)
-        answers += [target.read(several)] if several.served else []
+        answers += await _of_two_choices(target)
     for choice in (choice for answer in answers for choice in answer.choices.values()):
         _expect_prompt(choice, NONCE, where=" of the stream")
         if choice.text.count(NONCE) > 1:
@@ -107,6 +107,23 @@ async def a_stream_echoes_each_prompt_once(target: Target) -> None:
                 f"the prompt {shown(NONCE)} comes {choice.text.count(NONCE)} times in the stream's text of choice {choice.index}, "
                 f"{shown(choice.text)}"
             )
+
+
+async def _of_two_choices(target: Target) -> list[Completion]:
+    """A stream of two choices with an echo and its scores, which other rules look at; nothing where it is refused, or fails on its way."""
+    request: dict[str, Any] = {
+        "stream": True,
+        "prompt": NONCE,
+        "echo": True,
+        "n": 2,
+        "temperature": 1,
+        "max_tokens": 4,
+    }
+    several = await target.post(**request, **await scores_wanted(target))
+    if several.refused:
+        several = await target.post(**request)
+    answer = target.read(several) if several.served else None
+    return [answer] if answer and not any(one.get("error") for one in answer.documents) else []
 
 
 @scenario("ECHO-007")
