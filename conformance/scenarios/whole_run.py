@@ -20,8 +20,9 @@ from conformance.wire.exchange import Exchange, Intent, Request
 from conformance.wire.greedy import takes_the_best
 from conformance.wire.shown import shown
 
-_WORDS = ("amber", "birch", "cedar")
-"""That a near tie comes out otherwise the second time, and only then, after each of so many is no chance."""
+_WORDS = ("amber", "birch", "cedar", "delta", "ember")
+_AFTER = 3
+"""That a near tie comes out otherwise the second time, and only then, after so many of these words is no chance."""
 _TIMES = 3
 """So often the same is answered in one way, where another answer is no near tie."""
 _ODD = 2
@@ -153,19 +154,28 @@ def _odd_the_second_time(target: Target) -> list[Request]:
 
 
 async def _is_odd_again(target: Target, request: Request) -> str | None:
-    """How the second answer is another one than the first and the third, in words, if it is so after each of some new prompts; else None."""
-    told = None
-    for word in _WORDS:
+    """How the second answer is another one than the first and the third, in words, if it is so after most of some new prompts; else None.
+
+    Not each text shows each defect: a penalty, for one, acts where something comes again.
+    """
+    told: list[str] = []
+    for number, word in enumerate(_WORDS):
+        if len(told) + len(_WORDS) - number < _AFTER:
+            break
         prompt = f"{target.prompt} {word} {target.attempt + 1}"
         several = [prompt, f"{prompt} too"] if len(request.prompts) > 1 else prompt
         fresh = Request.of({**request.params, "prompt": several}, once=True)
         answers = [await target.send(fresh, fresh=True) for _ in range(3)]
         if not answers[0].served or _differs(target, answers[0], answers[2]):
             return None
-        if (differs := _differs(target, *answers[:2])) is None:
-            return None
-        told = f"a request with the prompt {shown(prompt)}, sent for the first and for the second time: {differs}; the third time it is as the first"
-    return told
+        if differs := _differs(target, *answers[:2]):
+            told.append(
+                f"a request with the prompt {shown(prompt)}, sent for the first and for the second time: {differs}; the third time it is as"
+                " the first"
+            )
+        if len(told) == _AFTER:
+            return told[-1]
+    return None
 
 
 def _differs(target: Target, one: Exchange, other: Exchange) -> str | None:

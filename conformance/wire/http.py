@@ -131,7 +131,8 @@ class HttpClient:
         attempt = _Attempt(request, wire_request, self._limits)
         exchange = await attempt.run(self._transport(kept=not request.new_connection))
         if attempt.reused and _failed_before_an_answer(exchange):
-            attempt = _Attempt(request, wire_request, self._limits)
+            # Made anew, since a body without a known length is read only once.
+            attempt = _Attempt(request, self._wire_request(request), self._limits)
             exchange = await attempt.run(self._transport(kept=False))
         return exchange
 

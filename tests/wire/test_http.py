@@ -360,6 +360,25 @@ def test_a_kept_connection_that_was_closed_is_no_fault() -> None:
     assert running.connections == 3
 
 
+def test_a_body_in_pieces_goes_out_once_more_on_a_new_connection() -> None:
+    """What is sent in chunked coding is made anew where the connection that was kept turns out to be closed."""
+    chunked = replace(REQUEST, headers=(("Transfer-Encoding", "chunked"),))
+    served = 0
+
+    async def hangs_up_on_the_second(client: servers.Client) -> None:
+        nonlocal served
+        served += 1
+        if served == 2:
+            client.writer.close()
+            return
+        await client.send(answer())
+
+    exchanges, running = ask_all(hangs_up_on_the_second, REQUEST, chunked)
+
+    assert [exchange.fault for exchange in exchanges] == [None, None]
+    assert running.connections == 2
+
+
 def test_the_rest_of_a_body_is_not_the_next_answer() -> None:
     """A body longer than its `Content-Length` is cut there, and does not spoil the answer that follows."""
     longer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}}}"
