@@ -18,6 +18,7 @@ from conformance.wire.completion import Choice, Completion, Logprobs
 from conformance.wire.shown import shown
 
 _SPACED = "  a b \n"
+_ANEW = "Once more:"
 
 
 def _expect_prompt(choice: Choice, prompt: str, *, where: str = "") -> None:
@@ -100,20 +101,23 @@ async def a_stream_echoes_each_prompt_once(target: Target) -> None:
     answers = [await target.stream(optional="echo in streams", prompt=NONCE, echo=True, max_tokens=4)]
     if await has(target, "n"):
         answers += await _of_two_choices(target)
-    for choice in (choice for answer in answers for choice in answer.choices.values()):
-        _expect_prompt(choice, NONCE, where=" of the stream")
-        if choice.text.count(NONCE) > 1:
-            raise Broken(
-                f"the prompt {shown(NONCE)} comes {choice.text.count(NONCE)} times in the stream's text of choice {choice.index}, "
-                f"{shown(choice.text)}"
-            )
+    for answer in answers:
+        prompt = str(answer.exchange.request.params["prompt"])
+        for choice in answer.choices.values():
+            _expect_prompt(choice, prompt, where=" of the stream")
+            if choice.text.count(prompt) > 1:
+                raise Broken(
+                    f"the prompt {shown(prompt)} comes {choice.text.count(prompt)} times in the stream's text of choice {choice.index}, "
+                    f"{shown(choice.text)}"
+                )
 
 
 async def _of_two_choices(target: Target) -> list[Completion]:
     """A stream of two choices with an echo and its scores, which other rules look at; nothing where it is refused, or fails on its way."""
     request: dict[str, Any] = {
         "stream": True,
-        "prompt": NONCE,
+        # One of which nothing is kept yet: what was read before is read otherwise by some engines.
+        "prompt": f"{_ANEW} {NONCE}",
         "echo": True,
         "n": 2,
         "temperature": 1,
