@@ -115,6 +115,9 @@ def tokens_end_with_the_stop_sequence(completion: Completion) -> Judgement:
     stops, looked = _stops(completion.exchange.request), False
     for index, logprobs in _legacy(completion):
         choice, tokens = completion.choices[index], logprobs.tokens or ()
+        # What is no text among them is LOGP-002's.
+        if not all(isinstance(token, str) for token in tokens):
+            continue
         if choice.finish_reason != "stop" or not stops or not choice.texts:
             continue
         looked = True

@@ -33,6 +33,8 @@ _OTHERS = 7
 _MORE_PROMPTS = ("There was once", "Two of the others")
 _CROWDS = 4
 """So often a request is not served beside others, until that is believed not to be the weather."""
+_TELLING = 8
+"""Characters of a text that is no chance."""
 _TIMES = 4
 """So often a request is answered in one way alone, where the answer beside others is held against it."""
 _LEAVING_AFTER = (0, 2)
@@ -251,8 +253,20 @@ async def _expect_as_before(target: Target, before: Completion, after: Completio
     what = f"after {left} clients had closed their streams a short request"
     expect_at_once(what, before, after)
     if target.facts.repeats and (differs := difference(before, after, usage=False)) is not None:
+        told = f"{what} was answered otherwise than before: {differs}"
+        if _has_something_in_front(before, after):
+            raise ProvedBroken(told)
         await expect_as_ever(target, before)
-        raise Broken(f"{what} was answered otherwise than before: {differs}", *shown_by(before, after))
+        raise Broken(told, *shown_by(before, after))
+
+
+def _has_something_in_front(before: Completion, after: Completion) -> bool:
+    """Whether a text is the one before, with something in front of it: no chance goes another way and then comes back to all of that text."""
+    pairs = [
+        (before.choices[index].text, after.choices[index].text)
+        for index in before.choices.keys() & after.choices.keys()
+    ]
+    return any(len(usual) >= _TELLING and text != usual and text.endswith(usual) for usual, text in pairs)
 
 
 async def _leave(target: Target, events: int) -> Exchange:
