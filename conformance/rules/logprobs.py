@@ -112,7 +112,7 @@ def tokens_join_to_the_text(completion: Completion) -> Judgement:
 @rule("LOGP-023", Scope.COMPLETION)
 def tokens_end_with_the_stop_sequence(completion: Completion) -> Judgement:
     """With `stop` no token of any choice comes after the one that completes the sequence."""
-    stops, looked = _stops(completion.exchange.request), False
+    stops, looked = completion.exchange.request.stops, False
     for index, logprobs in _legacy(completion):
         choice, tokens = completion.choices[index], logprobs.tokens or ()
         # What is no text among them is LOGP-002's.
@@ -129,12 +129,6 @@ def tokens_end_with_the_stop_sequence(completion: Completion) -> Judgement:
                 f"`stop` was {shown(stops)} and the text of choice {shown(index)} is {shown(choice.text)}, but the tokens go on to {shown(joined)}"
             )
     return None if looked else NOT_APPLICABLE
-
-
-def _stops(request: Request) -> list[str]:
-    """The stop sequences of a request."""
-    stop = request.params.get("stop")
-    return [one for one in (stop if isinstance(stop, list) else [stop]) if isinstance(one, str) and one]
 
 
 def _joined(tokens: Iterable[Any]) -> str:

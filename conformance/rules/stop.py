@@ -16,8 +16,7 @@ _AROUND = 20
 def the_text_never_contains_a_stop_sequence(completion: Completion) -> Judgement:
     """The text of a completion, after an echoed prompt, contains none of the stop sequences of its request."""
     request = completion.exchange.request
-    given = request.params.get("stop")
-    stops = [one for one in (given if isinstance(given, list) else [given]) if isinstance(one, str) and one]
+    stops = request.stops
     # A server that appends `suffix` literally may put a stop sequence there by itself; a list that is too long is STOP-008's.
     if not stops or is_given(request, "suffix") or request.intent is Intent.INVALID:
         return NOT_APPLICABLE

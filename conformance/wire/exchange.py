@@ -164,6 +164,14 @@ class Request:
             return tuple(tuple(item) for item in prompt)
         return ()
 
+    @property
+    def stops(self) -> list[str]:
+        """The stop sequences of the request, whatever form they have; an empty one is none."""
+        given = self.params.get("stop")
+        return [
+            one for one in (given if isinstance(given, list) else [given]) if isinstance(one, str) and one
+        ]
+
     def integer(self, name: str, default: int) -> int:
         """The parameter `name` where it is an integer, else `default` (absent, null, or bent on purpose)."""
         value = self.params.get(name)
