@@ -6,7 +6,7 @@ list, with `n`, for token ids, for a long prompt, with echo, with a suffix. Only
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -49,12 +49,15 @@ class Features:
         return ", ".join(self.parts)
 
 
-async def all_at_once(target: Target, settings: Mapping[str, Any], *, long: bool = False) -> Features | None:
+async def all_at_once(
+    target: Target, settings: Mapping[str, Any], *, long: bool = False, prompts: Sequence[str] = ()
+) -> Features | None:
     """As many features as the target serves beside `settings` in a plain request; None where these are too few to be called a combination.
 
-    What is refused is asked for again without the feature that is the likeliest to be the reason.
+    What is refused is asked for again without the feature that is the likeliest to be the reason. Of lists there is one of token ids, the second
+    of them long if that is wanted, where no `prompts` are given.
     """
-    parts = await _parts(target, long=long)
+    parts = await _parts(target, prompts, long=long)
     while len(parts) >= _ENOUGH:
         features = Features(parts)
         exchange = await target.post(**{**settings, **features.changes})
@@ -73,13 +76,13 @@ def _failed(status: int | None) -> bool:
     return status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-async def _parts(target: Target, *, long: bool) -> dict[str, Changes]:
+async def _parts(target: Target, texts: Sequence[str], *, long: bool) -> dict[str, Changes]:
     """The features that the target has by themselves, the likeliest to be refused beside others last."""
     parts: dict[str, Changes] = {}
-    lists, ids = await has(target, "multi_prompt"), await has(target, "token_prompt")
+    lists, ids = await has(target, "multi_prompt"), not texts and await has(target, "token_prompt")
     if lists or ids:
         kind = ("long " if long and ids else "") + ("token ids" if ids else "prompts")
-        prompts = _token_ids(long=long) if ids else target.prompts(2)
+        prompts = _token_ids(long=long) if ids else texts or target.prompts(2)
         parts[f"for a list of {kind}" if lists else f"for {kind}"] = {
             "prompt": list(prompts) if lists else prompts[-1]
         }

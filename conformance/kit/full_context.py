@@ -17,7 +17,7 @@ from conformance.wire.exchange import Exchange, Intent, Request
 RESERVED = 16
 """So many tokens less than the context are forgiven."""
 FEW_EVENTS = 24
-"""After so many a stream that does not end is left."""
+"""After so many of each choice a stream that does not end is left."""
 
 
 async def room(target: Target) -> int:
@@ -32,15 +32,12 @@ async def room(target: Target) -> int:
 async def filling(target: Target, limit: int, *, plainly: bool = False, **changes: Any) -> Exchange:
     """A stream with `limit` as `max_tokens`: a steered one that a stop sequence ends; where there is none, or `plainly`, left at once."""
     request = Steered({}, {}, {}) if plainly else await steered(target)
-    params = {**request.cut, **changes, "max_tokens": limit, "stream": True}
+    params = target.params(**{**request.cut, **changes, "max_tokens": limit, "stream": True})
     if request.stop:
         params |= await usage_option(target)
     # What the target says of its context may be wrong, so that a refusal proves nothing beyond what it is asked for; an answer is one like others.
+    intent, events = (Intent.VALID, FEW_EVENTS) if request.stop else (Intent.OPEN, 1)
+    choices = Request.of(params).choices
     return await target.send(
-        Request.of(
-            target.params(**params),
-            intent=Intent.VALID if request.stop else Intent.OPEN,
-            parameter="max_tokens",
-            close_after=FEW_EVENTS if request.stop else 1,
-        )
+        Request.of(params, intent=intent, parameter="max_tokens", close_after=events * choices)
     )

@@ -139,11 +139,15 @@ def _answered(completion: Completion) -> Iterator[_Answered]:
 
 
 def _need_not_have_any(one: _Answered) -> bool:
-    """Whether nothing has to be listed: what is appended to a text has no tokens, and a stop sequence may cut within the first one."""
+    """Whether nothing has to be listed: a suffix that is appended has no tokens, and a stop sequence may cut within the first one."""
     request, pieces = one.completion.exchange.request, [text for text in one.choice.texts if text]
     is_cut = request.params.get("stop") is not None and one.choice.finish_reason == "stop"
     within_one_token = is_cut and len(pieces) == 1 and len(one.choice.text) < _LONGEST_TOKEN
-    return bool(request.params.get("suffix")) or request.intent is not Intent.VALID or within_one_token
+    suffix, text = request.params.get("suffix"), generated(request, one.choice.text)
+    nothing_else = (
+        isinstance(suffix, str) and bool(suffix) and (text is None or text.strip() == suffix.strip())
+    )
+    return nothing_else or request.intent is not Intent.VALID or within_one_token
 
 
 def _lacking(answered: Sequence[_Answered]) -> Finding | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.contract.symptom import ends_wrongly
-from conformance.rules._shapes import generated, is_given
+from conformance.rules._shapes import generated
 from conformance.wire.completion import Completion
-from conformance.wire.exchange import Intent
+from conformance.wire.exchange import Intent, Request
 from conformance.wire.shown import shown
 
 _AROUND = 20
@@ -17,14 +17,15 @@ def the_text_never_contains_a_stop_sequence(completion: Completion) -> Judgement
     """The text of a completion, after an echoed prompt, contains none of the stop sequences of its request."""
     request = completion.exchange.request
     stops = request.stops
-    # A server that appends `suffix` literally may put a stop sequence there by itself; a list that is too long is STOP-008's.
-    if not stops or is_given(request, "suffix") or request.intent is Intent.INVALID:
+    # A list that is too long is STOP-008's.
+    if not stops or request.intent is Intent.INVALID:
         return NOT_APPLICABLE
     looked = False
     for choice in completion.choices.values():
-        text = generated(request, choice.text)
-        if text is None:
+        found = generated(request, choice.text)
+        if found is None:
             continue
+        text = _without_suffix(request, found)
         looked = True
         for stop in stops:
             at = text.find(stop)
@@ -34,3 +35,10 @@ def the_text_never_contains_a_stop_sequence(completion: Completion) -> Judgement
                     f"choice {shown(choice.index)} contains the stop sequence {shown(stop)}: {shown(near)}"
                 )
     return None if looked else NOT_APPLICABLE
+
+
+def _without_suffix(request: Request, text: str) -> str:
+    """What comes before a suffix that the server has appended, which may have a stop sequence of its own."""
+    suffix = request.params.get("suffix")
+    appended = suffix.strip() if isinstance(suffix, str) else ""
+    return text.rstrip().removesuffix(appended)

@@ -32,7 +32,7 @@ _REFUSALS_IN_A_ROW = 6
 _SUSPECTS = 10
 """So many exchanges are named of those after which a target stopped answering."""
 
-_CHECKS_UNASKED = 10
+_CHECKS_UNASKED = 15
 """After so many checks with malformed requests the target is asked, even if nothing seems wrong."""
 _PROOFS = 3
 """A target that has served as before after so many checks in which it answered with 5xx is known to survive its own errors."""

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from conformance.contract.check import scenario
-from conformance.contract.symptom import Symptom
+from conformance.contract.symptom import Symptom, ignored
 from conformance.contract.verdict import Broken, Inconclusive, NotRun
 from conformance.kit import symptoms
 from conformance.kit.all_at_once import LONG_PROMPTS, SUFFIX, Features, all_at_once
@@ -30,8 +30,8 @@ _FLIPPED = 1
 """So many other texts of one form may be near ties that a batch of another size flips."""
 
 _BEST_OF = {"best_of": 3}
-_SHORT_CONTEXT = 8192
-"""Tokens; the most that one plain request may cost by mistake."""
+_BY_MISTAKE = 16384
+"""Tokens; the most that one plain request may cost, where its stop sequence does not act."""
 _MARGIN = 64
 
 Changes = Mapping[str, Any]
@@ -96,9 +96,11 @@ async def _judge(target: Target, request: Steered, group: Group) -> None:
     if len(different) > _FLIPPED:
         first = different[0]
         # A reason alone is no matter of a setting, and so of nobody who owns one.
-        culprit = await _culprit(target, request, group.forms[0]) if first.is_text else ""
+        setting, told = await _culprit(target, request, group.forms[0]) if first.is_text else ("", "")
         where = await _where(target, request, group.features) if group.features else ""
-        raise Broken(first.message + culprit + where, *first.symptoms)
+        # One bias that is forgotten is one finding, with that of the rule that sees it in the tokens.
+        forgotten = (ignored(setting),) if setting == "logit_bias" else ()
+        raise Broken(first.message + told + where, *first.symptoms, *forgotten)
 
 
 async def _where(target: Target, request: Steered, features: Features) -> str:
@@ -122,10 +124,11 @@ async def _is_so_without_settings(target: Target, request: Steered, form: Form) 
     return bool(await _different(target, Steered({}, request.scores, {}), form))
 
 
-async def _culprit(target: Target, request: Steered, form: Form) -> str:
-    """Which of the settings alone shows the same, in words. Raises `NotRun` where another requirement is about just that."""
+async def _culprit(target: Target, request: Steered, form: Form) -> tuple[str, str]:
+    """Which of the settings alone shows the same, if one does, and in words. Raises `NotRun` where another requirement is about just that."""
     if form.fills_the_context:
-        return await _of_a_full_context(target, request, form)
+        await _expect_stopped(target, request, form)
+        return "", ""
     found = ""
     for name, settings in request.parts.items():
         if await _different(target, replace(request, settings=settings, stop={}), form):
@@ -136,11 +139,11 @@ async def _culprit(target: Target, request: Steered, form: Form) -> str:
             # The stop sequence is not heeded, or what is beside one is not.
             beside = replace(request, stop={"stop": [NEVER]})
             if await _different(target, beside, form):
-                return "; beside a `stop` that never comes it is so, too, and without `stop` it is not"
+                return "", "; beside a `stop` that never comes it is so, too, and without `stop` it is not"
             found = "stop"
     if found in form.owners and await _owner_sees_it(target, request, form, found):
         raise NotRun(f"`{found}` does not act {form.what}; see {form.owners[found]}")
-    return found and f"; `{found}` alone does it"
+    return found, found and f"; `{found}` alone does it"
 
 
 async def _owner_sees_it(target: Target, request: Steered, form: Form, setting: str) -> bool:
@@ -153,12 +156,13 @@ async def _owner_sees_it(target: Target, request: Steered, form: Form, setting: 
     return bool(await _different(target, replace(request, settings=request.parts[setting], stop={}), alone))
 
 
-async def _of_a_full_context(target: Target, request: Steered, form: Form) -> str:
-    """Nothing more. Raises `NotRun` where the stop sequence is in the text: a rule says so of every answer."""
-    choices = Completion.read(await _sent(target, request, form)).choices.values()
-    if any(stop in choice.text for choice in choices for stop in request.stop.get("stop", ())):
-        raise NotRun(f"`stop` does not act {form.what}; see STOP-001")
-    return ""
+async def _expect_stopped(target: Target, request: Steered, form: Form) -> None:
+    """Raises `NotRun` where the stop sequence is in the text of what fills the context: a rule says so of every answer."""
+    answer = Completion.read(await _sent(target, request, form))
+    echoed = answer.exchange.request.prompts[0] if form.changes.get("echo") else ""
+    texts = [choice.text.removeprefix(str(echoed)) for choice in answer.choices.values()]
+    if any(stop in text for text in texts for stop in request.stop.get("stop", ())):
+        raise NotRun(f"`stop` does not act in the answer {form.what}; see STOP-001")
 
 
 async def _different(target: Target, request: Steered, form: Form) -> list[_Difference]:
@@ -168,7 +172,7 @@ async def _different(target: Target, request: Steered, form: Form) -> list[_Diff
     if (exchange.status or 0) >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return [
             _Difference(
-                f"with {settings} a request {form.what} is answered with status {exchange.status}: {error_text(exchange)}",
+                f"with {settings} the answer {form.what} has status {exchange.status}: {error_text(exchange)}",
                 (symptoms.of_valid(exchange),),
             )
         ] * len(form.simpler)
@@ -291,21 +295,44 @@ async def _full(
         length, limit = await context_length(target), await room(target)
     except (NotRun, Inconclusive):
         return []
-    # The other prompts may be longer than the first.
-    limits = [limit, *(limit - _MARGIN for _ in prompts[1:])]
+    features = await _stopped_at_once(target, request, prompts[0])
     # What is streamed can be left where it does not end; what is not would cost as much as the context has room for.
-    deliveries: list[tuple[str, Changes]] = [("of a stream", {"stream": True})] if streams else []
-    if length <= _SHORT_CONTEXT:
-        deliveries.append(("of a plain request", {}))
+    deliveries: list[tuple[str, Changes, Features | None]] = []
+    if streams:
+        deliveries.append(("of a stream", {"stream": True}, features))
+    if features is not None and length * features.choices <= _BY_MISTAKE:
+        deliveries.append(("of a plain request", {}, features))
+    elif length <= _BY_MISTAKE:
+        deliveries.append(("of a plain request", {}, None))
     return [
         [
             Form(
-                f"{what} whose `max_tokens` fills the context",
-                {**prompt, **delivery, "max_tokens": limit},
-                [(prompt, 0)],
+                f"{what}{told} whose `max_tokens` fills the context",
+                {**simpler, **delivery, "max_tokens": limit - _MARGIN},
+                [(simpler, index) for index in range(choices)],
                 fills_the_context=True,
             )
-            for prompt, limit in zip(prompts, limits, strict=True)
+            for told, simpler, choices in _to_fill(together, prompts)
         ]
-        for what, delivery in deliveries
+        for what, delivery, together in deliveries
     ]
+
+
+def _to_fill(features: Features | None, prompts: Sequence[Changes]) -> list[tuple[str, Changes, int]]:
+    """What is asked for in requests that fill the context, in words, and as a plain request for so many choices: all at once where that goes."""
+    if features is None:
+        return [("", prompt, 1) for prompt in prompts]
+    return [(f" {features.told}", features.changes, features.choices)]
+
+
+async def _stopped_at_once(target: Target, request: Steered, prompt: Changes) -> Features | None:
+    """As many features as go together in a request that its stop sequence ends in each choice; None where there are none.
+
+    So it is the ordinary prompt that stands in the list: of others nobody knows where they end.
+    """
+    features = await all_at_once(target, request.cut, prompts=[prompt["prompt"]] * 2)
+    if features is None:
+        return None
+    choices = (await target.complete(**{**request.cut, **features.changes})).choices
+    stopped = [choice for choice in choices.values() if choice.finish_reason == "stop"]
+    return features if len(stopped) == features.choices else None
