@@ -105,7 +105,7 @@ def _chosen(completion: Completion) -> Iterator[_Chosen]:
         or has_failed(completion)
     ):
         return
-    each = request.choices // len(prompts)
+    each = max(1, request.integer("n", 1))
     for index, choice in completion.choices.items():
         tokens = choice.logprobs.tokens if choice.logprobs is not None else None
         named = tokens or ()

@@ -54,6 +54,7 @@ def test_answers_that_have_the_same_arrays_pass() -> None:
     ("other", "said"),
     [
         (told(None), "has no `logprobs.tokens`, as 1 other answers have it; its `logprobs` is null"),
+        (told(None, sent={**ASKED, "suffix": " The end."}), "has no `logprobs.tokens`"),
         (told(arrays(" so", " on", token_logprobs=[])), "has no `logprobs.token_logprobs`"),
         (
             told(arrays(" so", " on", text_offset=[])),
@@ -84,13 +85,13 @@ def test_streams_are_compared_with_streams() -> None:
     "other",
     [
         told(None, sent={"logprobs": 0}),
-        told(None, sent={**ASKED, "suffix": "."}),
+        told(None, text=" The end.", sent={**ASKED, "suffix": " The end."}),
         told(arrays(), text=""),
         told(None, sent={"logprobs": None}),
     ],
 )
 def test_what_need_not_have_them_is_left_alone(other: Exchange) -> None:
-    """Zero, a suffix, an empty text and an answer for which nobody asked are the business of others."""
+    """Zero, a suffix that is all of the text, an empty text and an answer for which nobody asked are the business of others."""
     assert says(what_some_answers_have_all_have, SOUND, other) == ""
 
 
