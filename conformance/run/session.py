@@ -158,7 +158,12 @@ class Session:
 
     @contextlib.asynccontextmanager
     async def one_at_a_time(self) -> AsyncIterator[None]:
-        """Send nothing at the same time as anything else: there are servers that break off a stream when another request arrives."""
+        """Send nothing at the same time as anything else: there are servers that break off a stream when another request arrives.
+
+        What an attempt before has left behind is answered first: it may want the target for itself, while what comes now waits for its answer.
+        """
+        while left_behind := [task for task in self._sent.values() if not task.done()]:
+            await asyncio.wait(left_behind)
         async with self.pace.alone():
             yield
 

@@ -13,6 +13,8 @@ import pytest
 from conformance.contract.verdict import Inconclusive, Reason
 from conformance.run.budget import Budget
 from conformance.run.liveness import suspects_in
+from conformance.run.reliability import Reliability
+from conformance.run.results import Background
 from conformance.run.session import Session
 from conformance.wire.exchange import Exchange, Fault, FaultKind, Intent, Piece, Request, Response
 from fixtures import virtual_time
@@ -114,6 +116,38 @@ def test_no_more_requests_at_a_time_than_allowed() -> None:
 
     assert wire.most_at_a_time == 3
     assert session.cost.most_in_flight == 3
+
+
+def test_what_wants_to_be_alone_is_not_waited_for_by_who_is() -> None:
+    """A request that an attempt has left behind may ask for the target alone; the next attempt, which is alone, may wait for its answer."""
+    is_to_decide = asyncio.Event()
+
+    async def answer(sent: Request) -> Exchange:
+        if sent.params["prompt"] == "slow":
+            await asyncio.sleep(5)
+            return completion(sent)
+        wire.sent.append(sent)
+        if len(wire.sent) == weather.enough([refused(sent, 502)]) - 1:
+            is_to_decide.set()  # by the next try, beside which nothing is to be sent
+        return refused(sent, 502)
+
+    async def scenario(session: Session) -> None:
+        left_behind = asyncio.ensure_future(session.send(request(), attempt=1))
+        beside = asyncio.ensure_future(session.send(request(prompt="slow"), attempt=1))
+        await is_to_decide.wait()
+        async with session.one_at_a_time():
+            await session.send(request(), attempt=1)
+        await asyncio.gather(left_behind, beside)
+
+    async def main() -> None:
+        session = Session(answer, "m", recovery=0.0)
+        session.reliability = weather
+        await scenario(session)
+
+    wire, weather = Wire(), Reliability.known(Background(100, gateway=5))
+    virtual_time.run(main())
+
+    assert len(wire.sent) == weather.enough([refused(request(), 502)])
 
 
 def test_the_budget_of_requests_is_kept() -> None:
