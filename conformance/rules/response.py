@@ -304,9 +304,13 @@ def every_answer_has_its_choices(completions: Sequence[Completion]) -> Judgement
 
 
 def _is_like(request: Request, other: Request) -> bool:
-    """Whether another request, without `n`, is for several prompts of the same kind, text or token ids."""
-    kinds = [{type(prompt) for prompt in one.prompts} for one in (request, other)]
-    return other.integer("n", 1) == 1 < len(other.prompts) and kinds[0] == kinds[1]
+    """Whether another request, without `n`, is for several prompts of the same kind: text or token ids, each another one or not."""
+    return other.integer("n", 1) == 1 < len(other.prompts) and _kind(request) == _kind(other)
+
+
+def _kind(request: Request) -> tuple[frozenset[type], bool]:
+    prompts = request.prompts
+    return frozenset(map(type, prompts)), len(set(prompts)) == len(prompts)
 
 
 def _has_ended(completion: Completion) -> bool:

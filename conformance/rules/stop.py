@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import product
+
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.contract.symptom import ends_wrongly
-from conformance.rules._shapes import generated
+from conformance.rules._shapes import echoes, generated
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent, Request
 from conformance.wire.shown import shown
@@ -25,9 +28,8 @@ def the_text_never_contains_a_stop_sequence(completion: Completion) -> Judgement
         found = generated(request, choice.text)
         if found is None:
             continue
-        text = _without_suffix(request, found)
         looked = True
-        for stop in stops:
+        for text, stop in product(_between_prompts(request, _without_suffix(request, found)), stops):
             at = text.find(stop)
             if at >= 0:
                 near = text[max(0, at - _AROUND) : at + len(stop) + _AROUND]
@@ -35,6 +37,15 @@ def the_text_never_contains_a_stop_sequence(completion: Completion) -> Judgement
                     f"choice {shown(choice.index)} contains the stop sequence {shown(stop)}: {shown(near)}"
                 )
     return None if looked else NOT_APPLICABLE
+
+
+def _between_prompts(request: Request, text: str) -> Sequence[str]:
+    """What is there beside further copies of echoed prompts: that a prompt comes twice, or in another choice, is for ECHO and STREAM to say."""
+    pieces = [text]
+    for prompt in request.prompts if echoes(request) else ():
+        if isinstance(prompt, str) and prompt:
+            pieces = [part for piece in pieces for part in piece.split(prompt)]
+    return pieces
 
 
 def _without_suffix(request: Request, text: str) -> str:

@@ -225,7 +225,7 @@ async def _groups(target: Target, request: Steered) -> AsyncIterator[Group]:
     if streamed is not None:
         owners = {"stop": "STOP-017", "top_p": "STREAM-030"}
         yield Group([Form("of a stream", {**one, **streamed}, [(one, 0)], owners) for one in alone])
-    for forms in await _full(target, request, alone, streams=streamed is not None):
+    for forms in await _full(target, request, alone, streamed):
         yield Group(forms)
     lists = await _lists(target, alone, streamed)
     if lists:
@@ -286,7 +286,7 @@ async def _everything(target: Target, request: Steered, streamed: Changes, inste
 
 
 async def _full(
-    target: Target, request: Steered, prompts: Sequence[Changes], *, streams: bool
+    target: Target, request: Steered, prompts: Sequence[Changes], streamed: Changes | None
 ) -> Sequence[Sequence[Form]]:
     """Requests whose limit fills the context, as streams and plain; none where the target does not tell how long it is."""
     if not request.stop:
@@ -298,8 +298,8 @@ async def _full(
     features = await _stopped_at_once(target, request, prompts[0])
     # What is streamed can be left where it does not end; what is not would cost as much as the context has room for.
     deliveries: list[tuple[str, Changes, Features | None]] = []
-    if streams:
-        deliveries.append(("of a stream", {"stream": True}, features))
+    if streamed is not None:
+        deliveries.append(("of a stream", streamed, features))
     if features is not None and length * features.choices <= _BY_MISTAKE:
         deliveries.append(("of a plain request", {}, features))
     elif length <= _BY_MISTAKE:
@@ -333,6 +333,8 @@ async def _stopped_at_once(target: Target, request: Steered, prompt: Changes) ->
     features = await all_at_once(target, request.cut, prompts=[prompt["prompt"]] * 2)
     if features is None:
         return None
-    choices = (await target.complete(**{**request.cut, **features.changes})).choices
-    stopped = [choice for choice in choices.values() if choice.finish_reason == "stop"]
+    exchange = await target.post(**{**request.cut, **features.changes})
+    if not exchange.served:
+        return None  # What comes of it is looked at with the stream of all that goes together.
+    stopped = [one for one in target.read(exchange).choices.values() if one.finish_reason == "stop"]
     return features if len(stopped) == features.choices else None

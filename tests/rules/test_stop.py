@@ -25,11 +25,12 @@ def text(value: str, **sent: Any) -> Exchange:
         text(PROMPT + " two", stop="two", echo=True, prompt=["x", PROMPT]),
         text("one two zebra", stop="two", suffix=" zebra"),
         text("one two", stop="two", suffix="zebra"),
+        text(f"{PROMPT}{PROMPT} two", stop="two", echo=True),
         stream([chunk("one t"), chunk("wo")], {"stop": "two"}),
     ],
 )
 def test_a_stop_sequence_in_the_text_is_found(exchange: Exchange) -> None:
-    """Plain, in the middle, behind an echoed prompt, before a suffix, and over the border of two chunks."""
+    """Plain, in the middle, behind an echoed prompt, before a suffix, behind an echo that comes twice, and over the border of two chunks."""
     assert "contains the stop sequence" in (says(rule, exchange) or "")
 
 
@@ -41,10 +42,12 @@ def test_a_stop_sequence_in_the_text_is_found(exchange: Exchange) -> None:
         text(PROMPT + " one", stop="world", echo=True),
         text("Two", stop=["two", ""]),
         text("one two", stop="two", suffix="two"),
+        text(f"{PROMPT}{PROMPT} one", stop=PROMPT[:3], echo=True),
+        text(f"{PROMPT} one{PROMPT}", stop=PROMPT[:3], echo=True),
     ],
 )
 def test_a_text_without_it_passes(exchange: Exchange) -> None:
-    """An echoed prompt may contain the sequence, and a suffix that is appended; an empty one is in every text."""
+    """An echoed prompt may contain the sequence, wherever it stands, and a suffix that is appended; an empty one is in every text."""
     assert says(rule, exchange) == ""
 
 
