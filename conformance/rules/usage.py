@@ -195,14 +195,24 @@ def token_counts_fit_the_text(completion: Completion) -> Judgement:
     if usage is None or usage.completion_tokens is None or is_given(request, "stop", "best_of"):
         return NOT_APPLICABLE
     reasoned = any(name.endswith(".reasoning_tokens") and value for name, value in _details(usage))
-    # What stands where a chat has its text is counted, too (RESP-014).
-    if not completion.choices or reasoned or any(map(is_chat, choices_of(plain(completion)))):
+    answered = choices_of(plain(completion))
+    # What stands where a chat has its text is counted, too (RESP-014), and what a text that is no string would have said (RESP-009).
+    if (
+        not completion.choices
+        or reasoned
+        or any(map(is_chat, answered))
+        or not all(map(_has_a_text, answered))
+    ):
         return NOT_APPLICABLE
     texts = [generated(request, choice.text) for choice in completion.choices.values()]
     size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts if text is not None)
     if None in texts or usage.completion_tokens <= size + _UNSEEN_TOKENS * len(texts):
         return None
     return broken(f"completion_tokens is {shown(usage.completion_tokens)} for {size} bytes of generated text")
+
+
+def _has_a_text(choice: Mapping[str, Any]) -> bool:
+    return isinstance(choice.get("text"), str)
 
 
 @rule("USAGE-015", Scope.REFUSAL)

@@ -183,6 +183,7 @@ def test_more_tokens_than_bytes_are_found() -> None:
     assert says(rule, counted(text="\ud83d", completion_tokens=11)) == ""
     assert says(rule, counted(text="abcd", completion_tokens=99, **hidden)) is None
     assert says(rule, counted({"stop": "x"}, text="abcd", completion_tokens=99)) is None
+    assert says(rule, counted(text=None, completion_tokens=99)) is None
 
 
 def test_length_before_the_limit_is_found() -> None:
