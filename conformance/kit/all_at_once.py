@@ -44,6 +44,13 @@ class Features:
         return count * int(changes.get("n", 1))
 
     @property
+    def is_long(self) -> bool:
+        """Whether a prompt is longer than what an engine computes at a time."""
+        prompts = self.changes.get("prompt")
+        lists = prompts if isinstance(prompts, list) else []
+        return any(isinstance(one, list) and len(one) >= LONG_PROMPTS[-1] for one in (lists, *lists))
+
+    @property
     def told(self) -> str:
         """All of them in words, to follow "of a stream"."""
         return ", ".join(self.parts)

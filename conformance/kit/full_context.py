@@ -16,6 +16,8 @@ from conformance.wire.exchange import Exchange, Intent, Request
 
 RESERVED = 16
 """So many tokens less than the context are forgiven."""
+MARGIN = 64
+"""So many less leave room for what a server adds to a prompt, and for some features more."""
 FEW_EVENTS = 24
 """After so many of each choice a stream that does not end is left."""
 
@@ -32,11 +34,17 @@ async def room(target: Target) -> int:
 async def filling(target: Target, limit: int, *, plainly: bool = False, **changes: Any) -> Exchange:
     """A stream with `limit` as `max_tokens`: a steered one that a stop sequence ends; where there is none, or `plainly`, left at once."""
     request = Steered({}, {}, {}) if plainly else await steered(target)
-    params = target.params(**{**request.cut, **changes, "max_tokens": limit, "stream": True})
-    if request.stop:
+    return await ended_by_a_stop(target, limit, **{**request.cut, **changes})
+
+
+async def ended_by_a_stop(target: Target, limit: int, **changes: Any) -> Exchange:
+    """A stream with `limit` as `max_tokens` that its `stop` ends after a few events, and is left where it does not; left at once without one."""
+    params = target.params(**{**changes, "max_tokens": limit, "stream": True})
+    is_ended = params.get("stop") is not None
+    if is_ended:
         params |= await usage_option(target)
     # What the target says of its context may be wrong, so that a refusal proves nothing beyond what it is asked for; an answer is one like others.
-    intent, events = (Intent.VALID, FEW_EVENTS) if request.stop else (Intent.OPEN, 1)
+    intent, events = (Intent.VALID, FEW_EVENTS) if is_ended else (Intent.OPEN, 1)
     choices = Request.of(params).choices
     return await target.send(
         Request.of(params, intent=intent, parameter="max_tokens", close_after=events * choices)

@@ -27,8 +27,8 @@ that twice or half of them is another order."""
 _PENALTIES: Mapping[str, float] = {"presence_penalty": -2, "frequency_penalty": 1}
 """A token that was chosen is first more likely than before, and from the third time on less: without one of these, or with each taken for the
 other, it would be so from the first time on, or never."""
-_SAMPLING: Mapping[str, float] = {"temperature": 1, "top_p": TINY_TOP_P, "seed": 7}
-"""Greedy as long as `top_p` is heeded; the seed is there to be read."""
+_SAMPLING: Mapping[str, float] = {"temperature": 0.9, "top_p": TINY_TOP_P, "seed": 7}
+"""Greedy as long as `top_p` is heeded; the temperature, which is no default, and the seed are there to be read."""
 _PROMPTS = 2
 _PIECE = 3
 """Characters of a stop sequence: seldom the whole of a token, so that it is cut inside one."""

@@ -93,7 +93,7 @@ async def ordinary_requests(target: Target) -> list[dict[str, Any]]:
     suffixes: list[dict[str, Any]] = [{"suffix": SUFFIX}, {}] if await has(target, "suffix") else [{}]
     full = await _first_served(
         target,
-        [{**request.uncut, **several, **suffix} for suffix in suffixes for several in _SEVERAL],
+        [{**request.cut, **several, **suffix} for suffix in suffixes for several in (*_SEVERAL, {})],
         request.uncut,
     )
     if not await has(target, "stream"):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from conformance.contract.check import NOT_APPLICABLE, Finding, Judgement, Scope, broken, broken_should, rule
-from conformance.rules._shapes import echoes, has_failed, is_given, is_number
-from conformance.wire.completion import Choice, Completion, Logprobs
+from conformance.rules._shapes import echoes, is_given, is_number
+from conformance.rules._tokens import fits, is_spelled, joined_text, legacy, unmarked
+from conformance.wire.completion import Choice, Completion
 from conformance.wire.exchange import Request, is_int
 from conformance.wire.shown import shown
 
@@ -23,15 +24,9 @@ _SAME = 1e-3
 _MOST_PROBABLE = 1.01
 _ENOUGH_TOKENS = 16
 
-_MARK = re.compile(r"<\|.*\|>|</?\w+>|<0x[0-9A-F]{2}>|bytes:.*", re.DOTALL)
-"""A token that is not spelled as its text: a special one, or a part of a character."""
-
 _BYTES = re.compile(r"bytes:(?:\\x[0-9a-f]{2})+")
 """A part of a character as OpenAI spells it."""
 _BROKEN = re.compile("\ufffd+")
-
-_SPACES = str.maketrans({"\u2581": " ", "\u0120": " ", "\u010a": "\n"})
-"""SentencePiece writes a space as U+2581, GPT-2's vocabulary as U+0120 and a line end as U+010A."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,59 +56,71 @@ def entries_are_strings_and_finite_numbers(completion: Completion) -> Judgement:
         echoes(completion.exchange.request),
         completion.exchange.request.integer("logprobs", 0) == 0,
     )
-    for index, logprobs in _legacy(completion):
+    for index, logprobs in legacy(completion):
         looked = True
-        for name, fits in (
+        for name, is_sound in (
             ("tokens", lambda value: isinstance(value, str)),
             ("token_logprobs", lambda value: _is_logprob(value) or (value is None and null)),
             ("top_logprobs", lambda value: _is_top(value) or (value is None and (null or no_top))),
             ("text_offset", is_int),
         ):
             for number, value in enumerate(getattr(logprobs, name) or ()):
-                if not fits(value):
+                if not is_sound(value):
                     return broken(f"`{name}[{number}]` of choice {shown(index)} is {shown(value)}")
     return None if looked else NOT_APPLICABLE
 
 
 @rule("LOGP-003", Scope.COMPLETION)
 def tokens_join_to_the_text(completion: Completion) -> Judgement:
-    """The joined `tokens` of a completion that ended by `length` are its text, and in a stream none is listed before its text."""
+    """The joined `tokens` of a completion are its text, as far as nothing has cut it, and in a stream none is listed before its text."""
     request, looked = completion.exchange.request, False
-    # With an echo, see LOGP-029. A gateway may well say `length` of what a stop sequence has cut.
-    if echoes(request) or is_given(request, "stop", "suffix"):
+    # With an echo, see LOGP-029.
+    if echoes(request) or is_given(request, "suffix"):
         return NOT_APPLICABLE
-    marked: Judgement = None
-    for index, logprobs in _legacy(completion):
+    lapse: Judgement = None
+    for index, logprobs in legacy(completion):
         choice, tokens = completion.choices[index], logprobs.tokens or ()
-        if not choice.texts:
-            continue  # STREAM-009
-        meant = (
-            "" if completion.streamed else _meant(tokens)
-        )  # a stream that has other characters is STREAM-015's
-        if choice.finish_reason != "length" or not (
-            meant or _is_spelled(choice.text, map(_unmarked, tokens))
-        ):
+        # A stream that has other characters is STREAM-015's.
+        meant = "" if completion.streamed else _meant(tokens)
+        # A text in no piece is STREAM-009's.
+        if not choice.texts or not (meant or is_spelled(choice.text, map(unmarked, tokens))):
             continue
-        looked = True
-        what = f"the tokens of choice {shown(index)} join to {shown(meant or ''.join(tokens))}, and its text is {shown(choice.text)}"
-        if meant:
-            if _whole(meant) != _whole(choice.text):
-                return broken(what)
-        # A server may take white space off the end of a text.
-        elif "".join(tokens).rstrip() == choice.text.rstrip():
-            marked = marked or _ahead(choice)
-        elif _joined(tokens).strip() != choice.text.strip():
-            return broken(what)
-        else:
-            marked = broken_should(what)
-    return marked if looked else NOT_APPLICABLE
+        # A gateway may well say `length` of what a stop sequence has cut.
+        is_whole = choice.finish_reason == "length" and not is_given(request, "stop")
+        found = _joining(choice, tokens, meant) if is_whole else _beginning(choice, tokens, meant)
+        if isinstance(found, Finding) and not found.only_should:
+            return found
+        lapse, looked = lapse or found, looked or is_whole
+    return lapse if looked else NOT_APPLICABLE
+
+
+def _joining(choice: Choice, tokens: Sequence[Any], meant: str) -> Judgement:
+    """Whether the tokens of a choice that nothing has cut are its text."""
+    if meant:
+        return None if _whole(meant) == _whole(choice.text) else _otherwise(choice, meant)
+    # A server may take white space off the end of a text.
+    if "".join(tokens).rstrip() == choice.text.rstrip():
+        return _ahead(choice)
+    only_marked = joined_text(tokens).strip() == choice.text.strip()
+    return _otherwise(choice, "".join(tokens), only_should=only_marked)
+
+
+def _beginning(choice: Choice, tokens: Sequence[Any], meant: str) -> Judgement:
+    """Whether the tokens of a choice that a stop sequence may have cut are its text, until one of them ends: the sequence may be listed or not."""
+    text, joined = choice.text.strip(), joined_text(tokens).strip()
+    return None if meant or not text or fits(text, joined) else _otherwise(choice, joined)
+
+
+def _otherwise(choice: Choice, joined: str, *, only_should: bool = False) -> Finding:
+    what = f"the tokens of choice {shown(choice.index)} join to {shown(joined)}, and its text is {shown(choice.text)}"
+    return broken_should(what) if only_should else broken(what)
 
 
 @rule("LOGP-023", Scope.COMPLETION)
 def tokens_end_with_the_stop_sequence(completion: Completion) -> Judgement:
     """With `stop` no token of any choice comes after the one that completes the sequence."""
     stops, looked = completion.exchange.request.stops, False
-    for index, logprobs in _legacy(completion):
+    for index, logprobs in legacy(completion):
         choice, tokens = completion.choices[index], logprobs.tokens or ()
         # What is no text among them is LOGP-002's.
         if not all(isinstance(token, str) for token in tokens):
@@ -122,18 +129,13 @@ def tokens_end_with_the_stop_sequence(completion: Completion) -> Judgement:
             continue
         looked = True
         # Whether the tokens of the sequence itself are listed is left open: vLLM lists them, others do not.
-        joined, without_the_last = _joined(tokens), _joined(tokens[:-1])
+        joined, without_the_last = joined_text(tokens), joined_text(tokens[:-1])
         ends = [choice.text + stop for stop in stops]
         if any(joined.startswith(end) and len(without_the_last) >= len(end) for end in ends):
             return broken(
                 f"`stop` was {shown(stops)} and the text of choice {shown(index)} is {shown(choice.text)}, but the tokens go on to {shown(joined)}"
             )
     return None if looked else NOT_APPLICABLE
-
-
-def _joined(tokens: Iterable[Any]) -> str:
-    """The text that tokens are pieces of."""
-    return "".join(map(_unmarked, tokens))
 
 
 def _meant(tokens: Sequence[Any]) -> str:
@@ -185,9 +187,9 @@ def alternatives_number_at_most_k_plus_one(completion: Completion) -> Judgement:
 
 @rule("LOGP-006", Scope.COMPLETION)
 def two_values_of_one_token_agree(completion: Completion) -> Judgement:
-    """The value of a generated token in `top_logprobs` is its `token_logprobs`."""
+    """The value of a token in `top_logprobs` is its `token_logprobs`."""
     looked = False
-    for one in _generated(completion):
+    for one in _told(completion):
         if one.token not in one.alternatives or not _is_logprob(one.logprob):
             continue
         looked = True
@@ -201,9 +203,11 @@ def two_values_of_one_token_agree(completion: Completion) -> Judgement:
 
 @rule("LOGP-007", Scope.COMPLETION)
 def the_generated_token_is_among_the_alternatives(completion: Completion) -> Judgement:
-    """The generated token is a key of its `top_logprobs` object."""
-    found = [one for one in _generated(completion) if one.alternatives]
-    if not found or completion.exchange.request.integer("logprobs", 0) < 1:
+    """The generated token is a key of its `top_logprobs` object, and so is that of an echo where one is added to the best."""
+    asked = completion.exchange.request.integer("logprobs", 0)
+    found = [one for one in _told(completion) if one.alternatives]
+    is_expected = not echoes(completion.exchange.request) or _are_added(found, asked)
+    if not found or asked < 1 or not is_expected:
         return NOT_APPLICABLE
     wrong = next((one for one in found if one.token not in one.alternatives), None)
     return (
@@ -211,6 +215,16 @@ def the_generated_token_is_among_the_alternatives(completion: Completion) -> Jud
         if wrong is None
         else broken(f"{wrong.where}, {shown(wrong.token)}, is not among {shown(wrong.top)}")
     )
+
+
+def _are_added(found: Sequence[_Position], asked: int) -> bool:
+    """Whether the tokens of an echo are added to the best ones: most objects have one more than were asked for, and it is the least probable."""
+    added = [
+        one
+        for one in found
+        if len(one.alternatives) > asked and one.alternatives.get(one.token) == min(one.alternatives.values())
+    ]
+    return 2 * len(added) > len(found)
 
 
 @rule("LOGP-008", Scope.COMPLETION)
@@ -245,73 +259,8 @@ def _has_come(token: str, before: Sequence[Any], request: Request) -> bool:
     texts = [prompts] if isinstance(prompts, str) else prompts if isinstance(prompts, list) else []
     if any(not isinstance(text, str) for text in texts):
         return True  # the prompt is token ids, whose text nobody knows
-    came = "".join(map(str, [*texts, *map(_unmarked, before)]))
-    return str(_unmarked(token)) in came
-
-
-@rule("LOGP-009", Scope.PLAIN)
-def offsets_advance_by_token_length(completion: Completion) -> Judgement:
-    """For ASCII text each `text_offset` is the one before it plus the number of characters of the token before."""
-    return NOT_APPLICABLE if completion.streamed else _stumbling(completion)
-
-
-@rule("LOGP-013", Scope.RUN)
-def offsets_go_on_over_chunks(completions: Sequence[Completion]) -> Judgement:
-    """`text_offset` goes on from one chunk of a stream to the next as it does in plain answers."""
-    plain = [_stumbling(one) for one in completions if not one.streamed]
-    if None not in plain:
-        return NOT_APPLICABLE  # LOGP-009
-    # Where choices share an index their pieces are mixed as they come (STREAM-013).
-    streams = [
-        one for one in completions if one.streamed and len(one.choices) >= one.exchange.request.choices
-    ]
-    found = [(one, _stumbling(one)) for one in streams if not has_failed(one)]
-    for one, wrong in found:
-        if isinstance(wrong, Finding):
-            return broken(f"in a stream {wrong.message}", evidence=(one.exchange,))
-    return None if any(wrong is None for _, wrong in found) else NOT_APPLICABLE
-
-
-def _stumbling(completion: Completion) -> Judgement:
-    """Where the offsets of a choice do not go on by the length of a token."""
-    looked = False
-    for index, logprobs in _legacy(completion):
-        text, tokens, offsets = (
-            completion.choices[index].text,
-            logprobs.tokens or (),
-            logprobs.text_offset or (),
-        )
-        if not _is_spelled(text, tokens) or not _fits(text, "".join(tokens)):
-            continue
-        if len(offsets) != len(tokens) or not all(map(is_int, offsets)):
-            continue
-        looked = looked or len(tokens) > 1
-        for number in range(1, len(tokens)):
-            if offsets[number] != offsets[number - 1] + len(tokens[number - 1]):
-                return broken(
-                    f"choice {shown(index)} has {shown(tokens[number - 1])} at offset {shown(offsets[number - 1])}"
-                    f" and the next token, {shown(tokens[number])}, at {shown(offsets[number])}"
-                )
-    return None if looked else NOT_APPLICABLE
-
-
-@rule("LOGP-011", Scope.COMPLETION)
-def echoed_offsets_begin_at_zero(completion: Completion) -> Judgement:
-    """With `echo` the first `text_offset` is 0."""
-    request, looked = completion.exchange.request, False
-    if not echoes(request):
-        return NOT_APPLICABLE
-    prompts = [prompt for prompt in request.prompts if isinstance(prompt, str)]
-    for index, logprobs in _legacy(completion):
-        joined = "".join(token for token in logprobs.tokens or () if isinstance(token, str))
-        offsets = logprobs.text_offset or ()
-        # Whether the prompt is echoed is ECHO-001's, whether its tokens are covered LOGP-010's.
-        if not any(joined.startswith(prompt) for prompt in prompts) or not offsets or not is_int(offsets[0]):
-            continue
-        looked = True
-        if offsets[0] != 0:
-            return broken(f"with `echo` the offsets of choice {shown(index)} begin at {shown(offsets[0])}")
-    return None if looked else NOT_APPLICABLE
+    came = "".join(map(str, [*texts, *map(unmarked, before)]))
+    return str(unmarked(token)) in came
 
 
 @rule("LOGP-016", Scope.COMPLETION)
@@ -336,18 +285,9 @@ def sampled_tokens_are_not_all_certain(completion: Completion) -> Judgement:
     return None if any(values) else broken(f"all {len(values)} token_logprobs at temperature 1 are 0")
 
 
-def _legacy(completion: Completion) -> Iterator[tuple[int, Logprobs]]:
-    """The legacy arrays of each choice, by index, where the request asks for log probabilities by number."""
-    if is_int(completion.exchange.request.params.get("logprobs")):
-        for index, choice in completion.choices.items():
-            logprobs = choice.logprobs
-            if logprobs is not None and logprobs.tokens is not None:
-                yield index, logprobs
-
-
 def _positions(completion: Completion) -> Iterator[_Position]:
     """Every token of every choice whose arrays are equally long; nulls where an array is missing as a whole."""
-    for index, logprobs in _legacy(completion):
+    for index, logprobs in legacy(completion):
         tokens = logprobs.tokens or ()
         none = (None,) * len(tokens)
         values, tops = logprobs.token_logprobs or none, logprobs.top_logprobs or none
@@ -358,15 +298,19 @@ def _positions(completion: Completion) -> Iterator[_Position]:
                 )
 
 
-def _generated(completion: Completion) -> Iterator[_Position]:
-    """The tokens that were generated and have a text by which they can be found, none where the prompt's are among them.
+def _told(completion: Completion) -> Iterator[_Position]:
+    """The tokens that have a text by which they can be found.
 
     Different tokens can have the same text, mostly the parts of characters, which show as U+FFFD or as nothing.
     """
-    if not echoes(completion.exchange.request):
-        for one in _positions(completion):
-            if isinstance(one.token, str) and one.token and "\ufffd" not in one.token:
-                yield one
+    for one in _positions(completion):
+        if isinstance(one.token, str) and one.token and "\ufffd" not in one.token:
+            yield one
+
+
+def _generated(completion: Completion) -> Iterator[_Position]:
+    """Those that were generated, none where the prompt's are among them."""
+    return iter(()) if echoes(completion.exchange.request) else _told(completion)
 
 
 def _is_logprob(value: object) -> bool:
@@ -375,23 +319,3 @@ def _is_logprob(value: object) -> bool:
 
 def _is_top(value: object) -> bool:
     return isinstance(value, dict) and all(map(_is_logprob, value.values()))
-
-
-def _is_spelled(text: str, tokens: Iterable[Any]) -> bool:
-    """Whether the tokens are pieces of an ASCII text as it is read: no part of a character, no mark of a tokenizer."""
-    found = list(tokens)
-    return bool(found) and text.isascii() and all(map(_is_readable, found))
-
-
-def _is_readable(token: object) -> bool:
-    return isinstance(token, str) and bool(token) and token.isascii() and not _MARK.fullmatch(token)
-
-
-def _unmarked(token: Any) -> Any:
-    """A token with the marks undone by which tokenizers write white space."""
-    return token.translate(_SPACES) if isinstance(token, str) else token
-
-
-def _fits(text: str, joined: str) -> bool:
-    """Whether the tokens are those of the text, which a stop sequence may have cut; if not, LOGP-003 says so."""
-    return bool(text) and (joined.startswith(text) or text.startswith(joined))

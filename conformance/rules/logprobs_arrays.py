@@ -49,10 +49,11 @@ class _Answered:
         names = (*_REQUIRED, *_TOLERATED) if _most(self) else (*_REQUIRED, "text_offset")
         for part in self.parts:
             arrays = {name: part.get(name) for name in names}
+            is_filled = any(isinstance(array, list) and array for array in arrays.values())
             lengths = {
                 name: len(array) if isinstance(array, list) else 0
                 for name, array in arrays.items()
-                if isinstance(array, list) or (part.get("tokens") and self.has(name))
+                if isinstance(array, list) or (is_filled and self.has(name))
             }
             if len(set(lengths.values())) > 1:
                 return lengths

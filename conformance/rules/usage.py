@@ -93,11 +93,11 @@ def counts_are_not_empty(completion: Completion) -> Judgement:
 
 @rule("USAGE-007", Scope.RUN, shows=count_differs())
 def prompt_tokens_depend_on_the_prompt_alone(completions: Sequence[Completion]) -> Judgement:
-    """`prompt_tokens` is the same for the same prompt and suffix, whatever else the request says."""
+    """`prompt_tokens` is the same for the same prompt or prompts and suffix, whatever else the request says."""
     # Counts that change when the very same request comes again are USAGE-012's, and whatever else they differ with proves nothing.
     if recounted_requests(completions):
         return NOT_APPLICABLE
-    groups = _grouped(completions, "model", "prompt", "suffix")
+    groups = _grouped(completions, "model", "prompt", "suffix") + _grouped_lists(completions)
     for group in groups:
         (first, count), *others = group
         for exchange, other in others:
@@ -229,15 +229,22 @@ def a_refused_request_reports_no_usage(exchange: Exchange) -> Judgement:
     )
 
 
-def _prompt_counts(completions: Iterable[Completion]) -> Iterator[tuple[Exchange, int]]:
-    """The exchanges that tell how many tokens the one prompt of a valid request has; of several USAGE-005 speaks."""
+def _counts(completions: Iterable[Completion]) -> Iterator[tuple[Exchange, int]]:
+    """The exchanges that tell how many tokens the prompts of a valid request have."""
     for completion in completions:
         exchange, usage = completion.exchange, completion.usage
         known = usage is not None and usage.prompt_tokens is not None and usage.prompt_tokens > 0
-        if known and exchange.request.intent is Intent.VALID and len(exchange.request.prompts) == 1:
+        if known and exchange.request.intent is Intent.VALID:
             assert usage is not None  # noqa: S101 - as `known` says
             assert usage.prompt_tokens is not None  # noqa: S101
             yield exchange, usage.prompt_tokens
+
+
+def _prompt_counts(completions: Iterable[Completion]) -> Iterator[tuple[Exchange, int]]:
+    """The same of requests with one prompt; what several have to do with each of them is USAGE-005's."""
+    return (
+        (exchange, count) for exchange, count in _counts(completions) if len(exchange.request.prompts) == 1
+    )
 
 
 def _grouped(completions: Sequence[Completion], *names: str) -> list[list[tuple[Exchange, int]]]:
@@ -248,6 +255,21 @@ def _grouped(completions: Sequence[Completion], *names: str) -> list[list[tuple[
             key = json.dumps([exchange.request.params.get(name) for name in names])
             groups.setdefault(key, []).append((exchange, count))
     return list(groups.values())
+
+
+def _grouped_lists(completions: Sequence[Completion]) -> list[list[tuple[Exchange, int]]]:
+    """The counts of several prompts, those alike in all that they may be counted by together; none that change by themselves."""
+    groups: dict[str, list[tuple[Exchange, int]]] = {}
+    for exchange, count in _counts(completions):
+        params = exchange.request.params
+        if len(exchange.request.prompts) > 1:
+            names = ("model", "prompt", "suffix", "n", "best_of")
+            groups.setdefault(json.dumps([params.get(name) for name in names]), []).append((exchange, count))
+    return [group for group in groups.values() if not _changes_by_itself(group)]
+
+
+def _changes_by_itself(group: Sequence[tuple[Exchange, int]]) -> bool:
+    return len({(one.request, count) for one, count in group}) > len({one.request for one, _ in group})
 
 
 def _difference(one: Exchange, other: Exchange) -> str:

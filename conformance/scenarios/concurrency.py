@@ -121,7 +121,6 @@ async def _served_beside_others(target: Target, requests: Sequence[Mapping[str, 
     lost = dict[int, Exchange]()
     for number in range(_CROWDS):
         # All of them are answered before any is looked at, so that what is found is shown by all.
-        # All of them are answered before any is looked at, so that what is found is shown by all.
         *crowd, _ = await asyncio.gather(
             *(target.post(fresh=True, once=True, **request) for request in requests),
             target.post(prompt={"a": 1}, intent=Intent.INVALID, parameter="prompt", fresh=True),

@@ -14,7 +14,7 @@ from conformance.kit import symptoms
 from conformance.kit.all_at_once import LONG_PROMPTS, SUFFIX, Features, all_at_once
 from conformance.kit.capabilities import SOME_IDS, has
 from conformance.kit.context_length import context_length
-from conformance.kit.full_context import filling, room
+from conformance.kit.full_context import MARGIN, filling, room
 from conformance.kit.same_text import same
 from conformance.kit.steered import Steered, steered
 from conformance.kit.stop_sequences import NEVER
@@ -32,7 +32,6 @@ _FLIPPED = 1
 _BEST_OF = {"best_of": 3}
 _BY_MISTAKE = 16384
 """Tokens; the most that one plain request may cost, where its stop sequence does not act."""
-_MARGIN = 64
 
 Changes = Mapping[str, Any]
 
@@ -77,7 +76,9 @@ async def settings_act_in_every_form(target: Target) -> None:
     if not request.settings:
         raise NotRun("the target takes neither `logit_bias` nor penalties")
     async for group in _groups(target, request):
-        await _judge(target, request, group)
+        # Log probabilities of a long prompt that is echoed would be most of what a target sends in all of the run.
+        is_long = group.features is not None and group.features.is_long
+        await _judge(target, replace(request, scores={}) if is_long else request, group)
 
 
 async def _judge(target: Target, request: Steered, group: Group) -> None:
@@ -232,7 +233,10 @@ async def _groups(target: Target, request: Steered) -> AsyncIterator[Group]:
         yield lists[0]
     if streamed is None:
         return
-    yield await _everything(target, request, streamed, [*lists[1:], *await _ids(target, streamed)])
+    everything = await _everything(target, request, streamed, [*lists[1:], *await _ids(target, streamed)])
+    yield everything
+    if everything.features is not None and everything.features.is_long:
+        return
     suffix = {"suffix": SUFFIX} if await has(target, "suffix") else {}
     # The longest one first.
     long = [{"prompt": await long_prompt(target, count), **suffix} for count in reversed(LONG_PROMPTS)]
@@ -276,7 +280,9 @@ async def _ids(target: Target, streamed: Changes) -> Sequence[Group]:
 async def _everything(target: Target, request: Steered, streamed: Changes, instead: Sequence[Group]) -> Group:
     """A stream that has all that goes together against the plain request for the same; of each thing alone where nothing goes together."""
     best_of = _BEST_OF if await has(target, "best_of") else {}
-    features = await all_at_once(target, {**request.cut, **best_of})
+    # A list of token ids has a long one.
+    asked = replace(request, scores={}) if await has(target, "token_prompt") else request
+    features = await all_at_once(target, {**asked.cut, **best_of}, long=True)
     if features is None:
         return Group((), None, instead)
     # In the order in which it was sent to see whether it is served.
@@ -308,7 +314,7 @@ async def _full(
         [
             Form(
                 f"{what}{told} whose `max_tokens` fills the context",
-                {**simpler, **delivery, "max_tokens": limit - _MARGIN},
+                {**simpler, **delivery, "max_tokens": limit - MARGIN},
                 [(simpler, index) for index in range(choices)],
                 fills_the_context=True,
             )

@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 
 from conformance.rules import logprobs as rules
+from conformance.rules import text_offsets
 from conformance.wire.exchange import Exchange
 from tests.builders import PROMPT, answer, choice, chunk, plain, says, stream
 
-RULES = [value for value in vars(rules).values() if hasattr(value, "__conformance_check__")]
+RULES = [
+    value
+    for value in {**vars(rules), **vars(text_offsets)}.values()
+    if hasattr(value, "__conformance_check__")
+]
 TOKENS = (" and", " so", " on")
 
 
@@ -110,8 +115,8 @@ BROKEN = [
         ),
         "the best has -0.4",
     ),
-    (rules.offsets_advance_by_token_length, scores(text_offset=[0, 4, 8]), "at 8"),
-    (rules.offsets_advance_by_token_length, scores(text_offset=[-1, -1, -1]), "at -1"),
+    (text_offsets.offsets_advance_by_token_length, scores(text_offset=[0, 4, 8]), "at 8"),
+    (text_offsets.offsets_advance_by_token_length, scores(text_offset=[-1, -1, -1]), "at -1"),
     (
         rules.probabilities_sum_to_at_most_one,
         scores(top_logprobs=[{" and": -0.5, " or": -0.5}, {" so": -0.1}, {" on": 0}]),
@@ -155,6 +160,17 @@ def test_a_defect_is_found_once(rule: Callable[..., Any], arrays: dict[str, Any]
 def test_legal_oddities_pass(rule: Callable[..., Any], exchange: Exchange) -> None:
     """What the authorities leave open, or another requirement judges, is no finding."""
     assert not says(rule, exchange)
+
+
+@pytest.mark.parametrize("sent", [{}, {"stop": "zebra"}])
+def test_what_has_ended_a_text_may_be_listed_or_not(sent: dict[str, Any]) -> None:
+    """Of a text that was stopped, or has ended by itself, nothing is lacking in the middle of its tokens."""
+    rule, asked = rules.tokens_join_to_the_text, {"logprobs": 2, **sent}
+    lost = {"tokens": [" and", " on"], "top_logprobs": [{" and": -0.5}, {" on": 0}]}
+
+    for text in (" and so on", " and so", " and so on and on", ""):
+        assert not says(rule, scored(scores(), asked, text=text, finish_reason="stop"))
+    assert "join to" in (says(rule, scored(scores(**lost), asked, finish_reason="stop")) or "")
 
 
 def test_parts_of_characters_are_joined_by_their_bytes() -> None:
@@ -218,13 +234,15 @@ def test_with_echo_the_first_entries_are_null() -> None:
     }
 
     assert [rule.__name__ for rule in RULES if says(rule, echoed(arrays))] == []
-    assert says(rules.echoed_offsets_begin_at_zero, echoed(arrays)) == ""
+    assert says(text_offsets.echoed_offsets_begin_at_zero, echoed(arrays)) == ""
     assert "begin at 12" in (
-        says(rules.echoed_offsets_begin_at_zero, echoed({**arrays, "text_offset": [12, 17, 24]})) or ""
+        says(text_offsets.echoed_offsets_begin_at_zero, echoed({**arrays, "text_offset": [12, 17, 24]})) or ""
     )
-    assert says(rules.echoed_offsets_begin_at_zero, echoed(arrays, [1, 2])) is None
-    assert says(rules.echoed_offsets_begin_at_zero, echoed({**arrays, "tokens": ["!", "!", "!"]})) is None
-    assert says(rules.echoed_offsets_begin_at_zero, scored()) is None
+    assert says(text_offsets.echoed_offsets_begin_at_zero, echoed(arrays, [1, 2])) is None
+    assert (
+        says(text_offsets.echoed_offsets_begin_at_zero, echoed({**arrays, "tokens": ["!", "!", "!"]})) is None
+    )
+    assert says(text_offsets.echoed_offsets_begin_at_zero, scored()) is None
 
 
 def test_sampling_is_not_greedy() -> None:

@@ -66,6 +66,7 @@ def test_answers_that_have_the_same_arrays_pass() -> None:
         ),
         (told(arrays(" so", " on", token_logprobs=[-0.5])), "have the lengths"),
         (streamed((" so", arrays(" so")), (" on", arrays(" on", text_offset=[1, 2]))), "have the lengths"),
+        (streamed((" so", arrays(" so")), (" on", arrays(" on", tokens=None))), "have the lengths"),
     ],
 )
 def test_what_one_answer_lacks_is_found(other: Exchange, said: str) -> None:
