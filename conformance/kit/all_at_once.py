@@ -44,27 +44,25 @@ class Features:
         return count * int(changes.get("n", 1))
 
     @property
-    def is_long(self) -> bool:
-        """Whether a prompt is longer than what an engine computes at a time."""
-        prompts = self.changes.get("prompt")
-        lists = prompts if isinstance(prompts, list) else []
-        return any(isinstance(one, list) and len(one) >= LONG_PROMPTS[-1] for one in (lists, *lists))
-
-    @property
     def told(self) -> str:
         """All of them in words, to follow "of a stream"."""
         return ", ".join(self.parts)
 
 
 async def all_at_once(
-    target: Target, settings: Mapping[str, Any], *, long: bool = False, prompts: Sequence[str] = ()
+    target: Target,
+    settings: Mapping[str, Any],
+    *,
+    long: bool = False,
+    echo: bool = True,
+    prompts: Sequence[str] = (),
 ) -> Features | None:
     """As many features as the target serves beside `settings` in a plain request; None where these are too few to be called a combination.
 
     What is refused is asked for again without the feature that is the likeliest to be the reason. Of lists there is one of token ids, the second
-    of them long if that is wanted, where no `prompts` are given.
+    of them long if that is wanted, where no `prompts` are given. `echo`: whether that is one of the features.
     """
-    parts = await _parts(target, prompts, long=long)
+    parts = await _parts(target, prompts, long=long, echo=echo)
     while len(parts) >= _ENOUGH:
         features = Features(parts)
         exchange = await target.post(**{**settings, **features.changes})
@@ -83,7 +81,7 @@ def _failed(status: int | None) -> bool:
     return status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-async def _parts(target: Target, texts: Sequence[str], *, long: bool) -> dict[str, Changes]:
+async def _parts(target: Target, texts: Sequence[str], *, long: bool, echo: bool) -> dict[str, Changes]:
     """The features that the target has by themselves, the likeliest to be refused beside others last."""
     parts: dict[str, Changes] = {}
     lists, ids = await has(target, "multi_prompt"), not texts and await has(target, "token_prompt")
@@ -95,7 +93,7 @@ async def _parts(target: Target, texts: Sequence[str], *, long: bool) -> dict[st
         }
     if await has(target, "n"):
         parts["with `n`"] = {"n": 2}
-    if await has(target, "echo"):
+    if echo and await has(target, "echo"):
         parts["with `echo`"] = {"echo": True}
     if await has(target, "suffix"):
         parts["with a suffix"] = {"suffix": SUFFIX}

@@ -54,6 +54,13 @@ def generated(request: Request, text: str) -> str | None:
     return text[len(max(found, key=len)) :] if found else None
 
 
+def without_suffix(request: Request, text: str) -> str:
+    """What comes before a suffix that the server has appended, which nobody generated."""
+    suffix = request.params.get("suffix")
+    appended = suffix.strip() if isinstance(suffix, str) else ""
+    return text.rstrip().removesuffix(appended)
+
+
 def asked_for_usage(request: Request) -> bool:
     """Whether the request asks for the usage chunk of a stream."""
     options = request.params.get("stream_options")

@@ -87,6 +87,9 @@ def tokens_join_to_the_text(completion: Completion) -> Judgement:
             continue
         # A gateway may well say `length` of what a stop sequence has cut.
         is_whole = choice.finish_reason == "length" and not is_given(request, "stop")
+        # Where choices share an index their pieces are mixed as they come (STREAM-013).
+        if not is_whole and len(completion.choices) < request.choices:
+            continue
         found = _joining(choice, tokens, meant) if is_whole else _beginning(choice, tokens, meant)
         if isinstance(found, Finding) and not found.only_should:
             return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from conformance.contract.check import NOT_APPLICABLE, Finding, Judgement, Scope, rule
-from conformance.rules._shapes import echoes, generated, has_failed
+from conformance.rules._shapes import echoes, generated, has_failed, without_suffix
 from conformance.wire.completion import Choice, Completion
 from conformance.wire.exchange import Intent, is_int
 from conformance.wire.shown import shown
@@ -123,8 +123,9 @@ def _joined(one: _Answered) -> str:
 
 def _joins(one: _Answered) -> bool:
     """Whether the tokens are the text, with or without one token before it."""
-    text, tokens = one.choice.text.strip(), _tokens(one)
-    return text in {"".join(tokens).strip(), "".join(tokens[1:]).strip()}
+    request, text, tokens = one.completion.exchange.request, one.choice.text, _tokens(one)
+    texts = {text.strip(), without_suffix(request, text).strip()}
+    return not texts.isdisjoint({"".join(tokens).strip(), "".join(tokens[1:]).strip()})
 
 
 def _answered(completion: Completion) -> Iterator[_Answered]:

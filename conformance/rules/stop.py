@@ -7,7 +7,7 @@ from itertools import product
 
 from conformance.contract.check import NOT_APPLICABLE, Judgement, Scope, broken, rule
 from conformance.contract.symptom import ends_wrongly
-from conformance.rules._shapes import echoes, generated
+from conformance.rules._shapes import echoes, generated, without_suffix
 from conformance.wire.completion import Completion
 from conformance.wire.exchange import Intent, Request
 from conformance.wire.shown import shown
@@ -29,7 +29,7 @@ def the_text_never_contains_a_stop_sequence(completion: Completion) -> Judgement
         if found is None:
             continue
         looked = True
-        for text, stop in product(_between_prompts(request, _without_suffix(request, found)), stops):
+        for text, stop in product(_between_prompts(request, without_suffix(request, found)), stops):
             at = text.find(stop)
             if at >= 0:
                 near = text[max(0, at - _AROUND) : at + len(stop) + _AROUND]
@@ -46,10 +46,3 @@ def _between_prompts(request: Request, text: str) -> Sequence[str]:
         if isinstance(prompt, str) and prompt:
             pieces = [part for piece in pieces for part in piece.split(prompt)]
     return pieces
-
-
-def _without_suffix(request: Request, text: str) -> str:
-    """What comes before a suffix that the server has appended, which may have a stop sequence of its own."""
-    suffix = request.params.get("suffix")
-    appended = suffix.strip() if isinstance(suffix, str) else ""
-    return text.rstrip().removesuffix(appended)

@@ -260,12 +260,17 @@ def _grouped(completions: Sequence[Completion], *names: str) -> list[list[tuple[
 def _grouped_lists(completions: Sequence[Completion]) -> list[list[tuple[Exchange, int]]]:
     """The counts of several prompts, those alike in all that they may be counted by together; none that change by themselves."""
     groups: dict[str, list[tuple[Exchange, int]]] = {}
-    for exchange, count in _counts(completions):
+    # What each choice of a stream has of its own is no count of all (STREAM-019).
+    for exchange, count in _counts(one for one in completions if not _has_several_usages(one)):
         params = exchange.request.params
         if len(exchange.request.prompts) > 1:
             names = ("model", "prompt", "suffix", "n", "best_of")
             groups.setdefault(json.dumps([params.get(name) for name in names]), []).append((exchange, count))
     return [group for group in groups.values() if not _changes_by_itself(group)]
+
+
+def _has_several_usages(completion: Completion) -> bool:
+    return sum(document.get("usage") is not None for document in completion.documents) > 1
 
 
 def _changes_by_itself(group: Sequence[tuple[Exchange, int]]) -> bool:

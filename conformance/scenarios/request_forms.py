@@ -76,9 +76,7 @@ async def settings_act_in_every_form(target: Target) -> None:
     if not request.settings:
         raise NotRun("the target takes neither `logit_bias` nor penalties")
     async for group in _groups(target, request):
-        # Log probabilities of a long prompt that is echoed would be most of what a target sends in all of the run.
-        is_long = group.features is not None and group.features.is_long
-        await _judge(target, replace(request, scores={}) if is_long else request, group)
+        await _judge(target, request, group)
 
 
 async def _judge(target: Target, request: Steered, group: Group) -> None:
@@ -226,17 +224,16 @@ async def _groups(target: Target, request: Steered) -> AsyncIterator[Group]:
     if streamed is not None:
         owners = {"stop": "STOP-017", "top_p": "STREAM-030"}
         yield Group([Form("of a stream", {**one, **streamed}, [(one, 0)], owners) for one in alone])
-    for forms in await _full(target, request, alone, streamed):
-        yield Group(forms)
+    full = await _full(target, request, alone, streamed)
+    for group in full:
+        yield group
     lists = await _lists(target, alone, streamed)
     if lists:
         yield lists[0]
     if streamed is None:
         return
-    everything = await _everything(target, request, streamed, [*lists[1:], *await _ids(target, streamed)])
-    yield everything
-    if everything.features is not None and everything.features.is_long:
-        return
+    instead = [*lists[1:], *await _ids(target, streamed)]
+    yield await _everything(target, request, streamed, instead, long=bool(full))
     suffix = {"suffix": SUFFIX} if await has(target, "suffix") else {}
     # The longest one first.
     long = [{"prompt": await long_prompt(target, count), **suffix} for count in reversed(LONG_PROMPTS)]
@@ -277,12 +274,17 @@ async def _ids(target: Target, streamed: Changes) -> Sequence[Group]:
     ]
 
 
-async def _everything(target: Target, request: Steered, streamed: Changes, instead: Sequence[Group]) -> Group:
-    """A stream that has all that goes together against the plain request for the same; of each thing alone where nothing goes together."""
+async def _everything(
+    target: Target, request: Steered, streamed: Changes, instead: Sequence[Group], *, long: bool
+) -> Group:
+    """A stream that has all that goes together against the plain request for the same; of each thing alone where nothing goes together.
+
+    With `long` one of the prompts is long where a list of token ids is taken. Such a one is not echoed: its log probabilities would be most of
+    what a target sends in all of the run. Echoes are then in what fills the context.
+    """
     best_of = _BEST_OF if await has(target, "best_of") else {}
-    # A list of token ids has a long one.
-    asked = replace(request, scores={}) if await has(target, "token_prompt") else request
-    features = await all_at_once(target, {**asked.cut, **best_of}, long=True)
+    is_echoed = not (long and await has(target, "token_prompt"))
+    features = await all_at_once(target, {**request.cut, **best_of}, long=long, echo=is_echoed)
     if features is None:
         return Group((), None, instead)
     # In the order in which it was sent to see whether it is served.
@@ -293,7 +295,7 @@ async def _everything(target: Target, request: Steered, streamed: Changes, inste
 
 async def _full(
     target: Target, request: Steered, prompts: Sequence[Changes], streamed: Changes | None
-) -> Sequence[Sequence[Form]]:
+) -> Sequence[Group]:
     """Requests whose limit fills the context, as streams and plain; none where the target does not tell how long it is."""
     if not request.stop:
         return []
@@ -310,18 +312,22 @@ async def _full(
         deliveries.append(("of a plain request", {}, features))
     elif length <= _BY_MISTAKE:
         deliveries.append(("of a plain request", {}, None))
-    return [
-        [
-            Form(
-                f"{what}{told} whose `max_tokens` fills the context",
-                {**simpler, **delivery, "max_tokens": limit - MARGIN},
-                [(simpler, index) for index in range(choices)],
-                fills_the_context=True,
-            )
+    groups = []
+    for what, delivery, together in deliveries:
+        forms = [
+            Form(f"{what}{told}", {**simpler, **delivery}, [(simpler, index) for index in range(choices)])
             for told, simpler, choices in _to_fill(together, prompts)
         ]
-        for what, delivery, together in deliveries
-    ]
+        # What is so without a full context as well is looked at by itself.
+        instead = [Group(forms, together)] if delivery and together else []
+        groups.append(Group([_filled(form, limit - MARGIN) for form in forms], instead=instead))
+    return groups
+
+
+def _filled(form: Form, limit: int) -> Form:
+    """The same with a limit that fills the context."""
+    what = f"{form.what} whose `max_tokens` fills the context"
+    return replace(form, what=what, changes={**form.changes, "max_tokens": limit}, fills_the_context=True)
 
 
 def _to_fill(features: Features | None, prompts: Sequence[Changes]) -> list[tuple[str, Changes, int]]:

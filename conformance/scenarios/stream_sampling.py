@@ -70,7 +70,9 @@ async def _top_p(target: Target) -> None:
 
 async def _seed(target: Target) -> None:
     """Seeds are best effort, so two of them must give another text in a stream, and the same again in a plain answer."""
-    settings = _DRAWN if (await target.post(max_tokens=LENGTH, seed=SEEDS[0], **_DRAWN)).served else {}
+    # In the order in which it is sent below, so that it is the same request.
+    asked = {"temperature": ..., "max_tokens": LENGTH, "seed": SEEDS[0], **_DRAWN}
+    settings = _DRAWN if (await target.post(**asked)).served else {}
     different = []
     for seed in SEEDS[:2]:
         plain = await sampled(target, seed=seed, optional="seed", **settings)
@@ -91,15 +93,26 @@ async def _streamed(target: Target, plain: Completion, **settings: Any) -> tuple
     piece = next(reversed(words_of(plain.text)), None) if await has(target, "stop") else None
     limit = await _most(target) if piece else None
     if piece and limit:
-        exchange = await ended_by_a_stop(target, limit, **{"temperature": 1, **settings, "stop": [piece]})
+        text = await _filling(target, limit, {**settings, "stop": [piece]})
         expected = before(plain.text, piece)
-        if exchange.served and exchange.complete:
-            return expected, target.read(exchange).text
-        if exchange.served and exchange.closed_by_us:
-            # Without the sequence in it the text is another one, which was left; that the sequence does not end it is STOP-001's.
-            return expected, Completion.read(exchange).text[: len(expected)]
-    streamed = await sampled(target, stream=True, optional="seed with stream", **settings)
-    return plain.text, streamed.text
+        # Where it is another one in a short stream with that sequence as well, the sequence may have done it, of which STOP-017 speaks.
+        if text is not None and (
+            same(expected, text) or same(expected, await _text(target, stop=[piece], **settings))
+        ):
+            return expected, text
+    return plain.text, await _text(target, **settings)
+
+
+async def _filling(target: Target, limit: int, settings: Mapping[str, Any]) -> str | None:
+    """The text of a stream whose limit fills the context, as far as it is looked at; None where it is not served."""
+    exchange = await ended_by_a_stop(target, limit, **{"temperature": 1, **settings})
+    if not exchange.served or not (exchange.complete or exchange.closed_by_us):
+        return None
+    return (target.read(exchange) if exchange.complete else Completion.read(exchange)).text
+
+
+async def _text(target: Target, **settings: Any) -> str:
+    return (await sampled(target, stream=True, optional="seed with stream", **settings)).text
 
 
 async def _most(target: Target) -> int | None:
