@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -19,7 +19,7 @@ from conformance.rules._shapes import (
     promised,
 )
 from conformance.wire.completion import COUNTERS, DETAILS, Completion, Usage, is_chat, is_count
-from conformance.wire.exchange import Exchange, Intent, is_int
+from conformance.wire.exchange import Exchange, Intent, Request, is_int
 from conformance.wire.shown import shown
 
 _WHOLES = dict(zip(DETAILS, ("prompt_tokens", "completion_tokens"), strict=True))
@@ -266,7 +266,28 @@ def _grouped_lists(completions: Sequence[Completion]) -> list[list[tuple[Exchang
         if len(exchange.request.prompts) > 1:
             names = ("model", "prompt", "suffix", "n", "best_of")
             groups.setdefault(json.dumps([params.get(name) for name in names]), []).append((exchange, count))
+    # Where no list is counted as the sum of its prompts each count may be that of another one of them (USAGE-005).
+    singles = {
+        _key(exchange.request, exchange.request.prompts[0]): count
+        for exchange, count in _prompt_counts(completions)
+    }
+    sums = [one for group in groups.values() if (one := _is_a_sum(group, singles)) is not None]
+    if sums and not any(sums):
+        return []
     return [group for group in groups.values() if not _changes_by_itself(group)]
+
+
+def _is_a_sum(group: Sequence[tuple[Exchange, int]], singles: Mapping[Hashable, int]) -> bool | None:
+    """Whether a count of a list is the sum of the counts that its prompts have alone; None where these are not known."""
+    request = group[0][0].request
+    alone = [singles.get(_key(request, prompt)) for prompt in request.prompts]
+    known = [count for count in alone if count is not None]
+    return any(count == sum(known) for _, count in group) if len(known) == len(alone) else None
+
+
+def _key(request: Request, prompt: Hashable) -> Hashable:
+    """What decides how many tokens a prompt has."""
+    return json.dumps([request.params.get("model"), request.params.get("suffix")]), prompt
 
 
 def _has_several_usages(completion: Completion) -> bool:

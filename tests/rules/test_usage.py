@@ -121,6 +121,10 @@ def test_a_count_that_depends_on_other_parameters_is_found() -> None:
     assert says(rule, counted(many), counted({**many, "n": 2}, prompt_tokens=5)) is None
     recounted = counted(many), counted(many, prompt_tokens=5), counted({**many, "seed": 1}, prompt_tokens=5)
     assert says(rule, *recounted) is None
+    singles = counted({"prompt": "a"}), counted({"prompt": "b"})
+    lists = counted(many, prompt_tokens=6), counted({**many, "seed": 1}, prompt_tokens=5)
+    assert "differs in `seed`" in (says(rule, *singles, *lists) or "")
+    assert says(rule, *singles, counted(many), counted({**many, "seed": 1}, prompt_tokens=5)) is None
 
 
 def test_a_count_that_depends_on_a_cache_is_found_once() -> None:
